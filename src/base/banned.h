@@ -1,0 +1,19 @@
+/* Force-included everywhere: calls that cannot be used safely do not compile. */
+#ifndef NJ_BASE_BANNED_H
+#define NJ_BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef sprintf
+#undef vsprintf
+#undef strtok
+#pragma GCC poison strtok strtok_r sscanf fscanf atoi atol atoll atof sprintf vsprintf strcpy strcat strncpy strncat
+#pragma GCC poison system popen gets tmpnam mktemp rand srand alloca
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * A growable byte queue with a mandatory maximum: appended at the back, eaten at the front.
+ * Owns its memory; one owner, no locking. An empty buffer holds no memory after nj_buf_release.
+ */
+#ifndef NJ_BASE_BUF_H
+#define NJ_BASE_BUF_H
+
+#include "base/wire.h"
+
+struct nj_buf {
+	uint8_t *data;
+	size_t cap;
+	size_t start; /* first unread byte */
+	size_t end;   /* one past the last */
+	size_t max;   /* never holds more than this many unread bytes */
+};
+
+void nj_buf_init(struct nj_buf *b, size_t max_bytes);
+void nj_buf_done(struct nj_buf *b);
+size_t nj_buf_len(const struct nj_buf *b);
+struct nj_view nj_buf_view(const struct nj_buf *b);
+/* NJ_ERR_LIMIT past the maximum, NJ_ERR_NO_MEMORY; the buffer is unchanged then. */
+NJ_MUST_USE enum nj_err nj_buf_append(struct nj_buf *b, const void *data, size_t len);
+/* Room for at least `want` more bytes at `*out_at`; commit what was filled with nj_buf_commit. */
+NJ_MUST_USE enum nj_err nj_buf_reserve(struct nj_buf *b, size_t want, uint8_t **out_at, size_t *out_room);
+void nj_buf_commit(struct nj_buf *b, size_t len);
+/* Eats `len` bytes (≤ nj_buf_len) at the front. */
+void nj_buf_eat(struct nj_buf *b, size_t len);
+/* Gives the memory back when nothing is held. */
+void nj_buf_release(struct nj_buf *b);
+
+#endif
