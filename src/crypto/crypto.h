@@ -1,0 +1,53 @@
+/*
+ * The algorithms that Nightjar uses, thin and typed over libsodium and OpenSSL, which are included nowhere else but
+ * here and in net/tls.c. Call nj_crypto_init once a process, before the first thread and before the sandbox.
+ * Functions without an error cannot fail for valid shapes. Any thread. Never logs.
+ */
+#ifndef NJ_CRYPTO_CRYPTO_H
+#define NJ_CRYPTO_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/wire.h"
+
+#define NJ_KEY_BYTES 32
+#define NJ_SHA256_BYTES 32
+#define NJ_XCHACHA_NONCE_BYTES 24
+#define NJ_AEAD_TAG_BYTES 16
+#define NJ_ED25519_PUBLIC_BYTES 32
+#define NJ_ED25519_SECRET_BYTES 64
+#define NJ_ED25519_SIGNATURE_BYTES 64
+
+NJ_MUST_USE enum nj_err nj_crypto_init(void);
+
+/* Overwrites memory in a way that the compiler keeps. */
+void nj_wipe(void *data, size_t len);
+/* Compares in constant time. */
+bool nj_equal_ct(const void *a, const void *b, size_t len);
+
+/* FIPS 180-4 and RFC 2104. `parts` are hashed one after the other. */
+void nj_sha256(const struct nj_view *parts, size_t count, uint8_t out[NJ_SHA256_BYTES]);
+void nj_hmac_sha256(const uint8_t *key, size_t key_len, const struct nj_view *parts, size_t count,
+		    uint8_t out[NJ_SHA256_BYTES]);
+/* RFC 5869 with SHA-256; out_len ≤ 255·32. An empty salt is 32 zero bytes. */
+void nj_hkdf_sha256(struct nj_view ikm, struct nj_view salt, struct nj_view info, uint8_t *out, size_t out_len);
+
+/* XChaCha20-Poly1305 (IETF construction, draft-irtf-cfrg-xchacha-03). `out` holds len + 16 bytes. */
+void nj_xchacha_seal(const uint8_t key[NJ_KEY_BYTES], const uint8_t nonce[NJ_XCHACHA_NONCE_BYTES], struct nj_view ad,
+		     struct nj_view plain, uint8_t *out);
+/* NJ_ERR_FORGED leaves `out` (sealed.len − 16 bytes) zeroed. */
+NJ_MUST_USE enum nj_err nj_xchacha_open(const uint8_t key[NJ_KEY_BYTES], const uint8_t nonce[NJ_XCHACHA_NONCE_BYTES],
+					struct nj_view ad, struct nj_view sealed, uint8_t *out);
+
+/* RFC 8032. The seed is 32 random bytes. */
+void nj_ed25519_from_seed(const uint8_t seed[32], uint8_t out_public[NJ_ED25519_PUBLIC_BYTES],
+			  uint8_t out_secret[NJ_ED25519_SECRET_BYTES]);
+void nj_ed25519_sign(const uint8_t secret[NJ_ED25519_SECRET_BYTES], struct nj_view message,
+		     uint8_t out_signature[NJ_ED25519_SIGNATURE_BYTES]);
+NJ_MUST_USE enum nj_err nj_ed25519_verify(const uint8_t public_key[NJ_ED25519_PUBLIC_BYTES], struct nj_view message,
+					  const uint8_t signature[NJ_ED25519_SIGNATURE_BYTES]);
+
+#endif
