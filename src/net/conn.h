@@ -1,0 +1,101 @@
+/*
+ * A stream connection of a server, plain or TLS: owns the socket, its input buffer, its output ring and its time
+ * limits. Output is queued by nj_conn_send and written once at the end of the reactor's turn, so that many small
+ * packets leave in one system call and one TLS record. Registered with epoll once, edge-triggered, for both directions.
+ * Belongs to one reactor's thread for life. Never resolves names, never logs.
+ */
+#ifndef NJ_NET_CONN_H
+#define NJ_NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/wire.h"
+#include "net/reactor.h"
+#include "net/tls.h"
+
+struct nj_conn;
+
+/* X(name, text): why a connection ended. */
+#define NJ_CLOSE_TABLE(X)                          \
+	X(NJ_CLOSE_PEER, "peer-closed")            \
+	X(NJ_CLOSE_LOCAL, "closed")                \
+	X(NJ_CLOSE_IO, "io-error")                 \
+	X(NJ_CLOSE_TLS, "tls-failed")              \
+	X(NJ_CLOSE_HELLO_TIMEOUT, "hello-timeout") \
+	X(NJ_CLOSE_BIND_TIMEOUT, "bind-timeout")   \
+	X(NJ_CLOSE_EVICTED, "evicted")             \
+	X(NJ_CLOSE_UNBOUND, "unbound")             \
+	X(NJ_CLOSE_PROTOCOL, "protocol-error")     \
+	X(NJ_CLOSE_IDLE, "idle-timeout")           \
+	X(NJ_CLOSE_OVERFLOW, "output-overflow")    \
+	X(NJ_CLOSE_REVOKED, "revoked")             \
+	X(NJ_CLOSE_SHUTDOWN, "shutdown")
+
+enum nj_close {
+#define NJ_CLOSE_ENUM(name, text) name,
+	NJ_CLOSE_TABLE(NJ_CLOSE_ENUM)
+#undef NJ_CLOSE_ENUM
+};
+const char *nj_close_name(enum nj_close why);
+
+struct nj_conn_ops {
+	/* The transport is ready: accepted (plain) or handshake finished (TLS). May close the connection. */
+	void (*on_open)(struct nj_conn *conn);
+	/* All unread bytes, borrowed; returns how many were eaten. Called again when more arrive, or when the rest grew
+	 * to the input limit (then eating nothing closes the connection with NJ_CLOSE_PROTOCOL). May close the
+	 * connection. */
+	size_t (*on_data)(struct nj_conn *conn, struct nj_view in);
+	/* The output queue fell below half after having been over it. */
+	void (*on_drained)(struct nj_conn *conn);
+	/* Once, as the last call; the connection is gone when it returns. */
+	void (*on_close)(struct nj_conn *conn, enum nj_close why);
+};
+
+struct nj_conn_config {
+	int fd; /* accepted, non-blocking; taken over, also on failure */
+	struct nj_addr peer;
+	struct nj_addr local;
+	struct nj_tls_ctx *tls; /* NULL: plain */
+	size_t max_in_bytes;
+	size_t max_out_bytes;
+	uint32_t hello_timeout_ms; /* to the first complete ClientHello or first byte of plain; 0 = none */
+	const struct nj_conn_ops *ops;
+	void *user;
+};
+
+/* Starts serving; calls back from the reactor's next turn on, never from inside. */
+NJ_MUST_USE enum nj_err nj_conn_new(struct nj_reactor *reactor, const struct nj_conn_config *config,
+				    struct nj_conn **out_conn);
+/* Copies to the output queue. NJ_ERR_LIMIT when it would pass the maximum (nothing is queued then). */
+NJ_MUST_USE enum nj_err nj_conn_send(struct nj_conn *conn, const void *data, size_t len);
+/* Two parts as one: a header and a shared payload, without joining them first. */
+NJ_MUST_USE enum nj_err nj_conn_send2(struct nj_conn *conn, struct nj_view head, struct nj_view body);
+size_t nj_conn_unsent(const struct nj_conn *conn);
+/* Stops and resumes reading (back-pressure). */
+void nj_conn_pause(struct nj_conn *conn, bool paused);
+/* Writes what is queued (at most 2 s), then closes; TLS with close_notify. on_close comes later. */
+void nj_conn_finish(struct nj_conn *conn, enum nj_close why);
+/* Closes at once with a reset (SO_LINGER 0) and without an alert: what fails or is revoked. on_close comes at the end
+ * of this turn. */
+void nj_conn_abort(struct nj_conn *conn, enum nj_close why);
+
+/* Time limit until nj_conn_proven is called (binding); 0 = none. */
+void nj_conn_bind_deadline(struct nj_conn *conn, uint32_t ms);
+void nj_conn_proven(struct nj_conn *conn);
+
+void *nj_conn_user(const struct nj_conn *conn);
+void nj_conn_set_user(struct nj_conn *conn, void *user);
+/* Hands the connection to another protocol layer (after binding). */
+void nj_conn_set_ops(struct nj_conn *conn, const struct nj_conn_ops *ops, void *user);
+const struct nj_addr *nj_conn_peer(const struct nj_conn *conn);
+const struct nj_addr *nj_conn_local(const struct nj_conn *conn);
+struct nj_reactor *nj_conn_reactor(const struct nj_conn *conn);
+/* NULL for plain connections and before the handshake finished. */
+const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn);
+uint64_t nj_conn_bytes_in(const struct nj_conn *conn);
+uint64_t nj_conn_bytes_out(const struct nj_conn *conn);
+
+#endif
