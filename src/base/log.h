@@ -58,6 +58,24 @@ void nj_log_write(enum nj_log_level level, const char *event, const struct nj_lo
 	nj_log_write((level), (event), (const struct nj_log_field[]){ __VA_ARGS__ }, \
 		     sizeof((const struct nj_log_field[]){ __VA_ARGS__ }) / sizeof(struct nj_log_field))
 
+/* One line before it is formatted. */
+struct nj_log_line {
+	enum nj_log_level level;
+	enum nj_log_format format;
+	uint64_t wall_ms;
+	const char *process;
+	const char *event;
+	const struct nj_log_field *fields;
+	size_t count;
+};
+#define NJ_LOG_LINE_BYTES 4096 /* PIPE_BUF: a line is written whole or not at all */
+#define NJ_LOG_LINE_MIN 256
+/*
+ * Writes the line with its line feed, not terminated, and returns its length (≤ cap; cap ≥ NJ_LOG_LINE_MIN). What does
+ * not fit is cut at a character's border, and the field truncated=true ends the line: it stays valid logfmt or JSON.
+ */
+size_t nj_log_line_format(const struct nj_log_line *line, char *out, size_t cap);
+
 /*
  * A brake for events that strangers can cause: `burst` lines, then one a `period_ms`; the next line that passes
  * carries the number that was held back (to be logged as the field "suppressed").

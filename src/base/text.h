@@ -11,6 +11,7 @@
 
 /* Copies with termination; NJ_ERR_TOO_LARGE (and an empty `out`) when it does not fit. */
 NJ_MUST_USE enum nj_err nj_text_copy(char *out, size_t out_bytes, const char *text);
+/* The same for bytes; NJ_ERR_MALFORMED when they hold a zero, which would cut the text short. */
 NJ_MUST_USE enum nj_err nj_text_copy_view(char *out, size_t out_bytes, struct nj_view view);
 /* snprintf that reports truncation. */
 NJ_MUST_USE enum nj_err nj_text_format(char *out, size_t out_bytes, const char *format, ...) NJ_PRINTF(3, 4);
@@ -29,7 +30,9 @@ bool nj_name_valid(const char *text);
 #define NJ_NAME_BYTES 65
 /* Well-formed UTF-8 by RFC 3629 (no surrogates, no overlong forms); U+0000 is not allowed. */
 bool nj_utf8_valid(struct nj_view text);
-/* The candidate nearest to `text` by edit distance, or NULL when none is near (over a third of its length). */
+/* Length of the first character and its code point; 0 when it is ill-formed or `text` is empty. */
+size_t nj_utf8_decode(struct nj_view text, uint32_t *out_code);
+/* The candidate nearest to `text` by edit distance, or NULL when none is near (over a third of the length of `text`). */
 const char *nj_text_nearest(const char *text, const char *const *candidates, size_t count);
 
 #endif

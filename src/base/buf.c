@@ -1,0 +1,115 @@
+#include "base/buf.h"
+
+#include <assert.h>
+
+#define FIRST_BYTES 256
+
+void nj_buf_init(struct nj_buf *b, size_t max_bytes)
+{
+	*b = (struct nj_buf){ .max = max_bytes };
+}
+
+void nj_buf_done(struct nj_buf *b)
+{
+	free(b->data);
+	nj_buf_init(b, b->max);
+}
+
+size_t nj_buf_len(const struct nj_buf *b)
+{
+	return b->end - b->start;
+}
+
+struct nj_view nj_buf_view(const struct nj_buf *b)
+{
+	if (b->start == b->end)
+		return (struct nj_view){ .data = NULL, .len = 0 };
+	return nj_view_of(b->data + b->start, nj_buf_len(b));
+}
+
+static void move_to_front(struct nj_buf *b)
+{
+	size_t len = nj_buf_len(b);
+
+	if (len > 0)
+		memmove(b->data, b->data + b->start, len);
+	b->start = 0;
+	b->end = len;
+}
+
+/* Doubling keeps appends linear; the last step goes to the maximum itself. */
+static size_t next_cap(const struct nj_buf *b, size_t need)
+{
+	size_t cap = b->cap < FIRST_BYTES ? FIRST_BYTES : b->cap;
+
+	while (cap < need)
+		cap = cap > b->max / 2 ? b->max : cap * 2;
+	return cap < b->max ? cap : b->max;
+}
+
+static enum nj_err grow(struct nj_buf *b, size_t need)
+{
+	size_t cap = next_cap(b, need);
+	size_t len = nj_buf_len(b);
+	uint8_t *data = malloc(cap);
+
+	if (data == NULL)
+		return NJ_ERR_NO_MEMORY;
+	if (len > 0)
+		memcpy(data, b->data + b->start, len);
+	free(b->data);
+	*b = (struct nj_buf){ .data = data, .cap = cap, .end = len, .max = b->max };
+	return NJ_OK;
+}
+
+enum nj_err nj_buf_reserve(struct nj_buf *b, size_t want, uint8_t **out_at, size_t *out_room)
+{
+	size_t len = nj_buf_len(b);
+	size_t room;
+
+	if (want > b->max - len)
+		return NJ_ERR_LIMIT;
+	if (want > b->cap - b->end) {
+		if (len + want > b->cap)
+			NJ_TRY(grow(b, len + want));
+		else
+			move_to_front(b);
+	}
+	room = b->cap - b->end;
+	*out_room = room < b->max - len ? room : b->max - len;
+	*out_at = b->data == NULL ? NULL : b->data + b->end;
+	return NJ_OK;
+}
+
+void nj_buf_commit(struct nj_buf *b, size_t len)
+{
+	assert(len <= b->cap - b->end && len <= b->max - nj_buf_len(b));
+	b->end += len;
+}
+
+enum nj_err nj_buf_append(struct nj_buf *b, const void *data, size_t len)
+{
+	uint8_t *at;
+	size_t room;
+
+	if (len == 0)
+		return NJ_OK;
+	NJ_TRY(nj_buf_reserve(b, len, &at, &room));
+	memcpy(at, data, len);
+	nj_buf_commit(b, len);
+	return NJ_OK;
+}
+
+void nj_buf_eat(struct nj_buf *b, size_t len)
+{
+	assert(len <= nj_buf_len(b));
+	b->start += len;
+	if (b->start == b->end)
+		b->start = b->end = 0;
+}
+
+void nj_buf_release(struct nj_buf *b)
+{
+	if (nj_buf_len(b) == 0)
+		nj_buf_done(b);
+}

@@ -1,0 +1,35 @@
+/*
+ * A party: a device or an application of a customer, as the gateway process knows it. Owned by the directory; a
+ * connection holds a reference, so a party that is removed stays readable until its connections are cut.
+ * The gateway's main thread alone changes it; `rights` and `revoked` act at once on whatever is checked next.
+ */
+#ifndef NJ_IDENTITY_PARTY_H
+#define NJ_IDENTITY_PARTY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "identity/rights.h"
+
+#define NJ_PARTY_UID_BYTES 16
+
+enum nj_party_kind { NJ_PARTY_DEVICE = 1, NJ_PARTY_APPLICATION = 2 };
+
+struct nj_party {
+	uint8_t uid[NJ_PARTY_UID_BYTES];
+	uint32_t refs;
+	uint8_t kind; /* enum nj_party_kind */
+	bool revoked;
+	uint32_t rights_version; /* changes whenever `rights` does: cached verdicts are stale then */
+	struct nj_profile *profile;
+	struct nj_names names; /* customer's and its own; owned */
+	uint64_t created_ms;
+};
+
+struct nj_party *nj_party_ref(struct nj_party *party);
+void nj_party_unref(struct nj_party *party);
+/* The profile's compiled rules. */
+const struct nj_rights *nj_party_rights(const struct nj_party *party);
+const char *nj_party_kind_name(uint8_t kind);
+
+#endif
