@@ -189,14 +189,20 @@ const char *nj_addr_host_text(const struct nj_addr *addr, char out[NJ_ADDR_TEXT_
 
 const char *nj_addr_text(const struct nj_addr *addr, char out[NJ_ADDR_TEXT_BYTES])
 {
-	char host[NJ_ADDR_TEXT_BYTES];
+	const bool brackets = addr->port != 0 && !nj_addr_is_v4(addr);
+	size_t used;
 
-	nj_addr_host_text(addr, host);
-	if (addr->port == 0)
-		snprintf(out, NJ_ADDR_TEXT_BYTES, "%s", host);
-	else if (nj_addr_is_v4(addr))
-		snprintf(out, NJ_ADDR_TEXT_BYTES, "%s:%u", host, addr->port);
-	else
-		snprintf(out, NJ_ADDR_TEXT_BYTES, "[%s]:%u", host, addr->port);
+	out[0] = '\0';
+	if (brackets) {
+		char host[NJ_ADDR_TEXT_BYTES];
+
+		if (nj_text_format(out, NJ_ADDR_TEXT_BYTES, "[%s]", nj_addr_host_text(addr, host)) != NJ_OK)
+			out[0] = '\0';
+	} else {
+		nj_addr_host_text(addr, out);
+	}
+	used = strlen(out);
+	if (addr->port != 0)
+		snprintf(out + used, NJ_ADDR_TEXT_BYTES - used, ":%u", addr->port);
 	return out;
 }

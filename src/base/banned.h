@@ -13,7 +13,11 @@
 #undef sprintf
 #undef vsprintf
 #undef strtok
+#undef alloca
 #pragma GCC poison strtok strtok_r sscanf fscanf atoi atol atoll atof sprintf vsprintf strcpy strcat strncpy strncat
-#pragma GCC poison system popen gets tmpnam mktemp rand srand alloca
+#pragma GCC poison system popen gets tmpnam mktemp alloca
+/* Only the calls: OpenSSL's headers name parameters so. */
+#define rand() nj_banned_rand_is_predictable
+#define srand(seed) nj_banned_rand_is_predictable
 
 #endif

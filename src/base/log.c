@@ -117,10 +117,11 @@ static size_t put_char(struct sink *s, struct nj_view text)
 	return fits ? len : 0;
 }
 
-static void put_quoted(struct sink *s, struct nj_view text)
+/* False when not even the opening quote fits. */
+static bool put_quoted(struct sink *s, struct nj_view text)
 {
 	if (!put(s, "\"", 1))
-		return;
+		return false;
 	while (text.len > 0) {
 		size_t len = put_char(s, text);
 
@@ -129,6 +130,7 @@ static void put_quoted(struct sink *s, struct nj_view text)
 		text = nj_view_of(text.data + len, text.len - len);
 	}
 	put_closer(s, "\"");
+	return true;
 }
 
 static bool needs_quotes(struct nj_view text)
@@ -142,28 +144,52 @@ static bool needs_quotes(struct nj_view text)
 	return text.len == 0;
 }
 
-static void put_text(struct sink *s, struct nj_view text)
+static bool put_text(struct sink *s, struct nj_view text)
 {
 	/* A bare value that does not fit is cut inside quotes. */
 	if (s->json || needs_quotes(text) || text.len > s->limit - s->pos)
-		put_quoted(s, text);
-	else
-		put(s, (const char *)text.data, text.len);
+		return put_quoted(s, text);
+	return put(s, (const char *)text.data, text.len);
 }
 
-static void put_str(struct sink *s, const char *text)
+static bool put_str(struct sink *s, const char *text)
 {
-	put_text(s, nj_view_str(text == NULL ? "" : text));
+	return put_text(s, nj_view_str(text == NULL ? "" : text));
 }
 
-static void put_hex(struct sink *s, struct nj_view bytes)
+static bool put_hex(struct sink *s, struct nj_view bytes)
 {
 	if (!put(s, "\"", s->json))
-		return;
+		return false;
 	for (size_t i = 0; i < bytes.len; i++)
 		if (!put_format(s, "%02x", bytes.data[i]))
 			break;
 	put_closer(s, s->json ? "\"" : "");
+	return true;
+}
+
+/* False when nothing of the value could be written. */
+static bool put_value(struct sink *s, const struct nj_log_field *field)
+{
+	char text[NJ_ADDR_TEXT_BYTES];
+
+	switch (field->type) {
+	case NJ_FIELD_STR:
+		return put_str(s, field->as.str);
+	case NJ_FIELD_VIEW:
+		return put_text(s, field->as.view);
+	case NJ_FIELD_UINT:
+		return put_format(s, "%llu", (unsigned long long)field->as.u);
+	case NJ_FIELD_INT:
+		return put_format(s, "%lld", (long long)field->as.i);
+	case NJ_FIELD_BOOL:
+		return put_format(s, "%s", field->as.u != 0 ? "true" : "false");
+	case NJ_FIELD_HEX:
+		return put_hex(s, field->as.view);
+	case NJ_FIELD_ADDR:
+		return put_str(s, nj_addr_text(field->as.addr, text));
+	}
+	return false;
 }
 
 static bool put_name(struct sink *s, const char *name)
@@ -173,42 +199,115 @@ static bool put_name(struct sink *s, const char *name)
 	return put_format(s, "%s%s=", s->pos == 0 ? "" : " ", name);
 }
 
-static void put_number(struct sink *s, const struct nj_log_field *field)
+static void put_field(struct sink *s, struct nj_log_field field)
 {
-	bool fits;
-	size_t before = s->pos;
+	size_t start = s->pos;
 
-	if (field->type == NJ_FIELD_INT)
-		fits = put_format(s, "%lld", (long long)field->as.i);
-	else if (field->type == NJ_FIELD_BOOL)
-		fits = put_format(s, "%s", field->as.u ? "true" : "false");
-	else
-		fits = put_format(s, "%llu", (unsigned long long)field->as.u);
-	if (!fits && s->json && s->pos == before)
-		put_closer(s, "0");
+	if (!put_name(s, field.name) || !put_value(s, &field))
+		s->pos = start;
 }
 
-static void put_value(struct sink *s, const struct nj_log_field *field)
+/* RFC 3339, UTC. */
+static void put_time(struct sink *s, uint64_t wall_ms)
 {
-	char text[NJ_ADDR_TEXT_BYTES];
+	char text[64];
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm tm = { 0 };
 
-	switch (field->type) {
-	case NJ_FIELD_STR:
-		put_str(s, field->as.str);
-		break;
-	case NJ_FIELD_VIEW:
-		put_text(s, field->as.view);
-		break;
-	case NJ_FIELD_HEX:
-		put_hex(s, field->as.view);
-		break;
-	case NJ_FIELD_ADDR:
-		put_str(s, nj_addr_text(field->as.addr, text));
-		break;
-	case NJ_FIELD_UINT:
-	case NJ_FIELD_INT:
-	case NJ_FIELD_BOOL:
-		put_number(s, field);
-		break;
+	if (gmtime_r(&seconds, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(wall_ms % 1000));
+	put_field(s, NJ_S("time", text));
+}
+
+size_t nj_log_line_format(const struct nj_log_line *line, char *out, size_t cap)
+{
+	struct sink s = { .out = out, .limit = cap - TAIL_BYTES, .json = line->format == NJ_LOG_JSON };
+
+	assert(cap >= NJ_LOG_LINE_MIN);
+	put_time(&s, line->wall_ms);
+	put_field(&s, NJ_S("level", level_names[line->level]));
+	put_field(&s, NJ_S("event", line->event));
+	put_field(&s, NJ_S("process", line->process));
+	for (size_t i = 0; i < line->count && !s.full; i++)
+		put_field(&s, line->fields[i]);
+	if (s.full)
+		put_closer(&s, s.json ? ",\"truncated\":true" : " truncated=true");
+	put_closer(&s, s.json ? "}\n" : "\n");
+	return s.pos;
+}
+
+void nj_log_setup(enum nj_log_level level, enum nj_log_format format, const char *process)
+{
+	setup.level = level;
+	setup.format = format;
+	setup.process = process;
+}
+
+bool nj_log_level_parse(const char *text, enum nj_log_level *out_level)
+{
+	for (size_t i = 0; i < LEVELS; i++) {
+		if (strcmp(text, level_names[i]) != 0)
+			continue;
+		*out_level = (enum nj_log_level)i;
+		return true;
 	}
+	return false;
+}
+
+/* A line that standard error does not take is lost: the log never stops the work. */
+void nj_log_write(enum nj_log_level level, const char *event, const struct nj_log_field *fields, size_t count)
+{
+	char text[NJ_LOG_LINE_BYTES];
+	struct nj_log_line line = {
+		.level = level,
+		.format = setup.format,
+		.process = setup.process,
+		.event = event,
+		.fields = fields,
+		.count = count,
+	};
+	int saved_errno = errno;
+	ssize_t wrote;
+	size_t len;
+
+	if (level > setup.level)
+		return;
+	line.wall_ms = nj_clock_wall_ms(nj_clock_system());
+	len = nj_log_line_format(&line, text, sizeof(text));
+	do
+		wrote = write(STDERR_FILENO, text, len);
+	while (wrote < 0 && errno == EINTR);
+	errno = saved_errno;
+}
+
+static void refill(struct nj_log_brake *brake, uint64_t now_ms)
+{
+	uint64_t earned;
+
+	if (brake->period_ms == 0)
+		earned = brake->burst;
+	else
+		earned = (now_ms - brake->last_ms) / brake->period_ms;
+	if (earned >= brake->burst - brake->tokens) {
+		brake->tokens = brake->burst;
+		brake->last_ms = now_ms;
+	} else {
+		brake->tokens += (uint32_t)earned;
+		brake->last_ms += earned * brake->period_ms;
+	}
+}
+
+bool nj_log_brake_pass(struct nj_log_brake *brake, const struct nj_clock *clock, uint64_t *out_suppressed)
+{
+	refill(brake, nj_clock_boot_ms(clock));
+	if (brake->tokens == 0) {
+		brake->suppressed++;
+		return false;
+	}
+	brake->tokens--;
+	*out_suppressed = brake->suppressed;
+	brake->suppressed = 0;
+	return true;
 }

@@ -128,7 +128,7 @@ static enum nj_err parse_with_unit(const char *text, const struct unit *units, s
 enum nj_err nj_duration_parse(const char *text, uint64_t *out_ms)
 {
 	static const struct unit units[] = {
-		{ "", 1000 },	    { "ms", 1 },       { "s", 1000 },
+		{ "", 1000 },         { "ms", 1 },          { "s", 1000 },
 		{ "min", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 24 * 3600 * 1000 },
 	};
 
@@ -256,7 +256,8 @@ static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b
 			size_t cost = a[i - 1] != b[j - 1];
 
 			now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + cost);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < now[j])
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < now[j])
 				now[j] = before[j - 2] + 1;
 		}
 	}
