@@ -1,5 +1,6 @@
 #include "crypto/secret.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
