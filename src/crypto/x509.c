@@ -16,8 +16,9 @@
 #define SERIAL_BITS 128
 #define BACKDATED_S 300 /* for peers whose clock is a little behind */
 #define DAY_S 86400
-#define COMMON_NAME_MAX 64 /* RFC 5280 ub-common-name */
-#define DNS_NAME_MAX 253   /* RFC 1035 2.3.4, as text */
+#define YEAR_9999_ENDS_S UINT64_C(253402300799) /* RFC 5280 4.1.2.5 knows no later time */
+#define COMMON_NAME_MAX 64                      /* RFC 5280 ub-common-name */
+#define DNS_NAME_MAX 253                        /* RFC 1035 2.3.4, as text */
 #define DNS_LABEL_MAX 63
 #define PEM_MAX_BYTES 65536
 #define UID_HEX_BYTES 33
@@ -121,10 +122,13 @@ static enum nj_err cert_not_after(const X509 *cert, time_t *out_time)
 
 static enum nj_err make_validity(uint64_t now_s, uint32_t days, struct validity *out_validity)
 {
-	if (days == 0 || now_s > (uint64_t)INT64_MAX / 2)
+	if (days == 0 || now_s > YEAR_9999_ENDS_S)
 		return NJ_ERR_RANGE;
 	uint64_t before = now_s > BACKDATED_S ? now_s - BACKDATED_S : 0;
-	*out_validity = (struct validity){ (time_t)before, (time_t)(now_s + (uint64_t)days * DAY_S) };
+	uint64_t after = now_s + (uint64_t)days * DAY_S;
+	if (after > YEAR_9999_ENDS_S)
+		return NJ_ERR_RANGE;
+	*out_validity = (struct validity){ (time_t)before, (time_t)after };
 	return NJ_OK;
 }
 

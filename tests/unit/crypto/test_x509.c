@@ -110,8 +110,14 @@ static void test_validity(void **state)
 	assert_int_equal(nj_x509_issue_server(&ca, &name, 1, NOW_S + 3650 * DAY_S, 1, &pair), NJ_ERR_EXPIRED);
 	assert_int_equal(nj_x509_issue_server(&ca, &name, 1, NOW_S, 0, &pair), NJ_ERR_RANGE);
 	assert_int_equal(nj_x509_make_ca("x", UINT64_MAX, 1, &pair), NJ_ERR_RANGE);
-	assert_int_equal(nj_x509_make_ca("x", NOW_S, UINT32_MAX, &pair), NJ_ERR_RANGE); /* past the year 9999 */
+	/* The last second that a certificate can name is 9999-12-31 23:59:59. */
+	const uint64_t last_s = UINT64_C(253402300799);
+	assert_int_equal(nj_x509_make_ca("x", last_s - DAY_S + 1, 1, &pair), NJ_ERR_RANGE);
 	assert_null(pair.cert_pem);
+	assert_int_equal(nj_x509_make_ca("x", last_s - DAY_S, 1, &pair), NJ_OK);
+	assert_int_equal(nj_x509_not_after(pair.cert_pem, &end), NJ_OK);
+	assert_int_equal(end, last_s);
+	nj_x509_pair_done(&pair);
 }
 
 static void subject_text(X509 *cert, int nid, char *out, int cap)
