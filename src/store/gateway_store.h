@@ -1,0 +1,72 @@
+/*
+ * The gateway's file (gateway.db), typed: customers, profiles with their rules, parties. It holds no secret. What the
+ * gateway keeps of it in memory is identity/directory's. The gateway's main thread only; common rules and errors:
+ * store/store.h.
+ */
+#ifndef NJ_STORE_GATEWAY_STORE_H
+#define NJ_STORE_GATEWAY_STORE_H
+
+#include "store/store.h"
+
+struct nj_gateway_store;
+
+NJ_MUST_USE enum nj_err nj_gateway_store_open(const char *path, enum nj_store_mode mode,
+					      struct nj_gateway_store **out_store, struct nj_why *why);
+void nj_gateway_store_close(struct nj_gateway_store *store);
+NJ_MUST_USE enum nj_err nj_gateway_store_begin(struct nj_gateway_store *store);
+NJ_MUST_USE enum nj_err nj_gateway_store_commit(struct nj_gateway_store *store);
+void nj_gateway_store_rollback(struct nj_gateway_store *store);
+
+/* Texts of rows are borrowed until the callback returns; anything but NJ_OK stops an iteration, which returns it. */
+
+typedef enum nj_err (*nj_customer_fn)(void *arg, const char *name, uint64_t created_ms);
+/* NJ_ERR_EXISTS. */
+NJ_MUST_USE enum nj_err nj_gateway_store_customer_insert(struct nj_gateway_store *store, const char *name,
+							 uint64_t created_ms);
+NJ_MUST_USE enum nj_err nj_gateway_store_customer_each(struct nj_gateway_store *store, nj_customer_fn fn, void *arg);
+
+struct nj_profile_rule_row {
+	uint8_t direction; /* enum nj_direction */
+	bool deny;
+	const char *pattern;
+};
+struct nj_profile_row {
+	const char *name;
+	uint32_t services;
+	bool plain;
+	uint32_t grant_ms;
+	uint32_t version;
+	const struct nj_profile_rule_row *rules;
+	size_t rule_count;
+};
+#define NJ_PROFILE_RULES_MAX 512
+typedef enum nj_err (*nj_profile_row_fn)(void *arg, const struct nj_profile_row *row);
+/* Inserts or replaces with all its rules, in their order. NJ_ERR_LIMIT over NJ_PROFILE_RULES_MAX rules. */
+NJ_MUST_USE enum nj_err nj_gateway_store_profile_put(struct nj_gateway_store *store, const struct nj_profile_row *row);
+NJ_MUST_USE enum nj_err nj_gateway_store_profile_each(struct nj_gateway_store *store, nj_profile_row_fn fn, void *arg);
+
+struct nj_party_row {
+	uint8_t uid[NJ_STORE_UID_BYTES];
+	uint8_t kind; /* enum nj_party_kind */
+	const char *customer;
+	const char *name;
+	const char *profile;
+	uint64_t created_ms;
+	uint64_t revoked_ms; /* 0: live */
+};
+typedef enum nj_err (*nj_party_row_fn)(void *arg, const struct nj_party_row *row);
+/* NJ_ERR_EXISTS: the uid, or the name among those not revoked. NJ_ERR_NOT_FOUND: no such customer or profile. */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_insert(struct nj_gateway_store *store, const struct nj_party_row *row);
+/* NJ_ERR_NOT_FOUND when it is not there or is revoked already. */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_revoke(struct nj_gateway_store *store,
+						      const uint8_t uid[NJ_STORE_UID_BYTES], uint64_t now_ms);
+/* Forgets it altogether (the keeper never made it live); NJ_ERR_NOT_FOUND. */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_delete(struct nj_gateway_store *store,
+						      const uint8_t uid[NJ_STORE_UID_BYTES]);
+/* Those not revoked. */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_each(struct nj_gateway_store *store, nj_party_row_fn fn, void *arg);
+/* A page for lists: up to `limit` of one kind, not revoked, in order of name, after the name `after` ("" = start). */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_page(struct nj_gateway_store *store, const char *customer, uint8_t kind,
+						    const char *after, uint32_t limit, nj_party_row_fn fn, void *arg);
+
+#endif
