@@ -1,0 +1,20 @@
+/*
+ * What supervisor and children say to each other over net/channel.h: one byte, the type; NJ_CONTROL_PEER brings one
+ * descriptor. Everything else a child needs came with its start.
+ */
+#ifndef NJ_BUS_CONTROL_H
+#define NJ_BUS_CONTROL_H
+
+/* X(name, number, who sends it) */
+#define NJ_CONTROL_TABLE(X)                                                                                            \
+	X(NJ_CONTROL_PEER, 1, "supervisor: a channel to the other process (one descriptor); replaces the last one")    \
+	X(NJ_CONTROL_STOP, 2, "supervisor: finish in order and exit")                                                  \
+	X(NJ_CONTROL_READY, 16, "child: started; the keeper before its first knock, the gateway when it listens")
+
+enum nj_control {
+#define NJ_CONTROL_ENUM(name, number, text) name = number,
+	NJ_CONTROL_TABLE(NJ_CONTROL_ENUM)
+#undef NJ_CONTROL_ENUM
+};
+
+#endif
