@@ -1,0 +1,331 @@
+#include "base/config/settings.h"
+
+#include <sys/un.h>
+
+#include "base/config/config.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const char *const cloak_names[] = { [NJ_SETTINGS_CLOAK_BPF] = "bpf", [NJ_SETTINGS_CLOAK_FAKE] = "fake", NULL };
+static const char *const local_cloak_names[] = { [NJ_SETTINGS_LOCAL_CLOAK_NONE] = "none", NULL };
+static const char *const local_service_names[] = {
+	[NJ_SETTINGS_LOCAL_MQTT] = "mqtt",
+	[NJ_SETTINGS_LOCAL_SMPP] = "smpp",
+	[NJ_SETTINGS_LOCAL_HTTPS] = "https",
+	NULL,
+};
+static const char *const log_level_names[] = {
+	[NJ_LOG_ERROR] = "error", [NJ_LOG_WARN] = "warn", [NJ_LOG_INFO] = "info", [NJ_LOG_DEBUG] = "debug", NULL,
+};
+static const char *const log_format_names[] = { [NJ_LOG_LOGFMT] = "logfmt", [NJ_LOG_JSON] = "json", NULL };
+
+/* clang-format off */
+#define PORT(name, port, words) \
+	{ #name, words, .text = port, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_ports, name), .max = 65535 }
+
+static const struct nj_config_row ports_rows[] = {
+	PORT(knock, "62201", "UDP port of the knock."),
+	PORT(mqtts, "8883", "MQTT over TLS."),
+	PORT(mqtt, "1883", "MQTT without TLS, for devices whose payloads are sealed or whose policy allows it."),
+	PORT(smpp, "2775", "SMPP without TLS."),
+	PORT(smpps, "3550", "SMPP over TLS."),
+	PORT(https, "8443", "The portal, its API and MQTT over WebSocket."),
+};
+
+static const struct nj_config_row log_rows[] = {
+	{ "level", "What is logged: this and all that is graver.", "info", .names = log_level_names,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_log, level) },
+	{ "format", "A line of log on standard error as logfmt or JSON.", "logfmt", .names = log_format_names,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_log, format) },
+};
+
+static const struct nj_config_row users_rows[] = {
+	{ "keeper", "User name or uid of the keeper process.", .example = "nightjar-keeper",
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_users, keeper), .min = 1, .max = 32 },
+	{ "gateway", "User name or uid of the gateway process.", .example = "nightjar",
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_users, gateway), .min = 1, .max = 32 },
+};
+
+static const struct nj_config_row vault_rows[] = {
+	{ "key_file", "Absolute path of the vault's master key. Without it the key lies with the state.",
+	  .example = "/etc/nightjar/vault.key",
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_vault, key_file), .min = 2, .max = 511 },
+};
+
+static const struct nj_config_row knock_rows[] = {
+	{ "grant", "How long a port stays open for the source of an accepted knock.", "30s",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, grant_ms),
+	  .min = 1 * SECOND, .max = 300 * SECOND },
+	{ "time_window", "How far the clock of a knock that carries the time may be off.", "60s",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, time_window_ms),
+	  .min = 1 * SECOND, .max = 1 * HOUR },
+	{ "rate_device_burst", "Knocks that one device may send at once.", "8",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_burst), .min = 1, .max = 1000 },
+	{ "rate_device_refill", "After the burst, a device may knock once in this time.", "5s",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_refill_ms),
+	  .min = 100, .max = 1 * HOUR },
+	{ "rate_global", "Knocks of all devices together that are taken up in a second.", "2000",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_global), .min = 1, .max = 1000000 },
+};
+
+static const struct nj_config_row limits_rows[] = {
+	{ "devices", "Devices that may be registered.", "100000",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, devices), .min = 1, .max = 4000000 },
+	{ "connections", "Connections open at once, proven or not.", "10000",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, connections), .min = 1, .max = 1000000 },
+	{ "unproven_per_source", "Connections of one source that have not yet proven who they are; the oldest gives way.",
+	  "64",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, unproven_per_source), .min = 1, .max = 10000 },
+	{ "hello_timeout", "From the connection to its first complete message.", "3s",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, hello_timeout_ms),
+	  .min = 100, .max = 5 * MINUTE },
+	{ "bind_timeout", "From the connection to the proof of who it is.", "10s",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, bind_timeout_ms),
+	  .min = 100, .max = 5 * MINUTE },
+	{ "memory", "What connections, queues and messages may take together; past it, back-pressure and refusal.",
+	  "256MiB",
+	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_limits, memory_bytes), .min = 16 * MIB,
+	  .max = 1024 * GIB },
+};
+
+static const struct nj_config_row mqtt_rows[] = {
+	{ "max_packet", "Largest MQTT packet that is taken or sent.", "256KiB",
+	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_packet_bytes), .min = KIB, .max = 256 * MIB },
+	{ "max_queued_messages", "Messages waiting for one session.", "1000",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_messages), .min = 1, .max = 1000000 },
+	{ "max_queued_bytes", "Bytes of the messages waiting for one session.", "1MiB",
+	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_bytes), .min = KIB, .max = 16 * GIB },
+	{ "max_inflight", "Messages sent to one session and not yet acknowledged.", "100",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_inflight), .min = 1, .max = 65535 },
+	{ "max_topic_levels", "Levels of a topic or filter.", "16",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_topic_levels), .min = 1, .max = 128 },
+	{ "max_topic_bytes", "Length of a topic or filter.", "1024",
+	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_topic_bytes), .min = 1, .max = 65535 },
+	{ "max_subscriptions", "Subscriptions of one session.", "100",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_subscriptions), .min = 1, .max = 100000 },
+	{ "max_sessions", "Sessions, connected or kept for a client that will be back.", "20000",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_sessions), .min = 1, .max = 4000000 },
+	{ "keep_alive_max", "Longest keep-alive; a client that asks for more, or for none, gets this.", "1h",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, keep_alive_max_ms),
+	  .min = 1 * SECOND, .max = 65535 * SECOND },
+	{ "session_expiry_max", "Longest time that a session outlives its connection.", "1d",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, session_expiry_max_ms), .max = 365 * DAY },
+	{ "retained_max", "Retained messages.", "100000",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max), .max = 10000000 },
+	{ "retained_max_bytes", "Bytes of all retained messages.", "64MiB",
+	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max_bytes), .max = 64 * GIB },
+};
+
+static const struct nj_config_row local_rows[] = {
+	{ "service", "What is spoken here.", .example = "mqtt", .names = local_service_names, .required = true,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, service) },
+	{ "address", "Loopback address with port, or unix:/absolute/path.", .example = "\"127.0.0.1:11883\"",
+	  .required = true,
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, address), .min = 1, .max = 127 },
+	{ "as", "Name of the application that connects here.", .example = "my-application", .required = true,
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, as), .min = 1, .max = 64 },
+	{ "cloak", "A local listener has no cloak.", "none", .names = local_cloak_names,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, cloak) },
+};
+
+#define SECTION(name, table) NJ_CONFIG_SECTION_OF(struct nj_settings_##name, table)
+static const struct nj_config_section ports_section = SECTION(ports, ports_rows);
+static const struct nj_config_section log_section = SECTION(log, log_rows);
+static const struct nj_config_section users_section = SECTION(users, users_rows);
+static const struct nj_config_section vault_section = SECTION(vault, vault_rows);
+static const struct nj_config_section knock_section = SECTION(knock, knock_rows);
+static const struct nj_config_section limits_section = SECTION(limits, limits_rows);
+static const struct nj_config_section mqtt_section = SECTION(mqtt, mqtt_rows);
+static const struct nj_config_section local_section = SECTION(local, local_rows);
+
+#define IN(name) .type = NJ_CONFIG_SECTION, .section = &name##_section, NJ_CONFIG_AT(struct nj_settings, name)
+
+static const struct nj_config_row rows[] = {
+	{ "host", "Name or address under which devices and people reach this gateway.", "localhost",
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings, host), .min = 1, .max = 253 },
+	{ "listen", "Addresses of this machine on which the ports are served.", "0.0.0.0 ::",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings, listen, listen_count), .min = 1, .max = 63 },
+	{ "ports", "A port for each service; 0 turns the service off.", IN(ports) },
+	{ "cloak", "What keeps the ports dark: bpf, a filter in the kernel; fake, nothing at all, for trials only.", "bpf",
+	  .names = cloak_names, .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings, cloak) },
+	{ "log", "The service's log.", IN(log) },
+	{ "users", "Whom the processes become when they are started by root.", IN(users) },
+	{ "vault", "Where secrets are kept.", IN(vault) },
+	{ "knock", "The knock and what it opens.", IN(knock) },
+	{ "limits", "Ceilings of the whole gateway.", IN(limits) },
+	{ "mqtt", "Limits of MQTT.", IN(mqtt) },
+	{ "local", "Listeners without a cloak for applications on this machine.", .type = NJ_CONFIG_SECTIONS,
+	  .section = &local_section, NJ_CONFIG_LIST_AT(struct nj_settings, local, local_count) },
+};
+/* clang-format on */
+
+static const struct nj_config_section schema = NJ_CONFIG_SECTION_OF(struct nj_settings, rows);
+
+const struct nj_config_section *nj_settings_schema(void)
+{
+	return &schema;
+}
+
+static enum nj_err check_host(const struct nj_settings *s, struct nj_why *why)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-";
+
+	if (s->host[strspn(s->host, letters)] != '\0')
+		return nj_why(why, NJ_ERR_CONFIG, "host: '%s' is neither a host name nor an address", s->host);
+	return NJ_OK;
+}
+
+static enum nj_err check_listen(struct nj_settings *s, struct nj_why *why)
+{
+	if (s->listen_count == 0)
+		return nj_why(why, NJ_ERR_CONFIG, "listen: at least one address is needed");
+	for (size_t i = 0; i < s->listen_count; i++) {
+		if (nj_addr_parse(s->listen[i], &s->listen_addr[i]) != NJ_OK || s->listen_addr[i].port != 0)
+			return nj_why(why, NJ_ERR_CONFIG, "listen: '%s' is not an IP address without port",
+				      s->listen[i]);
+		for (size_t j = 0; j < i; j++)
+			if (nj_addr_same_host(&s->listen_addr[i], &s->listen_addr[j]))
+				return nj_why(why, NJ_ERR_CONFIG, "listen: '%s' is there twice", s->listen[i]);
+	}
+	return NJ_OK;
+}
+
+static uint16_t port_of(const struct nj_settings *s, const struct nj_config_row *row)
+{
+	return *(const uint16_t *)(const void *)((const char *)&s->ports + row->offset);
+}
+
+static enum nj_err check_ports(const struct nj_settings *s, struct nj_why *why)
+{
+	for (size_t i = 0; i < ports_section.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (port_of(s, &ports_rows[i]) != 0 && port_of(s, &ports_rows[i]) == port_of(s, &ports_rows[j]))
+				return nj_why(why, NJ_ERR_CONFIG, "ports: %s and %s are both %u", ports_rows[j].key,
+					      ports_rows[i].key, port_of(s, &ports_rows[i]));
+	return NJ_OK;
+}
+
+static enum nj_err check_local_address(struct nj_settings_local *local, struct nj_why *why)
+{
+	static const char scheme[] = "unix:";
+	const size_t scheme_len = sizeof(scheme) - 1;
+
+	memset(&local->addr, 0, sizeof(local->addr));
+	local->unix_path_at = 0;
+	if (strncmp(local->address, scheme, scheme_len) == 0) {
+		const char *path = local->address + scheme_len;
+
+		if (path[0] != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+			return nj_why(why, NJ_ERR_CONFIG, "local: '%s' needs an absolute path of at most %zu bytes",
+				      local->address, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		local->unix_path_at = scheme_len;
+		return NJ_OK;
+	}
+	if (nj_addr_parse(local->address, &local->addr) != NJ_OK || local->addr.port == 0)
+		return nj_why(why, NJ_ERR_CONFIG, "local: '%s' is neither an IP address with port nor unix:/path",
+			      local->address);
+	if (!nj_addr_is_loopback(&local->addr))
+		return nj_why(why, NJ_ERR_CONFIG,
+			      "local: '%s': cloak: none is refused on any address but loopback or a Unix socket",
+			      local->address);
+	return NJ_OK;
+}
+
+static bool same_endpoint(const struct nj_settings_local *a, const struct nj_settings_local *b)
+{
+	if (a->unix_path_at != b->unix_path_at)
+		return false;
+	if (a->unix_path_at != 0)
+		return strcmp(a->address, b->address) == 0;
+	return a->addr.port == b->addr.port && nj_addr_same_host(&a->addr, &b->addr);
+}
+
+static enum nj_err check_local(struct nj_settings *s, struct nj_why *why)
+{
+	for (size_t i = 0; i < s->local_count; i++) {
+		NJ_TRY(check_local_address(&s->local[i], why));
+		if (!nj_name_valid(s->local[i].as))
+			return nj_why(why, NJ_ERR_CONFIG, "local: as: '%s' is not a valid name", s->local[i].as);
+		for (size_t j = 0; j < i; j++)
+			if (same_endpoint(&s->local[i], &s->local[j]))
+				return nj_why(why, NJ_ERR_CONFIG, "local: '%s' is there twice", s->local[i].address);
+	}
+	return NJ_OK;
+}
+
+static enum nj_err check_rest(const struct nj_settings *s, struct nj_why *why)
+{
+	if (s->users.keeper[0] != '\0' && strcmp(s->users.keeper, s->users.gateway) == 0)
+		return nj_why(why, NJ_ERR_CONFIG, "users: keeper and gateway must differ, both are '%s'",
+			      s->users.keeper);
+	if (s->vault.key_file[0] != '\0' && s->vault.key_file[0] != '/')
+		return nj_why(why, NJ_ERR_CONFIG, "vault: key_file: '%s' is not an absolute path", s->vault.key_file);
+	if (s->limits.hello_timeout_ms > s->limits.bind_timeout_ms)
+		return nj_why(why, NJ_ERR_CONFIG, "limits: hello_timeout is longer than bind_timeout");
+	return NJ_OK;
+}
+
+enum nj_err nj_settings_check(struct nj_settings *settings, struct nj_why *why)
+{
+	NJ_TRY(check_host(settings, why));
+	NJ_TRY(check_listen(settings, why));
+	NJ_TRY(check_ports(settings, why));
+	NJ_TRY(check_local(settings, why));
+	return check_rest(settings, why);
+}
+
+void nj_settings_default(struct nj_settings *out_settings)
+{
+	nj_config_defaults(&schema, out_settings);
+	/* A default that breaks a rule is our own mistake. */
+	if (nj_settings_check(out_settings, NULL) != NJ_OK)
+		abort();
+}
+
+static enum nj_err finish(const char *name, struct nj_settings *aside, struct nj_settings *out_settings,
+			  struct nj_why *why)
+{
+	struct nj_why cause = { "" };
+	enum nj_err err = nj_settings_check(aside, &cause);
+
+	if (err != NJ_OK)
+		return nj_why(why, err, "%s: %.400s", name, cause.text);
+	*out_settings = *aside;
+	return NJ_OK;
+}
+
+enum nj_err nj_settings_load(const char *path, struct nj_settings *out_settings, struct nj_why *why)
+{
+	struct nj_settings aside;
+
+	NJ_TRY(nj_config_load(&schema, path, &aside, why));
+	return finish(path, &aside, out_settings, why);
+}
+
+enum nj_err nj_settings_parse(const char *name, const char *text, size_t len, struct nj_settings *out_settings,
+			      struct nj_why *why)
+{
+	struct nj_settings aside;
+
+	NJ_TRY(nj_config_parse(&schema, name, text, len, &aside, why));
+	return finish(name, &aside, out_settings, why);
+}
+
+void nj_settings_print(const struct nj_settings *settings, FILE *out)
+{
+	nj_config_print(&schema, settings, out);
+}
+
+void nj_settings_print_reference(FILE *out)
+{
+	struct nj_settings defaults;
+
+	nj_settings_default(&defaults);
+	nj_settings_print(&defaults, out);
+}

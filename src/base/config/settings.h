@@ -1,0 +1,137 @@
+/*
+ * The settings of a gateway: what /etc/nightjar/nightjar.yaml says, as one struct without pointers. Read once by the
+ * supervisor, handed to the other processes by copy; a reload builds a new one. Any thread may read it.
+ * Holds names of secrets' files, never a secret.
+ */
+#ifndef NJ_BASE_CONFIG_SETTINGS_H
+#define NJ_BASE_CONFIG_SETTINGS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define NJ_SETTINGS_LISTEN_MAX 16
+#define NJ_SETTINGS_LOCAL_MAX 16
+#define NJ_SETTINGS_HOST_BYTES 254 /* a DNS name (RFC 1035 2.3.4) and its end */
+#define NJ_SETTINGS_USER_BYTES 33
+#define NJ_SETTINGS_PATH_BYTES 512
+#define NJ_SETTINGS_LOCAL_ADDRESS_BYTES 128 /* "unix:" and sun_path */
+
+enum nj_settings_cloak { NJ_SETTINGS_CLOAK_BPF, NJ_SETTINGS_CLOAK_FAKE };
+enum nj_settings_local_cloak { NJ_SETTINGS_LOCAL_CLOAK_NONE };
+enum nj_settings_local_service { NJ_SETTINGS_LOCAL_MQTT, NJ_SETTINGS_LOCAL_SMPP, NJ_SETTINGS_LOCAL_HTTPS };
+
+/* 0: the service is off. */
+struct nj_settings_ports {
+	uint16_t knock; /* UDP; the others are TCP */
+	uint16_t mqtts;
+	uint16_t mqtt;
+	uint16_t smpp;
+	uint16_t smpps;
+	uint16_t https;
+};
+
+struct nj_settings_log {
+	enum nj_log_level level;
+	enum nj_log_format format;
+};
+
+/* User names or numeric uids; empty: the uid stays. */
+struct nj_settings_users {
+	char keeper[NJ_SETTINGS_USER_BYTES];
+	char gateway[NJ_SETTINGS_USER_BYTES];
+};
+
+struct nj_settings_vault {
+	char key_file[NJ_SETTINGS_PATH_BYTES]; /* absolute; empty: where the state is */
+};
+
+struct nj_settings_knock {
+	uint32_t grant_ms;
+	uint32_t time_window_ms;
+	uint32_t rate_device_burst;
+	uint32_t rate_device_refill_ms;
+	uint32_t rate_global; /* a second */
+};
+
+struct nj_settings_limits {
+	uint32_t devices;
+	uint32_t connections;
+	uint32_t unproven_per_source;
+	uint32_t hello_timeout_ms;
+	uint32_t bind_timeout_ms;
+	uint64_t memory_bytes;
+};
+
+struct nj_settings_mqtt {
+	uint32_t max_packet_bytes;
+	uint32_t max_queued_messages; /* of a session */
+	uint64_t max_queued_bytes;
+	uint16_t max_inflight;
+	uint32_t max_topic_levels;
+	uint32_t max_topic_bytes;
+	uint32_t max_subscriptions; /* of a session */
+	uint32_t max_sessions;
+	uint64_t keep_alive_max_ms;
+	uint64_t session_expiry_max_ms;
+	uint32_t retained_max;
+	uint64_t retained_max_bytes;
+};
+
+/* A listener without a cloak for applications on this machine. */
+struct nj_settings_local {
+	enum nj_settings_local_service service;
+	char address[NJ_SETTINGS_LOCAL_ADDRESS_BYTES];
+	char as[NJ_NAME_BYTES]; /* the application that connects here */
+	enum nj_settings_local_cloak cloak;
+	/* Filled by nj_settings_check: the Unix path inside `address` begins at `unix_path_at`, or 0 and `addr` is it.
+	 */
+	struct nj_addr addr;
+	size_t unix_path_at;
+};
+
+struct nj_settings {
+	char host[NJ_SETTINGS_HOST_BYTES];
+	size_t listen_count;
+	char listen[NJ_SETTINGS_LISTEN_MAX][NJ_ADDR_TEXT_BYTES];
+	struct nj_addr listen_addr[NJ_SETTINGS_LISTEN_MAX]; /* filled by nj_settings_check; port 0 */
+	struct nj_settings_ports ports;
+	enum nj_settings_cloak cloak;
+	struct nj_settings_log log;
+	struct nj_settings_users users;
+	struct nj_settings_vault vault;
+	struct nj_settings_knock knock;
+	struct nj_settings_limits limits;
+	struct nj_settings_mqtt mqtt;
+	size_t local_count;
+	struct nj_settings_local local[NJ_SETTINGS_LOCAL_MAX];
+};
+
+/* Every key at its default, checked. */
+void nj_settings_default(struct nj_settings *out_settings);
+
+/* NJ_ERR_CONFIG with a sentence that names the line, or an error of nj_file_read; `out_settings` is untouched then. */
+NJ_MUST_USE enum nj_err nj_settings_load(const char *path, struct nj_settings *out_settings, struct nj_why *why);
+
+/* The same from memory; `name` is what errors call the text. */
+NJ_MUST_USE enum nj_err nj_settings_parse(const char *name, const char *text, size_t len,
+					  struct nj_settings *out_settings, struct nj_why *why);
+
+/* The rules that span keys (addresses, ports, local listeners); fills the parsed addresses. Load and parse call it. */
+NJ_MUST_USE enum nj_err nj_settings_check(struct nj_settings *settings, struct nj_why *why);
+
+/* A commented file that reads back as `settings`. */
+void nj_settings_print(const struct nj_settings *settings, FILE *out);
+
+/* The same of the defaults: the reference of all keys. */
+void nj_settings_print_reference(FILE *out);
+
+/* The table, for documentation and tests. */
+struct nj_config_section;
+const struct nj_config_section *nj_settings_schema(void);
+
+#endif
