@@ -1,0 +1,334 @@
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "base/list.h"
+#include "keeper/cloak/abi.h"
+#include "keeper/cloak/cloak.h"
+#include "keeper/cloak/key.h"
+#include "keeper/cloak/setup.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define WORD_BITS 64
+#define ARRAY_BITS_MIN (UINT64_C(64) * 1024 * 8)
+#define EXACT_BITS 128
+
+_Static_assert(sizeof(struct nj_cloak_key) == 24, "keys are compared whole: no padding");
+_Static_assert(sizeof(struct nj_cloak_counters) == 64, "one cache line a CPU");
+
+struct bpf_cloak {
+	struct nj_cloak cloak;
+	struct nj_cloak_fds fds;
+	struct nj_cloak_control *control;
+	uint64_t *hints; /* both arrays */
+	uint64_t hint_words;
+	struct nj_cloak_counters *counters;
+	uint32_t cpus;
+	bool building;
+	uint64_t added[2];
+};
+
+static struct bpf_cloak *of(struct nj_cloak *cloak)
+{
+	return NJ_CONTAINER(cloak, struct bpf_cloak, cloak);
+}
+
+/* The programs read the control block at any time: every word is stored at once, and in the order of the code. */
+static void publish(__u64 *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static enum nj_err map_error(void)
+{
+	return errno == E2BIG ? NJ_ERR_LIMIT : nj_err_from_errno(errno);
+}
+
+static enum nj_err map_delete(int fd, const struct nj_cloak_key *key)
+{
+	if (bpf_map_delete_elem(fd, key) != 0 && errno != ENOENT)
+		return map_error();
+	return NJ_OK;
+}
+
+/* The next key is asked for before its predecessor goes: from a key that is gone the kernel starts at the front. */
+static enum nj_err map_empty(int fd)
+{
+	struct nj_cloak_key key, next;
+	int rc = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (rc == 0) {
+		key = next;
+		rc = bpf_map_get_next_key(fd, &key, &next);
+		NJ_TRY(map_delete(fd, &key));
+	}
+	return errno == ENOENT ? NJ_OK : map_error();
+}
+
+static enum nj_err bpf_clear(struct nj_cloak *cloak)
+{
+	struct bpf_cloak *b = of(cloak);
+
+	publish(&b->control->lease_boot_ns, 0);
+	NJ_TRY(map_empty(b->fds.fd[NJ_CLOAK_FD_GRANTS]));
+	publish(&b->control->prefix_count, 0);
+	return map_empty(b->fds.fd[NJ_CLOAK_FD_FLOWS]);
+}
+
+/* The programs try the lengths that are listed. */
+static enum nj_err list_prefix(struct nj_cloak_control *control, uint8_t bits)
+{
+	uint64_t count = control->prefix_count;
+	uint64_t mask[NJ_CLOAK_IP_WORDS];
+
+	if (bits == EXACT_BITS)
+		return NJ_OK;
+	for (uint64_t i = 0; i < count; i++)
+		if (control->prefixes[i].bits == bits)
+			return NJ_OK;
+	if (count >= NJ_CLOAK_PREFIXES)
+		return NJ_ERR_LIMIT;
+	nj_cloak_mask(bits, mask);
+	control->prefixes[count] = (struct nj_cloak_prefix){ .mask = { mask[0], mask[1] }, .bits = bits };
+	publish(&control->prefix_count, count + 1);
+	return NJ_OK;
+}
+
+static enum nj_err bpf_open(struct nj_cloak *cloak, const struct nj_addr *source, uint8_t prefix, uint16_t port,
+			    uint64_t expires_boot_ns)
+{
+	struct bpf_cloak *b = of(cloak);
+	struct nj_cloak_key key;
+
+	NJ_TRY(nj_cloak_grant_key(source, prefix, port, &key));
+	NJ_TRY(list_prefix(b->control, prefix));
+	if (bpf_map_update_elem(b->fds.fd[NJ_CLOAK_FD_GRANTS], &key, &expires_boot_ns, BPF_ANY) != 0)
+		return map_error();
+	return NJ_OK;
+}
+
+static enum nj_err bpf_shut(struct nj_cloak *cloak, const struct nj_addr *source, uint8_t prefix, uint16_t port)
+{
+	struct nj_cloak_key key;
+
+	NJ_TRY(nj_cloak_grant_key(source, prefix, port, &key));
+	return map_delete(of(cloak)->fds.fd[NJ_CLOAK_FD_GRANTS], &key);
+}
+
+static enum nj_err bpf_flow_end(struct nj_cloak *cloak, const struct nj_addr *peer, uint16_t local_port)
+{
+	struct nj_cloak_key key;
+
+	nj_cloak_flow_key(peer, local_port, &key);
+	return map_delete(of(cloak)->fds.fd[NJ_CLOAK_FD_FLOWS], &key);
+}
+
+static enum nj_err bpf_renew(struct nj_cloak *cloak, uint64_t now_boot_ns)
+{
+	publish(&of(cloak)->control->lease_boot_ns, now_boot_ns + NJ_CLOAK_LEASE_VALID_MS * NS_PER_MS);
+	return NJ_OK;
+}
+
+static void set_bit(struct bpf_cloak *b, const struct nj_cloak_hint_array *array, uint32_t position)
+{
+	uint64_t bit = position & array->mask;
+
+	__atomic_fetch_or(&b->hints[array->first_word + bit / WORD_BITS], UINT64_C(1) << bit % WORD_BITS,
+			  __ATOMIC_RELAXED);
+}
+
+static void add_to(struct bpf_cloak *b, unsigned which, const uint8_t hint[8])
+{
+	const struct nj_cloak_hint_array *array = &b->control->hints[which];
+	__u64 value;
+	uint64_t hash;
+
+	memcpy(&value, hint, sizeof(value));
+	hash = nj_cloak_hint_hash(value, b->control->seed);
+	set_bit(b, array, (uint32_t)hash);
+	set_bit(b, array, (uint32_t)(hash >> 32));
+	b->added[which]++;
+}
+
+static unsigned active(const struct bpf_cloak *b)
+{
+	return b->control->active & 1;
+}
+
+static void bpf_rebuild_add(struct nj_cloak *cloak, const uint8_t hint[8])
+{
+	struct bpf_cloak *b = of(cloak);
+
+	if (b->building)
+		add_to(b, !active(b), hint);
+}
+
+/* Before the first rebuild the active array has no size, and a bit in it would let the wrong hints pass. */
+static void bpf_hint_add(struct nj_cloak *cloak, const uint8_t hint[8])
+{
+	struct bpf_cloak *b = of(cloak);
+
+	if (b->control->hints[active(b)].mask != 0)
+		add_to(b, active(b), hint);
+	bpf_rebuild_add(cloak, hint);
+}
+
+static uint64_t array_bits(const struct bpf_cloak *b, uint64_t expected)
+{
+	uint64_t bits = ARRAY_BITS_MIN;
+	uint64_t most = b->hint_words * WORD_BITS;
+
+	while (bits < most && bits / NJ_CLOAK_BITS_A_HINT < expected)
+		bits *= 2;
+	return bits;
+}
+
+static enum nj_err bpf_rebuild_begin(struct nj_cloak *cloak, uint64_t expected)
+{
+	struct bpf_cloak *b = of(cloak);
+	unsigned next = !active(b);
+	uint64_t bits = array_bits(b, expected);
+
+	memset(&b->hints[b->control->hints[next].first_word], 0, bits / 8);
+	publish(&b->control->hints[next].mask, bits - 1);
+	b->added[next] = 0;
+	b->building = true;
+	return NJ_OK;
+}
+
+static enum nj_err bpf_rebuild_end(struct nj_cloak *cloak)
+{
+	struct bpf_cloak *b = of(cloak);
+
+	if (!b->building)
+		return NJ_ERR_STATE;
+	publish(&b->control->active, !active(b));
+	b->building = false;
+	return NJ_OK;
+}
+
+static void bpf_stats(struct nj_cloak *cloak, struct nj_cloak_stats *out_stats)
+{
+	const struct bpf_cloak *b = of(cloak);
+	const struct nj_cloak_hint_array *array = &b->control->hints[active(b)];
+	struct nj_cloak_stats sum = { .hints_added = b->added[active(b)] };
+
+	if (array->mask != 0)
+		sum.hint_bits = array->mask + 1;
+	for (uint32_t cpu = 0; cpu < b->cpus; cpu++) {
+		const struct nj_cloak_counters *one = &b->counters[cpu];
+
+		sum.syn_passed += __atomic_load_n(&one->syn_passed, __ATOMIC_RELAXED);
+		sum.syn_dropped += __atomic_load_n(&one->syn_dropped, __ATOMIC_RELAXED);
+		sum.other_dropped += __atomic_load_n(&one->other_dropped, __ATOMIC_RELAXED);
+		sum.knock_passed += __atomic_load_n(&one->knock_passed, __ATOMIC_RELAXED);
+		sum.knock_dropped += __atomic_load_n(&one->knock_dropped, __ATOMIC_RELAXED);
+	}
+	*out_stats = sum;
+}
+
+static void unmap(void *at, size_t bytes)
+{
+	if (at)
+		munmap(at, bytes);
+}
+
+static void bpf_free(struct nj_cloak *cloak)
+{
+	struct bpf_cloak *b = of(cloak);
+
+	unmap(b->control, sizeof(*b->control));
+	unmap(b->hints, 2 * b->hint_words * sizeof(*b->hints));
+	unmap(b->counters, b->cpus * sizeof(*b->counters));
+	free(b);
+}
+
+static const struct nj_cloak_ops bpf_ops = {
+	.name = "bpf",
+	.dark = true,
+	.clear = bpf_clear,
+	.open = bpf_open,
+	.shut = bpf_shut,
+	.flow_end = bpf_flow_end,
+	.renew = bpf_renew,
+	.hint_add = bpf_hint_add,
+	.rebuild_begin = bpf_rebuild_begin,
+	.rebuild_add = bpf_rebuild_add,
+	.rebuild_end = bpf_rebuild_end,
+	.stats = bpf_stats,
+	.free = bpf_free,
+};
+
+/* A wrong descriptor must not become a map that is written as another. */
+static enum nj_err check_map(int fd, enum bpf_map_type type, size_t value_bytes, uint32_t *out_entries)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) != 0)
+		return nj_err_from_errno(errno);
+	if (info.type != type || info.value_size != value_bytes)
+		return NJ_ERR_STATE;
+	*out_entries = info.max_entries;
+	return NJ_OK;
+}
+
+static enum nj_err map_shared(int fd, size_t bytes, int access, void **out_at)
+{
+	void *at = mmap(NULL, bytes, access, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return nj_err_from_errno(errno);
+	*out_at = at;
+	return NJ_OK;
+}
+
+static enum nj_err check_tables(struct bpf_cloak *b)
+{
+	uint32_t entries;
+
+	NJ_TRY(check_map(b->fds.fd[NJ_CLOAK_FD_GRANTS], BPF_MAP_TYPE_HASH, sizeof(uint64_t), &entries));
+	return check_map(b->fds.fd[NJ_CLOAK_FD_FLOWS], BPF_MAP_TYPE_LRU_HASH, sizeof(uint64_t), &entries);
+}
+
+static enum nj_err map_arrays(struct bpf_cloak *b)
+{
+	const int *fd = b->fds.fd;
+	uint32_t ones, words, cpus;
+	void *at = NULL;
+
+	NJ_TRY(check_map(fd[NJ_CLOAK_FD_CONTROL], BPF_MAP_TYPE_ARRAY, sizeof(*b->control), &ones));
+	NJ_TRY(check_map(fd[NJ_CLOAK_FD_HINTS], BPF_MAP_TYPE_ARRAY, sizeof(*b->hints), &words));
+	NJ_TRY(check_map(fd[NJ_CLOAK_FD_COUNTERS], BPF_MAP_TYPE_ARRAY, sizeof(*b->counters), &cpus));
+	if (words < 2 * ARRAY_BITS_MIN / WORD_BITS)
+		return NJ_ERR_STATE;
+	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_CONTROL], sizeof(*b->control), PROT_READ | PROT_WRITE, &at));
+	b->control = at;
+	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_HINTS], words * sizeof(*b->hints), PROT_READ | PROT_WRITE, &at));
+	b->hints = at;
+	b->hint_words = words / 2;
+	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_COUNTERS], cpus * sizeof(*b->counters), PROT_READ, &at));
+	b->counters = at;
+	b->cpus = cpus;
+	return NJ_OK;
+}
+
+enum nj_err nj_cloak_bpf_from_fds(const struct nj_cloak_fds *fds, struct nj_cloak **out_cloak)
+{
+	struct bpf_cloak *b = calloc(1, sizeof(*b));
+	enum nj_err err;
+
+	if (!b)
+		return NJ_ERR_NO_MEMORY;
+	b->cloak.ops = &bpf_ops;
+	b->fds = *fds;
+	err = check_tables(b);
+	if (err == NJ_OK)
+		err = map_arrays(b);
+	if (err != NJ_OK) {
+		bpf_free(&b->cloak);
+		return err;
+	}
+	*out_cloak = &b->cloak;
+	return NJ_OK;
+}
