@@ -45,6 +45,8 @@ void nj_admin_server_free(struct nj_admin_server *server);
 
 /* ---- callers ---- */
 typedef void (*nj_admin_item_fn)(void *arg, const json_t *item);
+/* Does a process listen at `path` (also one that would refuse this user)? */
+bool nj_admin_serves(const char *path);
 /* Blocking, over the socket at `path`. `out_ok` (may be NULL) gets the final object, a new reference; on failure `why`
  * gets the text. NJ_ERR_NOT_FOUND when nobody serves there, NJ_ERR_DENIED. */
 NJ_MUST_USE enum nj_err nj_admin_ask(const char *path, const char *verb, const json_t *args, uint32_t timeout_ms,
