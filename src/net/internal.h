@@ -1,0 +1,45 @@
+/*
+ * What the files of this folder share and no other folder includes: the reactor's scratch memory, the check whether a
+ * registration survived a callback, and TLS as a byte transform on a socket. Belongs to one reactor's thread.
+ */
+#ifndef NJ_NET_INTERNAL_H
+#define NJ_NET_INTERNAL_H
+
+#include "net/reactor.h"
+#include "net/tls.h"
+
+#define NJ_SCRATCH_BYTES (64 * 1024)
+
+/* NJ_SCRATCH_BYTES of memory, valid until the next callback of another descriptor: input is parsed in it in place. */
+uint8_t *nj_reactor_scratch(struct nj_reactor *reactor);
+
+/* Names one registration, so that it can be recognised after a callback that may have freed its owner. */
+struct nj_io_token {
+	struct nj_reactor *reactor;
+	int fd;
+	uint32_t generation;
+};
+struct nj_io_token nj_io_token(const struct nj_io *io);
+bool nj_io_token_alive(struct nj_io_token token);
+
+/* The descriptor stays the caller's. Holds a reference to the context. */
+NJ_MUST_USE enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, struct nj_tls **out_tls);
+void nj_tls_free(struct nj_tls *tls);
+/* NJ_OK: finished. NJ_ERR_AGAIN: wants input or room for output. NJ_ERR_CLOSED, NJ_ERR_IO, NJ_ERR_FORGED: failed, and
+ * nothing of this call (no alert) was written. */
+NJ_MUST_USE enum nj_err nj_tls_handshake(struct nj_tls *tls);
+/* A whole ClientHello has arrived. */
+bool nj_tls_hello_seen(const struct nj_tls *tls);
+/* One record's plain text at most. NJ_ERR_AGAIN: no input; NJ_ERR_BUSY: output must drain first; else as above, with
+ * NJ_ERR_CLOSED also for the peer's close_notify. */
+NJ_MUST_USE enum nj_err nj_tls_read(struct nj_tls *tls, void *out, size_t cap, size_t *out_len);
+/* After NJ_ERR_AGAIN the same bytes, possibly more of them and elsewhere in memory, are offered again. */
+NJ_MUST_USE enum nj_err nj_tls_write(struct nj_tls *tls, const void *data, size_t len, size_t *out_written);
+/* Sends what handshake messages left behind; NJ_ERR_AGAIN while some remains. */
+NJ_MUST_USE enum nj_err nj_tls_flush(struct nj_tls *tls);
+/* Best effort, does not wait for the peer's. */
+void nj_tls_close_notify(struct nj_tls *tls);
+/* Valid once nj_tls_handshake gave NJ_OK. */
+const struct nj_tls_facts *nj_tls_facts(const struct nj_tls *tls);
+
+#endif
