@@ -10,7 +10,7 @@ struct nj_list {
 	struct nj_list *next;
 };
 
-#define NJ_CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define NJ_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void nj_list_init(struct nj_list *head)
 {
