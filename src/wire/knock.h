@@ -20,6 +20,7 @@
 #define NJ_KNOCK_VERSION 1
 #define NJ_KNOCK_WINDOW 16 /* hints that the gateway accepts above its floor */
 #define NJ_KNOCK_COUNTER_MAX ((UINT64_C(1) << 63) - 1)
+#define NJ_KNOCK_ATTEMPT_MAX UINT32_MAX
 #define NJ_UID_BYTES 16
 
 #define NJ_KNOCK_FLAG_CAN_REKEY 0x01
@@ -100,7 +101,7 @@ void nj_knock_password(const struct nj_knock_keys *keys, uint64_t counter, const
 
 /* The device's attempt rule: the counter of attempt n (0-based) since `bound`, the counter of the last knock whose
  * connection was bound. 0…15: bound+1+n; then sweeps of growing length over bound+16, bound+32, … NJ_ERR_RANGE past
- * NJ_KNOCK_COUNTER_MAX: rekey or enrol again. */
+ * NJ_KNOCK_COUNTER_MAX (rekey or enrol again) and past NJ_KNOCK_ATTEMPT_MAX. */
 NJ_MUST_USE enum nj_err nj_knock_attempt_counter(uint64_t bound, uint64_t attempt, uint64_t *out_counter);
 
 #endif
