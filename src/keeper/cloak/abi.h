@@ -32,13 +32,14 @@ struct nj_cloak_hint_array {
 	__u64 mask; /* number of bits in use, a power of two, minus one */
 };
 
+/* `prefixes` is not the last member: a loop's pointer past the end of a map value is refused without CAP_PERFMON. */
 struct nj_cloak_control {
 	__u64 lease_boot_ns; /* SYNs are dropped from here on */
-	__u64 seed[2];       /* of nj_cloak_hint_hash; random, fixed for the life of the maps */
-	__u64 active;        /* which of `hints` the program reads */
-	struct nj_cloak_hint_array hints[2];
 	__u64 prefix_count;
 	struct nj_cloak_prefix prefixes[NJ_CLOAK_PREFIXES];
+	__u64 seed[2]; /* of nj_cloak_hint_hash; random, fixed for the life of the maps */
+	__u64 active;  /* which of `hints` the program reads */
+	struct nj_cloak_hint_array hints[2];
 	__u64 clock_boot_ns; /* the kernel's clock as cloak_clock saw it */
 };
 

@@ -64,30 +64,19 @@ static int size_maps(struct cloak_programs *programs, const struct nj_cloak_limi
 	return rc;
 }
 
-static enum nj_err load(const struct nj_cloak_limits *limits, struct cloak_programs **out_programs, struct nj_why *why)
+static enum nj_err load(struct cloak_programs *programs, const struct nj_cloak_limits *limits, struct nj_why *why)
 {
-	__attribute__((cleanup(programs_close))) struct cloak_programs *programs = NULL;
-	int rc;
+	int rc = size_maps(programs, limits);
 
-	libbpf_set_print(no_output);
-	programs = cloak_programs__open();
-	if (!programs)
-		return nj_why(why, nj_err_from_errno(errno), "the cloak's programs cannot be read: %s",
-			      strerror(errno));
-	rc = size_maps(programs, limits);
 	if (rc == 0)
 		rc = cloak_programs__load(programs);
 	if (rc == -EPERM || rc == -EACCES)
-		return nj_why(
-		    why, NJ_ERR_DENIED,
-		    "the kernel refuses to load the cloak: it takes CAP_BPF (and a verifier that accepts it)");
+		return nj_why(why, NJ_ERR_DENIED, "the kernel refuses to load the cloak: CAP_BPF is needed");
 	if (rc == -ENOMEM)
 		return nj_why(why, NJ_ERR_NO_MEMORY, "no kernel memory for the cloak's maps");
 	if (rc != 0)
 		return nj_why(why, NJ_ERR_UNSUPPORTED,
 			      "the kernel refuses the cloak: %s (Linux 6.1 or later is needed)", strerror(-rc));
-	*out_programs = programs;
-	programs = NULL;
 	return NJ_OK;
 }
 
@@ -159,7 +148,11 @@ enum nj_err nj_cloak_bpf_setup(const struct nj_cloak_limits *limits, struct nj_c
 	if (!limits_ok(limits))
 		return nj_why(why, NJ_ERR_RANGE, "the cloak's limits must be 1 to %u grants, %u flows, %llu hints",
 			      NJ_CLOAK_GRANTS_MAX, NJ_CLOAK_FLOWS_MAX, (unsigned long long)NJ_CLOAK_HINTS_MAX);
-	NJ_TRY(load(limits, &programs, why));
+	libbpf_set_print(no_output);
+	programs = cloak_programs__open();
+	if (!programs)
+		return nj_why(why, NJ_ERR_UNSUPPORTED, "the cloak's programs cannot be read: %s", strerror(errno));
+	NJ_TRY(load(programs, limits, why));
 	NJ_TRY(prepare_control(programs, why));
 	return take_fds(programs, out_fds, why);
 }
