@@ -5,6 +5,7 @@
 #include "crypto/crypto.h"
 
 #define MAGIC "nightjar-credentials "
+#define VERSION 1
 #define VERSION_TEXT "1"
 #define NOTE "# Secret: whoever reads this file can act as what it names.\n"
 #define BLOCK_INDENT "  "
@@ -264,8 +265,14 @@ static enum nj_err parse_first_line(struct parser *p)
 	struct nj_view line = next_line(p);
 	if (nj_view_equal(line, nj_view_str(MAGIC VERSION_TEXT)))
 		return NJ_OK;
-	if (starts_with(line, MAGIC))
-		return nj_why(p->why, NJ_ERR_NEWER, "line 1: a format of credentials that this version does not know");
+	struct nj_reader r = nj_reader_view(line);
+	char version[NUMBER_TEXT_BYTES];
+	uint64_t number = 0;
+	if (nj_view_equal(nj_read_view(&r, strlen(MAGIC)), nj_view_str(MAGIC)) &&
+	    nj_text_copy_view(version, sizeof(version), nj_read_view(&r, nj_reader_left(&r))) == NJ_OK &&
+	    nj_number_parse(version, VERSION + 1, UINT64_MAX, &number) == NJ_OK)
+		return nj_why(p->why, NJ_ERR_NEWER, "line 1: version %" PRIu64 " of the format; this program knows %d",
+			      number, VERSION);
 	return nj_why(p->why, NJ_ERR_MALFORMED,
 		      "line 1: not a credentials file: it begins with '" MAGIC VERSION_TEXT "'");
 }
