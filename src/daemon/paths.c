@@ -22,9 +22,6 @@ struct place {
 	{                                                           \
 		offsetof(struct nj_paths, member), (below), (where) \
 	}
-{
-	offsetof(struct nj_paths, member), (below), (where)
-}
 
 static const struct place places[] = {
 	PLACE(config, "nightjar.yaml", "/etc/nightjar/nightjar.yaml"),

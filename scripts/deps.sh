@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Installs what Nightjar needs on Debian 12: `deps.sh run` for a build and a run, `deps.sh test` for the peers of tests
+# and benchmarks. Asks nothing, installs only what is missing, starts no daemon. --quiet says nothing when all is there.
+set -euo pipefail
+
+run_packages=(
+	build-essential cmake ninja-build pkg-config clang llvm clang-format libclang-rt-14-dev bpftool
+	libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libjansson-dev libseccomp-dev libbpf-dev libelf-dev zlib1g-dev
+	libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
+)
+test_packages=(python3 openssl sqlite3 jq libcap2-bin procps)
+
+what=${1:-run}
+quiet=${2:-}
+case $what in
+run) packages=("${run_packages[@]}") ;;
+test) packages=("${test_packages[@]}") ;;
+*)
+	echo "usage: deps.sh run|test [--quiet]" >&2
+	exit 64
+	;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "This script knows Debian 12. Elsewhere install the counterparts of: ${packages[*]}" >&2
+	exit 69
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+	[ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	[ -n "$quiet" ] || echo "Everything for '$what' is installed."
+	exit 0
+fi
+
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "Missing: ${missing[*]}" >&2
+		echo "Install them as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+		exit 77
+	fi
+	root=(sudo)
+fi
+
+# Packages must not start daemons of theirs: a policy script says no while they install, and goes away again.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
+	"${root[@]}" chmod 755 $policy
+	made_policy=yes
+fi
+finish() {
+	if [ -n "$made_policy" ]; then "${root[@]}" rm -f $policy; fi
+}
+trap finish EXIT
+
+echo "Installing: ${missing[*]}"
+log=$(mktemp)
+install() {
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+		-o Dpkg::Options::=--force-confold "${missing[@]}" >"$log" 2>&1
+}
+update() {
+	"${root[@]}" apt-get update >"$log" 2>&1
+}
+if ! { update && install; }; then
+	tail -n 20 "$log" >&2
+	echo "Installing failed; the whole log is $log" >&2
+	exit 69
+fi
+rm -f "$log"
+echo "Done."

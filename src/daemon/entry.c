@@ -1,0 +1,271 @@
+#include "daemon/entry.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/map.h"
+
+#define VISITORS_MAX 65536
+
+/* The unproven connections of one source address. */
+struct source {
+	uint8_t ip[16];
+	struct nj_list visitors; /* oldest first */
+	uint32_t count;
+};
+
+struct visitor {
+	struct nj_entry *entry;
+	struct source *source;
+	struct nj_list of_source;
+	struct nj_list of_all;
+	struct nj_conn *conn;
+	uint16_t service;
+};
+
+struct nj_entry {
+	struct nj_entry_config config;
+	struct nj_map sources;
+	struct nj_list all; /* oldest first */
+	size_t count;
+};
+
+static struct nj_view source_key(const void *entry)
+{
+	const struct source *source = entry;
+
+	return nj_view_of(source->ip, sizeof(source->ip));
+}
+
+enum nj_err nj_entry_new(const struct nj_entry_config *config, struct nj_random *random, struct nj_entry **out_entry)
+{
+	struct nj_entry *entry = calloc(1, sizeof(*entry));
+
+	if (entry == NULL)
+		return NJ_ERR_NO_MEMORY;
+	entry->config = *config;
+	nj_map_init(&entry->sources, source_key, VISITORS_MAX, random);
+	nj_list_init(&entry->all);
+	*out_entry = entry;
+	return NJ_OK;
+}
+
+size_t nj_entry_count(const struct nj_entry *entry)
+{
+	return entry->count;
+}
+
+static struct source *source_of(struct nj_entry *entry, const struct nj_addr *peer)
+{
+	struct source *source = nj_map_get(&entry->sources, nj_view_of(peer->ip, sizeof(peer->ip)));
+
+	if (source != NULL)
+		return source;
+	source = calloc(1, sizeof(*source));
+	if (source == NULL)
+		return NULL;
+	memcpy(source->ip, peer->ip, sizeof(source->ip));
+	nj_list_init(&source->visitors);
+	if (nj_map_put(&entry->sources, source) == NJ_OK)
+		return source;
+	free(source);
+	return NULL;
+}
+
+static void source_release(struct nj_entry *entry, struct source *source)
+{
+	if (source->count > 0)
+		return;
+	nj_map_remove(&entry->sources, source_key(source));
+	free(source);
+}
+
+/* Its connection is gone or has been handed on. */
+static void visitor_free(struct visitor *visitor)
+{
+	struct nj_entry *entry = visitor->entry;
+
+	nj_list_remove(&visitor->of_source);
+	nj_list_remove(&visitor->of_all);
+	visitor->source->count--;
+	entry->count--;
+	source_release(entry, visitor->source);
+	free(visitor);
+}
+
+/* ---- the proof ---- */
+
+static struct nj_entry_event event_of(const struct visitor *visitor)
+{
+	return (struct nj_entry_event){
+		.peer = nj_conn_peer(visitor->conn),
+		.local = nj_conn_local(visitor->conn),
+		.service = visitor->service,
+		.tls = nj_conn_tls_facts(visitor->conn),
+	};
+}
+
+static void fail(struct visitor *visitor, const char *reason)
+{
+	struct nj_entry_event event = event_of(visitor);
+
+	event.reason = reason;
+	visitor->entry->config.on_failed(visitor->entry->config.arg, &event);
+}
+
+static const char *bind_failure(enum nj_err err)
+{
+	switch (err) {
+	case NJ_ERR_NOT_FOUND:
+		return "the one-time key is used up or withdrawn";
+	case NJ_ERR_EXPIRED:
+		return "the grant has expired";
+	case NJ_ERR_DENIED:
+		return "the grant is for another service or source";
+	default:
+		return nj_err_text(err);
+	}
+}
+
+static void on_open(struct nj_conn *conn)
+{
+	struct visitor *visitor = nj_conn_user(conn);
+	struct nj_entry *entry = visitor->entry;
+	struct nj_entry_event event = event_of(visitor);
+	struct nj_grant grant;
+
+	if (event.tls == NULL || !event.tls->psk_bound) {
+		fail(visitor, "the handshake proved no knock");
+		nj_conn_abort(conn, NJ_CLOSE_UNBOUND);
+		return;
+	}
+	enum nj_err err =
+	    nj_door_bind_psk(entry->config.door, event.tls->psk_identity, visitor->service, event.peer, &grant);
+	struct nj_party *party = err == NJ_OK ? nj_directory_by_uid(entry->config.directory, grant.uid) : NULL;
+	if (party == NULL) {
+		fail(visitor, err == NJ_OK ? "the device is unknown or revoked" : bind_failure(err));
+		nj_conn_abort(conn, NJ_CLOSE_UNBOUND);
+		return;
+	}
+	event.grant = &grant;
+	event.party = party;
+	nj_conn_proven(conn);
+	entry->config.on_bound(entry->config.arg, &event);
+	uint16_t service = visitor->service;
+	visitor_free(visitor);
+	entry->config.serve(entry->config.arg, conn, service, party);
+}
+
+/* Bytes before the proof are nobody's; the transport calls this only after on_open. */
+static size_t on_data(struct nj_conn *conn, struct nj_view in)
+{
+	(void)in;
+	nj_conn_abort(conn, NJ_CLOSE_UNBOUND);
+	return 0;
+}
+
+static void on_drained(struct nj_conn *conn)
+{
+	(void)conn;
+}
+
+static void on_close(struct nj_conn *conn, enum nj_close why)
+{
+	struct visitor *visitor = nj_conn_user(conn);
+
+	if (why != NJ_CLOSE_UNBOUND && why != NJ_CLOSE_SHUTDOWN)
+		fail(visitor, nj_close_name(why));
+	visitor_free(visitor);
+}
+
+static const struct nj_conn_ops unproven_ops = {
+	.on_open = on_open,
+	.on_data = on_data,
+	.on_drained = on_drained,
+	.on_close = on_close,
+};
+
+/* ---- accepting ---- */
+
+static void evict(struct nj_list *oldest_first, size_t member_offset)
+{
+	struct visitor *visitor = (struct visitor *)((char *)oldest_first->next - member_offset);
+
+	nj_conn_abort(visitor->conn, NJ_CLOSE_EVICTED);
+	/* Gone from the counts at once; its close follows at the end of the turn. */
+	nj_list_remove(&visitor->of_source);
+	nj_list_remove(&visitor->of_all);
+}
+
+static bool make_room(struct nj_entry *entry, struct source *source)
+{
+	size_t held = entry->count + entry->config.served(entry->config.arg);
+
+	if (source->count >= entry->config.limits->unproven_per_source && !nj_list_empty(&source->visitors))
+		evict(&source->visitors, offsetof(struct visitor, of_source));
+	else if (held >= entry->config.limits->connections && !nj_list_empty(&entry->all))
+		evict(&entry->all, offsetof(struct visitor, of_all));
+	else if (held >= entry->config.limits->connections)
+		return false;
+	return entry->count < VISITORS_MAX;
+}
+
+static struct visitor *admit(struct nj_entry *entry, const struct nj_addr *peer)
+{
+	struct source *source = source_of(entry, peer);
+
+	if (source == NULL)
+		return NULL;
+	struct visitor *visitor = make_room(entry, source) ? calloc(1, sizeof(*visitor)) : NULL;
+	if (visitor == NULL) {
+		source_release(entry, source);
+		return NULL;
+	}
+	visitor->entry = entry;
+	visitor->source = source;
+	nj_list_push_back(&source->visitors, &visitor->of_source);
+	nj_list_push_back(&entry->all, &visitor->of_all);
+	source->count++;
+	entry->count++;
+	return visitor;
+}
+
+void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
+		     uint16_t service, struct nj_tls_ctx *tls)
+{
+	const int one = 1;
+	struct visitor *visitor = admit(entry, peer);
+
+	if (visitor == NULL) {
+		close(fd);
+		return;
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	visitor->service = service;
+	struct nj_conn_config config = {
+		.fd = fd,
+		.peer = *peer,
+		.local = *local,
+		.tls = tls,
+		.max_in_bytes = entry->config.max_in_bytes,
+		.max_out_bytes = entry->config.max_out_bytes,
+		.hello_timeout_ms = entry->config.limits->hello_timeout_ms,
+		.ops = &unproven_ops,
+		.user = visitor,
+	};
+	if (nj_conn_new(entry->config.reactor, &config, &visitor->conn) != NJ_OK) {
+		visitor_free(visitor);
+		return;
+	}
+	nj_conn_bind_deadline(visitor->conn, entry->config.limits->bind_timeout_ms);
+}
+
+void nj_entry_free(struct nj_entry *entry)
+{
+	if (entry == NULL)
+		return;
+	nj_map_done(&entry->sources);
+	free(entry);
+}

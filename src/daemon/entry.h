@@ -1,0 +1,50 @@
+/*
+ * The entry: connections that a cloaked listener accepted and that have proved nothing yet. Bounds them by source and
+ * in all, evicts the oldest, gives each its time to prove itself, takes the proof (the one-time key of a knock) to the
+ * door, and hands what is bound to its service. What fails is closed without a word. The gateway's main thread only.
+ */
+#ifndef NJ_DAEMON_ENTRY_H
+#define NJ_DAEMON_ENTRY_H
+
+#include "base/config/settings.h"
+#include "bus/door.h"
+#include "identity/directory.h"
+#include "net/conn.h"
+
+struct nj_entry;
+
+/* How a connection's try ended, for log and audit. */
+struct nj_entry_event {
+	const struct nj_addr *peer;
+	const struct nj_addr *local;
+	uint16_t service;
+	const struct nj_grant *grant;   /* what was proven; NULL for a failure */
+	const struct nj_party *party;   /* NULL for a failure */
+	const char *reason;             /* of a failure */
+	const struct nj_tls_facts *tls; /* may be NULL */
+};
+
+struct nj_entry_config {
+	struct nj_reactor *reactor;
+	struct nj_door *door;
+	struct nj_directory *directory;
+	const struct nj_settings_limits *limits;
+	size_t max_in_bytes, max_out_bytes; /* of a connection's buffers */
+	void *arg;
+	/* Hands a bound connection to its service, which now owns it. */
+	void (*serve)(void *arg, struct nj_conn *conn, uint16_t service, struct nj_party *party);
+	void (*on_bound)(void *arg, const struct nj_entry_event *event);
+	void (*on_failed)(void *arg, const struct nj_entry_event *event);
+	/* Connections that services hold: they count against limits.connections. */
+	size_t (*served)(void *arg);
+};
+
+NJ_MUST_USE enum nj_err nj_entry_new(const struct nj_entry_config *config, struct nj_random *random,
+				     struct nj_entry **out_entry);
+void nj_entry_free(struct nj_entry *entry);
+/* Takes over an accepted descriptor of a TLS service. */
+void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
+		     uint16_t service, struct nj_tls_ctx *tls);
+size_t nj_entry_count(const struct nj_entry *entry);
+
+#endif

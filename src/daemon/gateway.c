@@ -1,0 +1,181 @@
+#include "daemon/gateway.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/control.h"
+#include "crypto/crypto.h"
+#include "daemon/ceiling.h"
+#include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_state.h"
+#include "daemon/sandbox.h"
+
+#define CONTROL_QUEUE_BYTES 4096
+#define STOP_WAIT_MS 1500 /* for output to leave; the supervisor waits longer */
+
+/* ---- control by the supervisor ---- */
+
+static void on_stop(struct nj_timer *timer)
+{
+	nj_reactor_stop(NJ_CONTAINER(timer, struct gateway, stop)->reactor);
+}
+
+static void begin_stop(struct gateway *g)
+{
+	if (g->stopping)
+		return;
+	g->stopping = true;
+	gateway_listen_stop(g);
+	nj_mqtt_broker_close(g->broker);
+	gateway_audit_flush(g);
+	g->stop.on_timer = on_stop;
+	nj_timer_arm(g->reactor, &g->stop, gateway_mqtt_connections(g) > 0 ? STOP_WAIT_MS : 0);
+}
+
+static void on_control(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
+{
+	struct gateway *g = channel->user;
+	uint8_t type = message.len == 1 ? message.data[0] : 0;
+
+	if (type == NJ_CONTROL_PEER && fd_count == 1) {
+		gateway_keeper_attach(g, fds[0]);
+		return;
+	}
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	if (type == NJ_CONTROL_STOP)
+		begin_stop(g);
+}
+
+static void on_control_closed(struct nj_channel *channel)
+{
+	struct gateway *g = channel->user;
+
+	nj_reactor_stop(g->reactor);
+}
+
+/* ---- the keeper's hello ---- */
+
+static void say_ready(struct gateway *g)
+{
+	uint8_t byte = NJ_CONTROL_READY;
+
+	if (g->ready)
+		return;
+	g->ready = true;
+	if (nj_channel_send(&g->control, nj_view_of(&byte, 1)) != NJ_OK)
+		NJ_LOG(NJ_LOG_ERROR, "supervisor.gone");
+}
+
+enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello)
+{
+	struct nj_why why = { "" };
+
+	if (g->tls == NULL) {
+		char *cert = strndup((const char *)hello->cert_pem.data, hello->cert_pem.len);
+		char *key = strndup((const char *)hello->key_pem.data, hello->key_pem.len);
+		struct nj_tls_server_config config = {
+			.cert_pem = cert,
+			.key_pem = key,
+			.psk = nj_door_psk,
+			.psk_arg = g->door,
+		};
+		enum nj_err err =
+		    cert == NULL || key == NULL ? NJ_ERR_NO_MEMORY : nj_tls_server_ctx_new(&config, &g->tls, &why);
+		if (key != NULL)
+			nj_wipe(key, strlen(key));
+		free(cert);
+		free(key);
+		if (err != NJ_OK) {
+			NJ_LOG(NJ_LOG_ERROR, "tls.failed", NJ_S("reason", why.text));
+			return err;
+		}
+		NJ_TRY(gateway_listen_start(g));
+	}
+	say_ready(g);
+	return NJ_OK;
+}
+
+/* ---- start and end ---- */
+
+static enum nj_err open_directory(struct gateway *g, struct nj_why *why)
+{
+	const struct nj_role_config *config = g->config;
+
+	NJ_TRY(nj_gateway_store_open(config->paths.gateway_db, NJ_STORE_OPEN, &g->store, why));
+	return nj_directory_new(g->store, config->settings.limits.devices, nj_random_system(), &g->directory, why);
+}
+
+static enum nj_err check_locals(struct gateway *g, struct nj_why *why)
+{
+	const struct nj_settings *settings = &g->config->settings;
+
+	for (size_t i = 0; i < settings->local_count; i++) {
+		const char *name = settings->local[i].as;
+		if (nj_directory_by_name(g->directory, NJ_CUSTOMER_DEFAULT, NJ_PARTY_APPLICATION, name) == NULL)
+			return nj_why(why, NJ_ERR_CONFIG,
+				      "local listener %s: there is no application '%s' (`nightjar application add %s`)",
+				      settings->local[i].address, name, name);
+	}
+	return NJ_OK;
+}
+
+static enum nj_err open_admin(struct gateway *g)
+{
+	int fd = dup(nj_handles_find(&g->config->handles, NJ_HANDLE_ADMIN_SOCK));
+
+	if (fd < 0)
+		return NJ_ERR_STATE;
+	return nj_admin_server_new(g->reactor, fd, g->config->owner_uid, gateway_admin_verbs, gateway_admin_verb_count,
+				   g, &g->admin);
+}
+
+static enum nj_err open_all(struct gateway *g, struct nj_why *why)
+{
+	const struct nj_settings *settings = &g->config->settings;
+
+	NJ_TRY(nj_crypto_init());
+	NJ_TRY(nj_tls_init());
+	NJ_TRY(nj_reactor_new(nj_clock_system(), &g->reactor));
+	NJ_TRY(open_directory(g, why));
+	NJ_TRY(check_locals(g, why));
+	NJ_TRY(nj_door_new(nj_clock_system(), nj_ceiling_grants(settings->limits.devices), &g->door));
+	NJ_TRY(gateway_audit_init(g));
+	NJ_TRY(gateway_mqtt_init(g));
+	NJ_TRY(gateway_listen_init(g, nj_random_system()));
+	NJ_TRY(open_admin(g));
+	g->control = (struct nj_channel){ .on_message = on_control, .on_closed = on_control_closed, .user = g };
+	return nj_channel_start(g->reactor, &g->control, g->config->control_fd, CONTROL_QUEUE_BYTES);
+}
+
+static void close_all(struct gateway *g)
+{
+	gateway_audit_flush(g);
+	nj_admin_server_free(g->admin);
+	nj_mqtt_broker_free(g->broker);
+	nj_entry_free(g->entry);
+	if (g->keeper_up)
+		nj_channel_stop(&g->keeper);
+	nj_door_free(g->door);
+	nj_directory_free(g->directory);
+	nj_gateway_store_close(g->store);
+}
+
+enum nj_err nj_gateway_role_run(const struct nj_role_config *config, struct nj_why *why)
+{
+	static struct gateway g;
+	struct nj_sandbox sandbox = { .role = NJ_ROLE_GATEWAY, .data_dir = config->paths.gateway_dir };
+
+	g.config = config;
+	g.started_ms = nj_clock_wall_ms(nj_clock_system());
+	enum nj_err err = open_all(&g, why);
+	if (err == NJ_OK)
+		err = nj_sandbox_enter(&sandbox, why);
+	if (err != NJ_OK)
+		return err;
+	if (config->hooks != NULL && config->hooks->gateway_after_sandbox != NULL)
+		config->hooks->gateway_after_sandbox(&config->handles, &config->paths);
+	err = nj_reactor_run(g.reactor);
+	close_all(&g);
+	return err;
+}

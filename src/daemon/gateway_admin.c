@@ -1,0 +1,82 @@
+#include <unistd.h>
+
+#include "daemon/explain.h"
+#include "daemon/gateway_state.h"
+
+static json_t *listeners_of(const struct gateway *g)
+{
+	json_t *list = json_array();
+	char text[NJ_ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; i < g->listener_count; i++) {
+		const struct gateway_listener *here = &g->listeners[i];
+		const char *address =
+		    here->local != NULL ? here->local->address : nj_addr_text(&here->listener.local, text);
+		json_t *row =
+		    json_pack("{s:s, s:s, s:s, s:b}", "service", nj_service_name(here->service), "address", address,
+			      "kind", here->local != NULL ? "local" : "cloaked", "listening", here->running);
+		if (here->local != NULL)
+			json_object_set_new(row, "as", json_string(here->local->as));
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *mqtt_of(const struct gateway *g)
+{
+	struct nj_mqtt_counters c = nj_mqtt_counters_of(g->broker);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "connections", c.connections },
+		{ "sessions", c.sessions },
+		{ "subscriptions", c.subscriptions },
+		{ "retained", c.retained },
+		{ "memory_bytes", c.memory_bytes },
+		{ "messages_in", c.messages_in },
+		{ "messages_out", c.messages_out },
+		{ "payload_bytes_in", c.payload_bytes_in },
+		{ "payload_bytes_out", c.payload_bytes_out },
+		{ "messages_dropped", c.messages_dropped },
+		{ "messages_denied", c.messages_denied },
+		{ "subscribes_denied", c.subscribes_denied },
+		{ "wills", c.wills },
+		{ "faults", c.faults },
+	};
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		json_object_set_new(object, rows[i].name, number(rows[i].value));
+	return object;
+}
+
+static void handle_status(void *arg, struct nj_admin_call *call)
+{
+	const struct gateway *g = arg;
+
+	nj_admin_ok(call, json_pack("{s:i, s:i, s:I, s:b, s:b, s:I, s:I, s:o, s:o}", "pid", (int)getpid(), "uid",
+				    (int)geteuid(), "started_ms", (json_int_t)g->started_ms, "separate_users",
+				    g->config->separate_users, "keeper_connected", g->keeper_up, "unproven",
+				    (json_int_t)nj_entry_count(g->entry), "grants", (json_int_t)nj_door_count(g->door),
+				    "mqtt", mqtt_of(g), "listeners", listeners_of(g)));
+}
+
+static void handle_why(void *arg, struct nj_admin_call *call)
+{
+	const struct gateway *g = arg;
+
+	nj_explain(g->directory, call);
+}
+
+const struct nj_admin_verb gateway_admin_verbs[] = {
+	{ "gateway.status", handle_status },
+	{ "why", handle_why },
+};
+
+const size_t gateway_admin_verb_count = sizeof(gateway_admin_verbs) / sizeof(gateway_admin_verbs[0]);

@@ -1,0 +1,178 @@
+#include "daemon/gateway_mqtt.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define TOPIC_ALIAS_MAX 16
+#define DENIED_PUBLISH_LIMIT 100
+#define DENIED_TOPIC_BYTES 96
+
+static struct nj_log_brake denied_brake = NJ_LOG_BRAKE(50, 200);
+static struct nj_log_brake error_brake = NJ_LOG_BRAKE(20, 1000);
+
+static const char *party_name(const struct nj_mqtt_seen *seen)
+{
+	return seen->party != NULL ? seen->party->names.name : "";
+}
+
+static void on_connected(void *arg, const struct nj_mqtt_seen *seen)
+{
+	(void)arg;
+	NJ_LOG(NJ_LOG_INFO, "mqtt.connected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
+	       NJ_A("peer", seen->peer), NJ_U("version", seen->version), NJ_U("keep_alive_s", seen->keep_alive_s),
+	       NJ_B("clean", seen->clean_start), NJ_B("present", seen->session_present));
+}
+
+static void on_disconnected(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
+{
+	(void)arg;
+	NJ_LOG(NJ_LOG_INFO, "mqtt.disconnected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
+	       NJ_A("peer", seen->peer), NJ_S("why", nj_close_name(why)), NJ_U("reason", reason));
+}
+
+static void on_denied(void *arg, const struct nj_mqtt_seen *seen, enum nj_direction direction, struct nj_view topic,
+		      struct nj_verdict verdict)
+{
+	struct gateway *g = arg;
+	const char *what = direction == NJ_PUBLISH ? "publish" : "subscribe";
+	char detail[GATEWAY_AUDIT_DETAIL_BYTES];
+	uint64_t suppressed = 0;
+	int shown = (int)(topic.len < DENIED_TOPIC_BYTES ? topic.len : DENIED_TOPIC_BYTES);
+
+	if (!nj_log_brake_pass(&denied_brake, nj_clock_system(), &suppressed))
+		return;
+	NJ_LOG(NJ_LOG_WARN, "denied", NJ_S("name", party_name(seen)), NJ_S("action", what), NJ_V("topic", topic),
+	       NJ_S("rule", verdict.pattern != NULL ? verdict.pattern : "no rule allows it"),
+	       NJ_U("suppressed", suppressed));
+	if (nj_text_format(detail, sizeof(detail), "%s %.*s", what, shown, (const char *)topic.data) == NJ_OK)
+		gateway_audit_write(g, NJ_AUDIT_DENIED, seen->party, seen->peer, detail);
+}
+
+static void on_error(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason, const char *text)
+{
+	uint64_t suppressed = 0;
+
+	(void)arg;
+	if (!nj_log_brake_pass(&error_brake, nj_clock_system(), &suppressed))
+		return;
+	NJ_LOG(NJ_LOG_WARN, "mqtt.error", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
+	       NJ_A("peer", seen->peer), NJ_U("reason", reason), NJ_S("text", text), NJ_U("suppressed", suppressed));
+}
+
+enum nj_err gateway_mqtt_init(struct gateway *g)
+{
+	const struct nj_settings *settings = &g->config->settings;
+	const struct nj_settings_mqtt *mqtt = &settings->mqtt;
+	struct nj_mqtt_limits limits = {
+		.max_packet_bytes = mqtt->max_packet_bytes,
+		.max_out_bytes = gateway_out_bytes(g),
+		.max_memory_bytes = settings->limits.memory_bytes,
+		.max_queued_messages = mqtt->max_queued_messages,
+		.max_queued_bytes = mqtt->max_queued_bytes,
+		.max_inflight = mqtt->max_inflight,
+		.max_topic_levels = mqtt->max_topic_levels,
+		.max_topic_bytes = mqtt->max_topic_bytes,
+		.max_subscriptions = mqtt->max_subscriptions,
+		.max_sessions = mqtt->max_sessions,
+		.keep_alive_max_s = (uint32_t)(mqtt->keep_alive_max_ms / 1000),
+		.session_expiry_max_s = (uint32_t)(mqtt->session_expiry_max_ms / 1000),
+		.retained_max_count = mqtt->retained_max,
+		.retained_max_bytes = mqtt->retained_max_bytes,
+		.topic_alias_max = TOPIC_ALIAS_MAX,
+		.denied_publish_limit = DENIED_PUBLISH_LIMIT,
+		.connect_timeout_ms = settings->limits.bind_timeout_ms,
+	};
+	struct nj_mqtt_hooks hooks = {
+		.arg = g,
+		.on_connected = on_connected,
+		.on_disconnected = on_disconnected,
+		.on_denied = on_denied,
+		.on_error = on_error,
+	};
+
+	return nj_mqtt_broker_new(g->reactor, nj_random_system(), &limits, &hooks, &g->broker);
+}
+
+void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, bool local)
+{
+	struct nj_mqtt_entry entry = { .party = party, .local = local };
+	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
+
+	if (err != NJ_OK)
+		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_S("name", party->names.name), NJ_E(err));
+}
+
+/* ---- the plain binding ---- */
+
+static enum nj_err authenticate(void *arg, struct nj_conn *conn, struct nj_view username, struct nj_view password,
+				struct nj_party **out_party)
+{
+	struct gateway *g = arg;
+	struct nj_entry_event event = {
+		.peer = nj_conn_peer(conn),
+		.local = nj_conn_local(conn),
+		.service = NJ_SERVICE_MQTT,
+	};
+	struct nj_grant grant;
+	enum nj_err err = nj_door_bind_password(g->door, username, password, NJ_SERVICE_MQTT, event.peer, &grant);
+	struct nj_party *party = err == NJ_OK ? nj_directory_by_uid(g->directory, grant.uid) : NULL;
+
+	if (err == NJ_OK && party == NULL)
+		err = NJ_ERR_NOT_FOUND;
+	if (err != NJ_OK) {
+		event.reason = "the one-time user name and password of no knock";
+		gateway_report_failed(g, &event);
+		return err;
+	}
+	event.grant = &grant;
+	event.party = party;
+	gateway_report_bound(g, &event);
+	*out_party = nj_party_ref(party);
+	return NJ_OK;
+}
+
+void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn)
+{
+	struct nj_mqtt_entry entry = { .authenticate = authenticate, .arg = g };
+	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
+
+	if (err != NJ_OK)
+		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_A("peer", nj_conn_peer(conn)), NJ_E(err));
+}
+
+size_t gateway_mqtt_connections(const struct gateway *g)
+{
+	return (size_t)nj_mqtt_counters_of(g->broker).connections;
+}
+
+/* ---- between accepting and serving nothing can come ---- */
+
+static void idle_event(struct nj_conn *conn)
+{
+	(void)conn;
+}
+
+static size_t idle_data(struct nj_conn *conn, struct nj_view in)
+{
+	(void)conn;
+	(void)in;
+	return 0;
+}
+
+static void idle_close(struct nj_conn *conn, enum nj_close why)
+{
+	(void)conn;
+	(void)why;
+}
+
+const struct nj_conn_ops *gateway_mqtt_idle_ops(void)
+{
+	static const struct nj_conn_ops ops = {
+		.on_open = idle_event,
+		.on_data = idle_data,
+		.on_drained = idle_event,
+		.on_close = idle_close,
+	};
+
+	return &ops;
+}

@@ -1,0 +1,93 @@
+/* What the files of the gateway process share: one struct, one thread. Included by gateway*.c alone. */
+#ifndef NJ_DAEMON_GATEWAY_STATE_H
+#define NJ_DAEMON_GATEWAY_STATE_H
+
+#include "bus/admin.h"
+#include "bus/defaults.h"
+#include "bus/ipc.h"
+#include "daemon/entry.h"
+#include "daemon/role.h"
+#include "identity/audit_events.h"
+#include "mqtt/broker.h"
+#include "net/channel.h"
+
+#define GATEWAY_AUDIT_QUEUE 1024
+#define GATEWAY_AUDIT_DETAIL_BYTES 192
+
+/* A record on its way to the keeper. */
+struct gateway_audit_record {
+	enum nj_audit_event event;
+	char customer[NJ_NAME_BYTES];
+	char subject[NJ_NAME_BYTES];
+	char source[NJ_ADDR_TEXT_BYTES];
+	char detail[GATEWAY_AUDIT_DETAIL_BYTES];
+};
+
+struct gateway_audit {
+	struct gateway_audit_record *ring; /* GATEWAY_AUDIT_QUEUE of them */
+	size_t first, count;
+	uint64_t lost;
+	struct nj_deferred flush;
+	struct nj_timer retry;
+};
+
+struct gateway_listener {
+	struct gateway *gateway;
+	struct nj_listener listener;
+	int fd;
+	uint16_t service;
+	const struct nj_settings_local *local; /* NULL: cloaked */
+	bool running;
+};
+
+struct gateway {
+	const struct nj_role_config *config;
+	struct nj_reactor *reactor;
+	struct nj_gateway_store *store;
+	struct nj_directory *directory;
+	struct nj_door *door;
+	struct nj_entry *entry;
+	struct nj_mqtt_broker *broker;
+	struct nj_tls_ctx *tls;
+	struct nj_admin_server *admin;
+	struct nj_channel control; /* to the supervisor */
+	struct nj_channel keeper;
+	bool keeper_up;
+	bool ready;
+	bool stopping;
+	struct nj_timer stop;
+	struct gateway_audit audit;
+	struct gateway_listener listeners[NJ_HANDLES_MAX];
+	size_t listener_count;
+	uint64_t started_ms; /* Unix */
+};
+
+/* gateway_keeper.c: the channel to the keeper. Takes over `fd`. */
+void gateway_keeper_attach(struct gateway *g, int fd);
+/* NJ_ERR_CLOSED while the keeper is away, NJ_ERR_LIMIT when it does not keep up. */
+NJ_MUST_USE enum nj_err gateway_keeper_send(struct gateway *g, const struct nj_ipc *message);
+
+/* gateway_audit.c: queues a record; when the queue is full the loss is counted and later recorded itself. */
+NJ_MUST_USE enum nj_err gateway_audit_init(struct gateway *g);
+void gateway_audit_write(struct gateway *g, enum nj_audit_event event, const struct nj_party *party,
+			 const struct nj_addr *source, const char *detail);
+void gateway_audit_flush(struct gateway *g);
+
+/* gateway.c: certificate and key have come; starts listening the first time. */
+NJ_MUST_USE enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello);
+
+/* gateway_listen.c */
+NJ_MUST_USE enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random);
+NJ_MUST_USE enum nj_err gateway_listen_start(struct gateway *g);
+void gateway_listen_stop(struct gateway *g);
+/* What a connection's proof, or its failure, means to keeper, log and audit. `arg` is the gateway. */
+void gateway_report_bound(void *arg, const struct nj_entry_event *event);
+void gateway_report_failed(void *arg, const struct nj_entry_event *event);
+/* The output limit of a connection. */
+uint32_t gateway_out_bytes(const struct gateway *g);
+
+/* gateway_admin.c */
+extern const struct nj_admin_verb gateway_admin_verbs[];
+extern const size_t gateway_admin_verb_count;
+
+#endif

@@ -1,0 +1,161 @@
+#include "daemon/serve.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/sandbox.h"
+#include "daemon/setup.h"
+#include "daemon/supervisor.h"
+
+struct serve {
+	struct nj_settings settings;
+	struct nj_paths paths;
+	struct nj_users users;
+	struct nj_handles handles;
+	int lock;
+	struct nj_why why;
+};
+
+static const struct {
+	const char *name;
+	enum nj_settings_local_service service;
+} local_services[] = {
+	{ "mqtt", NJ_SETTINGS_LOCAL_MQTT },
+	{ "smpp", NJ_SETTINGS_LOCAL_SMPP },
+	{ "https", NJ_SETTINGS_LOCAL_HTTPS },
+};
+
+static enum nj_err local_service(struct nj_view name, enum nj_settings_local_service *out_service)
+{
+	for (size_t i = 0; i < sizeof(local_services) / sizeof(local_services[0]); i++)
+		if (nj_view_equal(name, nj_view_str(local_services[i].name))) {
+			*out_service = local_services[i].service;
+			return NJ_OK;
+		}
+	return NJ_ERR_USAGE;
+}
+
+/* "SERVICE=ADDRESS,as=NAME" */
+static enum nj_err parse_local(const char *text, struct nj_settings_local *out_local)
+{
+	const char *equals = strchr(text, '=');
+	const char *comma = equals == NULL ? NULL : strstr(equals, ",as=");
+	struct nj_settings_local local = { 0 };
+
+	if (comma == NULL)
+		return NJ_ERR_USAGE;
+	NJ_TRY(local_service(nj_view_of(text, (size_t)(equals - text)), &local.service));
+	NJ_TRY(nj_text_copy_view(local.address, sizeof(local.address),
+				 nj_view_of(equals + 1, (size_t)(comma - equals - 1))));
+	NJ_TRY(nj_text_copy(local.as, sizeof(local.as), comma + 4));
+	*out_local = local;
+	return NJ_OK;
+}
+
+static enum nj_err add_locals(struct serve *serve, const struct nj_serve_options *options)
+{
+	struct nj_settings *settings = &serve->settings;
+
+	for (size_t i = 0; i < options->local_count; i++) {
+		if (settings->local_count >= NJ_SETTINGS_LOCAL_MAX)
+			return nj_why(&serve->why, NJ_ERR_LIMIT, "at most %d local listeners", NJ_SETTINGS_LOCAL_MAX);
+		enum nj_err err = parse_local(options->locals[i], &settings->local[settings->local_count]);
+		if (err != NJ_OK)
+			return nj_why(&serve->why, err, "--local %s: it must read mqtt=ADDRESS:PORT,as=APPLICATION",
+				      options->locals[i]);
+		settings->local_count++;
+	}
+	return nj_settings_check(settings, &serve->why);
+}
+
+/* ---- ownership of the stores under users of their own ---- */
+
+static uid_t give_uid;
+static gid_t give_gid;
+
+static int give_one(const char *path, const struct stat *st, int type, struct FTW *place)
+{
+	(void)type;
+	(void)place;
+	return st->st_uid == give_uid && st->st_gid == give_gid ? 0 : lchown(path, give_uid, give_gid);
+}
+
+static enum nj_err give(const char *dir, uid_t uid, gid_t gid, struct nj_why *why)
+{
+	give_uid = uid;
+	give_gid = gid;
+	if (nftw(dir, give_one, 8, FTW_PHYS) != 0)
+		return nj_why(why, nj_err_from_errno(errno), "%s cannot be given to uid %u: %s", dir, (unsigned)uid,
+			      strerror(errno));
+	return NJ_OK;
+}
+
+static enum nj_err give_folders(struct serve *serve)
+{
+	const struct nj_users *users = &serve->users;
+
+	if (geteuid() != 0)
+		return NJ_OK;
+	NJ_TRY(give(serve->paths.keeper_dir, users->keeper_uid, users->keeper_gid, &serve->why));
+	NJ_TRY(give(serve->paths.keys_dir, users->keeper_uid, users->keeper_gid, &serve->why));
+	return give(serve->paths.gateway_dir, users->gateway_uid, users->gateway_gid, &serve->why);
+}
+
+/* ---- the order of things ---- */
+
+static enum nj_err prepare(struct serve *serve, const struct nj_serve_options *options)
+{
+	NJ_TRY(nj_paths_for(options->dir, &serve->paths, &serve->why));
+	NJ_TRY(nj_settings_load(serve->paths.config, &serve->settings, &serve->why));
+	nj_log_setup(serve->settings.log.level, serve->settings.log.format, "supervisor");
+	NJ_TRY(add_locals(serve, options));
+	NJ_TRY(nj_paths_lock(&serve->paths, &serve->lock, &serve->why));
+	NJ_TRY(nj_paths_make(&serve->paths, &serve->why));
+	NJ_TRY(nj_users_resolve(&serve->settings, &serve->users, &serve->why));
+	NJ_TRY(give_folders(serve));
+	return nj_setup_run(&serve->settings, &serve->paths, &serve->users, &serve->handles, &serve->why);
+}
+
+/* Starting, and in need killing, children of other users is all that is left to it. */
+static enum nj_err confine(struct serve *serve)
+{
+	static const int to_start_others[] = { CAP_SETUID, CAP_SETGID, CAP_KILL };
+	bool others = serve->users.keeper_uid != getuid() || serve->users.gateway_uid != getuid();
+
+	NJ_TRY(nj_sandbox_harden(&serve->why));
+	return nj_sandbox_drop_capabilities(to_start_others, others ? 3 : 0, &serve->why);
+}
+
+int nj_daemon_serve(const struct nj_serve_options *options)
+{
+	static struct serve serve;
+	int exit_code = EX_OK;
+
+	serve.lock = -1;
+	nj_log_setup(NJ_LOG_INFO, NJ_LOG_LOGFMT, "supervisor");
+	(void)prctl(PR_SET_NAME, "nightjar", 0, 0, 0);
+	enum nj_err err = prepare(&serve, options);
+	if (err == NJ_OK)
+		err = confine(&serve);
+	if (err == NJ_OK) {
+		struct nj_supervisor_config config = { &serve.settings, &serve.paths, &serve.users, &serve.handles };
+		if (serve.settings.cloak == NJ_SETTINGS_CLOAK_FAKE)
+			NJ_LOG(NJ_LOG_WARN, "cloak.fake", NJ_S("meaning", "the ports are NOT dark: for trials only"));
+		err = nj_supervisor_run(&config, &exit_code, &serve.why);
+	}
+	if (err != NJ_OK) {
+		NJ_LOG(NJ_LOG_ERROR, "serve.failed",
+		       NJ_S("reason", serve.why.text[0] ? serve.why.text : nj_err_text(err)));
+		exit_code = nj_err_exit_code(err);
+	}
+	nj_handles_close(&serve.handles);
+	if (serve.lock >= 0)
+		close(serve.lock);
+	return exit_code;
+}

@@ -1,0 +1,245 @@
+#include "daemon/setup.h"
+
+#include <errno.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/ceiling.h"
+#include "daemon/sandbox.h"
+#include "keeper/cloak/setup.h"
+#include "net/channel.h"
+#include "net/listener.h"
+#include "wire/knock.h"
+
+#define LISTEN_BACKLOG 1024
+#define FLOWS_MAX 16384
+#define SOCKET_MODE 0600
+
+struct stage {
+	const struct nj_settings *settings;
+	const struct nj_paths *paths;
+	const struct nj_users *users;
+	struct nj_handles *handles;
+	struct nj_cloak_fds cloak; /* -1 each with the fake cloak */
+	struct nj_why *why;
+};
+
+/* Services whose protocol is built in; each gets a listener where its port is not 0. */
+struct service_port {
+	enum nj_service service;
+	size_t offset;
+};
+
+static const struct service_port service_ports[] = {
+	{ NJ_SERVICE_MQTTS, offsetof(struct nj_settings_ports, mqtts) },
+	{ NJ_SERVICE_MQTT, offsetof(struct nj_settings_ports, mqtt) },
+};
+
+static bool is_dark(const struct stage *stage)
+{
+	return stage->settings->cloak == NJ_SETTINGS_CLOAK_BPF;
+}
+
+static enum nj_err add(struct stage *stage, struct nj_handle handle)
+{
+	enum nj_err err = nj_handles_add(stage->handles, handle);
+
+	return err == NJ_OK ? NJ_OK : nj_why(stage->why, err, "too many listeners: name fewer addresses in `listen`");
+}
+
+static enum nj_err add_config(struct stage *stage)
+{
+	int fd = memfd_create("nightjar.yaml", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return nj_why(stage->why, nj_err_from_errno(errno), "memfd: %s", strerror(errno));
+	FILE *out = fdopen(dup(fd), "w");
+	if (out == NULL) {
+		close(fd);
+		return nj_why(stage->why, NJ_ERR_NO_MEMORY, "out of memory");
+	}
+	nj_settings_print(stage->settings, out);
+	bool written = fclose(out) == 0;
+	NJ_TRY(add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_CONFIG }));
+	return written ? NJ_OK : nj_why(stage->why, NJ_ERR_IO, "the configuration cannot be copied");
+}
+
+static enum nj_err load_cloak(struct stage *stage)
+{
+	uint32_t devices = stage->settings->limits.devices;
+	struct nj_cloak_limits limits = {
+		.grants_max = nj_ceiling_grants(devices),
+		.flows_max = FLOWS_MAX,
+		.hints_max = (uint64_t)devices * NJ_KNOCK_WINDOW,
+	};
+
+	for (size_t i = 0; i < NJ_CLOAK_FD_COUNT; i++)
+		stage->cloak.fd[i] = -1;
+	if (!is_dark(stage))
+		return NJ_OK;
+	NJ_TRY(nj_cloak_bpf_setup(&limits, &stage->cloak, stage->why));
+	for (size_t i = 0; i < NJ_CLOAK_FD_COUNT; i++) {
+		struct nj_handle handle = { .fd = stage->cloak.fd[i], .kind = NJ_HANDLE_CLOAK, .index = (uint8_t)i };
+		if (i == NJ_CLOAK_FD_TCP_PROGRAM || i == NJ_CLOAK_FD_UDP_PROGRAM)
+			handle.kind = NJ_HANDLE_PROGRAM;
+		NJ_TRY(add(stage, handle));
+	}
+	return NJ_OK;
+}
+
+/* An address family that this machine does not have is left out, if the other one is there. */
+static bool may_skip(const struct stage *stage, const struct nj_addr *addr, enum nj_err err)
+{
+	return err == NJ_ERR_UNSUPPORTED && nj_addr_is_any(addr) && stage->settings->listen_count > 1;
+}
+
+static enum nj_err open_listener(struct stage *stage, uint16_t service, const struct nj_addr *addr)
+{
+	struct nj_handle handle = { .kind = NJ_HANDLE_LISTENER, .service = service, .addr = *addr };
+	struct nj_handle hold = { .kind = NJ_HANDLE_HOLD, .service = service, .addr = *addr };
+	enum nj_err err = nj_socket_bind(NJ_SOCKET_TCP, addr, &handle.fd, stage->why);
+
+	if (may_skip(stage, addr, err))
+		return NJ_OK;
+	NJ_TRY(err);
+	NJ_TRY(add(stage, handle));
+	if (is_dark(stage))
+		NJ_TRY(nj_cloak_bpf_attach(stage->cloak.fd[NJ_CLOAK_FD_TCP_PROGRAM], handle.fd, stage->why));
+	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, addr, &hold.fd, stage->why));
+	NJ_TRY(add(stage, hold));
+	if (listen(handle.fd, LISTEN_BACKLOG) != 0)
+		return nj_why(stage->why, nj_err_from_errno(errno), "listen: %s", strerror(errno));
+	return NJ_OK;
+}
+
+static enum nj_err open_knock(struct stage *stage, const struct nj_addr *addr)
+{
+	struct nj_handle handle = { .kind = NJ_HANDLE_KNOCK, .addr = *addr };
+	enum nj_err err = nj_socket_bind(NJ_SOCKET_UDP, addr, &handle.fd, stage->why);
+
+	if (may_skip(stage, addr, err))
+		return NJ_OK;
+	NJ_TRY(err);
+	NJ_TRY(add(stage, handle));
+	if (is_dark(stage))
+		NJ_TRY(nj_cloak_bpf_attach(stage->cloak.fd[NJ_CLOAK_FD_UDP_PROGRAM], handle.fd, stage->why));
+	return NJ_OK;
+}
+
+static enum nj_err open_cloaked(struct stage *stage)
+{
+	const struct nj_settings *settings = stage->settings;
+
+	for (size_t i = 0; i < settings->listen_count; i++) {
+		struct nj_addr addr = settings->listen_addr[i];
+		addr.port = settings->ports.knock;
+		NJ_TRY(open_knock(stage, &addr));
+		for (size_t s = 0; s < sizeof(service_ports) / sizeof(service_ports[0]); s++) {
+			const char *ports = (const char *)&settings->ports;
+			memcpy(&addr.port, ports + service_ports[s].offset, sizeof(addr.port));
+			if (addr.port != 0)
+				NJ_TRY(open_listener(stage, (uint16_t)service_ports[s].service, &addr));
+		}
+	}
+	if (nj_handles_find(stage->handles, NJ_HANDLE_KNOCK) < 0)
+		return nj_why(stage->why, NJ_ERR_CONFIG, "no address of `listen` exists on this machine");
+	return NJ_OK;
+}
+
+static enum nj_err open_local(struct stage *stage, size_t index)
+{
+	const struct nj_settings_local *local = &stage->settings->local[index];
+	struct nj_handle handle = {
+		.kind = NJ_HANDLE_LOCAL,
+		.index = (uint8_t)index,
+		.service = NJ_SERVICE_MQTT,
+		.addr = local->addr,
+	};
+
+	if (local->service != NJ_SETTINGS_LOCAL_MQTT)
+		return nj_why(stage->why, NJ_ERR_UNSUPPORTED, "local: only the service mqtt is there yet");
+	if (local->unix_path_at != 0) {
+		const char *path = local->address + local->unix_path_at;
+		NJ_TRY(nj_socket_unix(path, SOCKET_MODE, &handle.fd, stage->why));
+		return add(stage, handle);
+	}
+	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why));
+	NJ_TRY(add(stage, handle));
+	if (listen(handle.fd, LISTEN_BACKLOG) != 0)
+		return nj_why(stage->why, nj_err_from_errno(errno), "listen: %s", strerror(errno));
+	return NJ_OK;
+}
+
+static enum nj_err open_admin(struct stage *stage, enum nj_handle_kind kind, const char *path)
+{
+	struct nj_handle handle = { .kind = (uint8_t)kind };
+
+	NJ_TRY(nj_socket_unix(path, SOCKET_MODE, &handle.fd, stage->why));
+	return add(stage, handle);
+}
+
+static enum nj_err run_stage(struct stage *stage)
+{
+	NJ_TRY(add_config(stage));
+	NJ_TRY(load_cloak(stage));
+	/* SO_REUSEPORT shares a port among sockets of one uid only: the keeper's, so never the gateway's. */
+	(void)setfsuid(stage->users->keeper_uid);
+	NJ_TRY(open_cloaked(stage));
+	for (size_t i = 0; i < stage->settings->local_count; i++)
+		NJ_TRY(open_local(stage, i));
+	(void)setfsuid(geteuid());
+	NJ_TRY(open_admin(stage, NJ_HANDLE_KEEPER_SOCK, stage->paths->keeper_sock));
+	return open_admin(stage, NJ_HANDLE_ADMIN_SOCK, stage->paths->admin_sock);
+}
+
+static void run_child(struct stage *stage, int channel)
+{
+	struct nj_why why = { "" };
+
+	stage->why = &why;
+	enum nj_err err = run_stage(stage);
+	if (err == NJ_OK)
+		err = nj_handles_send(channel, stage->handles, 0);
+	else
+		(void)!nj_channel_send_fds(channel, nj_view_str(why.text[0] ? why.text : nj_err_text(err)), NULL, 0);
+	_exit(nj_err_exit_code(err));
+}
+
+static enum nj_err collect(int channel, pid_t pid, struct nj_handles *handles, struct nj_why *why)
+{
+	int status = 0;
+	char text[sizeof(why->text)];
+	size_t len = 0;
+	size_t fd_count = 0;
+
+	/* The outcome first: what waits in the channel is then known to be handles, or a reason. */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return nj_handles_receive(channel, handles);
+	if (nj_channel_receive_fds(channel, text, sizeof(text) - 1, &len, NULL, 0, &fd_count) != NJ_OK)
+		return nj_why(why, NJ_ERR_STATE, "the set-up stage died");
+	return nj_why(why, NJ_ERR_CONFIG, "%.*s", (int)len, text);
+}
+
+enum nj_err nj_setup_run(const struct nj_settings *settings, const struct nj_paths *paths, const struct nj_users *users,
+			 struct nj_handles *out_handles, struct nj_why *why)
+{
+	struct stage stage = { .settings = settings, .paths = paths, .users = users, .handles = out_handles };
+	int pair[2];
+
+	if (nj_channel_pair(pair) != NJ_OK)
+		return nj_why(why, NJ_ERR_IO, "no channel for the set-up stage: %s", strerror(errno));
+	out_handles->count = 0;
+	pid_t pid = fork();
+	if (pid == 0)
+		run_child(&stage, pair[1]);
+	close(pair[1]);
+	enum nj_err err =
+	    pid < 0 ? nj_why(why, NJ_ERR_LIMIT, "fork: %s", strerror(errno)) : collect(pair[0], pid, out_handles, why);
+	close(pair[0]);
+	return err;
+}

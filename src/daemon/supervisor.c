@@ -1,0 +1,292 @@
+#include "daemon/supervisor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/control.h"
+#include "daemon/sandbox.h"
+
+#define RESTART_FIRST_MS 50
+#define RESTART_MAX_MS 1000   /* the bar for being back is 2 s */
+#define STABLE_AFTER_MS 10000 /* a child that lived this long starts again at once */
+#define STOP_WAIT_MS 5000     /* then the rest is killed */
+#define CHANNEL_QUEUE_BYTES 4096
+
+struct child {
+	struct supervisor *owner;
+	enum nj_role role;
+	pid_t pid; /* 0: not running */
+	bool ready;
+	uint32_t quick_ends; /* in a row */
+	uint64_t started_ms;
+	struct nj_channel channel;
+	struct nj_timer restart;
+};
+
+struct supervisor {
+	const struct nj_supervisor_config *config;
+	struct nj_reactor *reactor;
+	struct nj_io signals;
+	struct nj_timer stop_limit;
+	struct child keeper;
+	struct child gateway;
+	bool announced; /* "ready" was said */
+	bool stopping;
+	int exit_code;
+};
+
+static struct child *each_child(struct supervisor *s, size_t i)
+{
+	return i == 0 ? &s->keeper : &s->gateway;
+}
+
+static void say_ready(struct supervisor *s)
+{
+	static const char line[] = "ready\n";
+
+	if (s->announced || !s->keeper.ready || !s->gateway.ready)
+		return;
+	s->announced = true;
+	(void)!write(STDOUT_FILENO, line, sizeof(line) - 1);
+}
+
+static void control(struct child *child, enum nj_control type, const int *fd)
+{
+	uint8_t byte = (uint8_t)type;
+
+	/* A child that cannot take it is dying; its exit is handled there. */
+	if (child->pid != 0)
+		(void)!nj_channel_send_fds(child->channel.io.fd, nj_view_of(&byte, 1), fd, fd == NULL ? 0 : 1);
+}
+
+/* A keeper that is ready and a gateway that runs get a fresh channel to each other. */
+static void introduce(struct supervisor *s)
+{
+	int pair[2];
+
+	if (!s->keeper.ready || s->gateway.pid == 0)
+		return;
+	if (nj_channel_pair(pair) != NJ_OK) {
+		NJ_LOG(NJ_LOG_ERROR, "process.channel", NJ_S("reason", strerror(errno)));
+		return;
+	}
+	control(&s->keeper, NJ_CONTROL_PEER, &pair[0]);
+	control(&s->gateway, NJ_CONTROL_PEER, &pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void on_message(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
+{
+	struct child *child = channel->user;
+
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	if (message.len != 1 || message.data[0] != NJ_CONTROL_READY || child->ready)
+		return;
+	child->ready = true;
+	NJ_LOG(NJ_LOG_INFO, "process.ready", NJ_S("role", nj_role_name(child->role)), NJ_I("pid", child->pid),
+	       NJ_U("after_ms", nj_reactor_now_ms(child->owner->reactor) - child->started_ms));
+	if (child->role == NJ_ROLE_KEEPER)
+		introduce(child->owner);
+	say_ready(child->owner);
+}
+
+/* The process's end is what counts, not its channel's. */
+static void on_channel_closed(struct nj_channel *channel)
+{
+	(void)channel;
+}
+
+static void start_child(struct child *child);
+
+static void on_restart(struct nj_timer *timer)
+{
+	start_child(NJ_CONTAINER(timer, struct child, restart));
+}
+
+static void restart_later(struct child *child)
+{
+	uint64_t lived_ms = nj_reactor_now_ms(child->owner->reactor) - child->started_ms;
+	uint64_t delay_ms = 0;
+
+	if (child->ready && lived_ms >= STABLE_AFTER_MS)
+		child->quick_ends = 0;
+	else
+		child->quick_ends++;
+	if (child->quick_ends > 1) {
+		uint32_t doublings = child->quick_ends - 2 < 8 ? child->quick_ends - 2 : 8;
+		delay_ms = (uint64_t)RESTART_FIRST_MS << doublings;
+	}
+	if (delay_ms > RESTART_MAX_MS)
+		delay_ms = RESTART_MAX_MS;
+	NJ_LOG(NJ_LOG_WARN, "process.restart", NJ_S("role", nj_role_name(child->role)), NJ_U("in_ms", delay_ms),
+	       NJ_U("lived_ms", lived_ms));
+	child->restart.on_timer = on_restart;
+	nj_timer_arm(child->owner->reactor, &child->restart, delay_ms);
+}
+
+static void start_child(struct child *child)
+{
+	struct supervisor *s = child->owner;
+	struct nj_child_start start = {
+		.role = child->role,
+		.separate_users = s->config->users->separate,
+		.owner_uid = getuid(),
+	};
+	struct nj_why why = { "" };
+	int fd = -1;
+
+	memcpy(start.dir, s->config->paths->dir, sizeof(start.dir));
+	child->ready = false;
+	child->started_ms = nj_clock_boot_ns(nj_clock_system()) / 1000000;
+	enum nj_err err = nj_child_spawn(&start, s->config->users, s->config->handles, &child->pid, &fd, &why);
+	if (err == NJ_OK) {
+		child->channel = (struct nj_channel){
+			.on_message = on_message,
+			.on_closed = on_channel_closed,
+			.user = child,
+		};
+		err = nj_channel_start(s->reactor, &child->channel, fd, CHANNEL_QUEUE_BYTES);
+	}
+	if (err != NJ_OK) {
+		NJ_LOG(NJ_LOG_ERROR, "process.start", NJ_S("role", nj_role_name(child->role)),
+		       NJ_S("reason", why.text[0] ? why.text : nj_err_text(err)));
+		restart_later(child);
+		return;
+	}
+	if (child->role == NJ_ROLE_GATEWAY)
+		introduce(s);
+}
+
+static void stop_now(struct supervisor *s)
+{
+	if (s->keeper.pid == 0 && s->gateway.pid == 0)
+		nj_reactor_stop(s->reactor);
+}
+
+static void on_stop_limit(struct nj_timer *timer)
+{
+	struct supervisor *s = NJ_CONTAINER(timer, struct supervisor, stop_limit);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct child *child = each_child(s, i);
+		if (child->pid == 0)
+			continue;
+		NJ_LOG(NJ_LOG_WARN, "process.killed", NJ_S("role", nj_role_name(child->role)),
+		       NJ_S("reason", "did not stop in time"));
+		(void)kill(child->pid, SIGKILL);
+	}
+}
+
+/* The gateway first: its last audit records still reach the keeper. */
+static void stop_all(struct supervisor *s, int exit_code)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	s->exit_code = exit_code;
+	nj_timer_cancel(&s->keeper.restart);
+	nj_timer_cancel(&s->gateway.restart);
+	s->stop_limit.on_timer = on_stop_limit;
+	nj_timer_arm(s->reactor, &s->stop_limit, STOP_WAIT_MS);
+	control(s->gateway.pid != 0 ? &s->gateway : &s->keeper, NJ_CONTROL_STOP, NULL);
+	stop_now(s);
+}
+
+/* A child that fails before it ever served would fail again: its reason is the gateway's. */
+static bool hopeless(const struct supervisor *s, int status)
+{
+	return !s->announced && WIFEXITED(status) && WEXITSTATUS(status) != 0;
+}
+
+static void child_ended(struct supervisor *s, struct child *child, int status)
+{
+	nj_channel_stop(&child->channel);
+	if (!s->stopping)
+		NJ_LOG(NJ_LOG_ERROR, "process.ended", NJ_S("role", nj_role_name(child->role)), NJ_I("pid", child->pid),
+		       NJ_I(WIFSIGNALED(status) ? "signal" : "status",
+			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
+	child->pid = 0;
+	if (s->stopping) {
+		if (child->role == NJ_ROLE_GATEWAY)
+			control(&s->keeper, NJ_CONTROL_STOP, NULL);
+		stop_now(s);
+	} else if (hopeless(s, status)) {
+		stop_all(s, WEXITSTATUS(status));
+	} else {
+		restart_later(child);
+	}
+	child->ready = false;
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < 2; i++)
+			if (each_child(s, i)->pid == pid)
+				child_ended(s, each_child(s, i), status);
+}
+
+static void on_signal(struct nj_io *io, uint32_t events)
+{
+	struct supervisor *s = NJ_CONTAINER(io, struct supervisor, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD) {
+			reap(s);
+		} else {
+			NJ_LOG(NJ_LOG_INFO, "stopping", NJ_S("signal", strsignal((int)info.ssi_signo)));
+			stop_all(s, 0);
+		}
+	}
+}
+
+static enum nj_err watch_signals(struct supervisor *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return NJ_ERR_IO;
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return nj_err_from_errno(errno);
+	s->signals = (struct nj_io){ .fd = fd, .on_event = on_signal };
+	return nj_io_add(s->reactor, &s->signals, EPOLLIN);
+}
+
+enum nj_err nj_supervisor_run(const struct nj_supervisor_config *config, int *out_exit_code, struct nj_why *why)
+{
+	static struct supervisor s;
+
+	s = (struct supervisor){ .config = config, .signals.fd = -1 };
+	s.keeper = (struct child){ .owner = &s, .role = NJ_ROLE_KEEPER };
+	s.gateway = (struct child){ .owner = &s, .role = NJ_ROLE_GATEWAY };
+	enum nj_err err = nj_reactor_new(nj_clock_system(), &s.reactor);
+	if (err == NJ_OK)
+		err = watch_signals(&s);
+	if (err != NJ_OK)
+		return nj_why(why, err, "the supervisor's loop cannot start: %s", nj_err_text(err));
+	start_child(&s.keeper);
+	start_child(&s.gateway);
+	err = nj_reactor_run(s.reactor);
+	nj_io_remove(&s.signals);
+	close(s.signals.fd);
+	nj_reactor_free(s.reactor);
+	*out_exit_code = s.exit_code;
+	return err;
+}
