@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -370,6 +372,8 @@ static bool may_read(const struct nj_conn *conn)
 
 static void pump_in(struct nj_conn *conn)
 {
+	/* One share a turn, whether an event or the timer brought us here. */
+	nj_timer_cancel(&conn->resume);
 	if (may_read(conn) && conn->redeliver && nj_buf_len(&conn->in) > 0)
 		deliver_buffered(conn);
 	size_t budget = TURN_IN_BYTES;
@@ -430,10 +434,19 @@ static void on_event(struct nj_io *io, uint32_t events)
 
 /* --- for the owner --- */
 
+/* A turn's output leaves in one write, so Nagle has nothing to gather and would only wait for an ACK. */
+static void send_without_delay(int fd)
+{
+	const int on = 1;
+	/* Fails for Unix sockets alone, which do not delay. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 static enum nj_err start(struct nj_reactor *reactor, struct nj_conn *conn, const struct nj_conn_config *config)
 {
 	if (config->tls != NULL)
 		NJ_TRY(nj_tls_new(config->tls, config->fd, &conn->tls));
+	send_without_delay(config->fd);
 	NJ_TRY(nj_io_add(reactor, &conn->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET));
 	conn->hello_due_ms = due_in(conn, config->hello_timeout_ms);
 	rearm_limit(conn);

@@ -195,9 +195,9 @@ void nj_timer_cancel(struct nj_timer *timer)
 		heap_down(reactor, slot, last);
 }
 
-static void run_timers(struct nj_reactor *reactor)
+/* Only what was armed before this turn, so that a timer of no delay cannot hold the turn. */
+static void run_timers(struct nj_reactor *reactor, uint64_t armed_before)
 {
-	uint64_t armed_before = reactor->next_order;
 	while (reactor->heap_len > 0) {
 		struct heap_entry top = reactor->heap[0];
 		if (top.due_ms > reactor->now_ms || top.order >= armed_before)
@@ -359,8 +359,9 @@ enum nj_err nj_reactor_turn(struct nj_reactor *reactor, int wait_ms)
 	if (count < 0 && errno != EINTR)
 		return nj_err_from_errno(errno);
 	reactor->now_ms = nj_clock_boot_ms(reactor->clock);
+	uint64_t armed_before = reactor->next_order;
 	run_events(reactor, count);
-	run_timers(reactor);
+	run_timers(reactor, armed_before);
 	run_deferred(reactor);
 	return NJ_OK;
 }

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -127,6 +128,9 @@ static void tcp_pair(int *out_client, int *out_server)
 	*out_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(*out_client, (struct sockaddr *)&sa, sizeof sa), 0);
 	assert_int_equal(fcntl(*out_client, F_SETFL, O_NONBLOCK), 0);
+	/* Nagle would hold a small write back until the other side's delayed ACK. */
+	const int on = 1;
+	assert_int_equal(setsockopt(*out_client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
 	*out_server = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(*out_server >= 0);
 	close(listener);
