@@ -39,7 +39,7 @@ struct nj_profile_row {
 	const struct nj_profile_rule_row *rules;
 	size_t rule_count;
 };
-#define NJ_PROFILE_RULES_MAX 512
+#define NJ_PROFILE_RULES_MAX 256
 typedef enum nj_err (*nj_profile_row_fn)(void *arg, const struct nj_profile_row *row);
 /* Inserts or replaces with all its rules, in their order. NJ_ERR_LIMIT over NJ_PROFILE_RULES_MAX rules. */
 NJ_MUST_USE enum nj_err nj_gateway_store_profile_put(struct nj_gateway_store *store, const struct nj_profile_row *row);

@@ -1,0 +1,140 @@
+#include "store/sqlite/keeper.h"
+
+/* "NJkp" */
+#define APPLICATION_ID 0x4e4a6b70
+
+static const char *const migrations[] = {
+	"CREATE TABLE devices("
+	"  uid BLOB PRIMARY KEY CHECK(length(uid) = 16),"
+	"  kind INTEGER NOT NULL,"
+	"  state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 3),"
+	"  cut_done INTEGER NOT NULL,"
+	"  epoch INTEGER NOT NULL,"
+	"  floor INTEGER NOT NULL,"
+	"  created_ms INTEGER NOT NULL,"
+	"  revoked_ms INTEGER NOT NULL,"
+	"  customer TEXT NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  profile TEXT NOT NULL,"
+	"  sealed_key BLOB NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX devices_by_name ON devices(customer, kind, name) WHERE state <> 3;"
+	"CREATE TABLE policies("
+	"  profile TEXT PRIMARY KEY,"
+	"  services INTEGER NOT NULL,"
+	"  plain INTEGER NOT NULL,"
+	"  grant_ms INTEGER NOT NULL,"
+	"  source_bits_v4 INTEGER NOT NULL,"
+	"  source_bits_v6 INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE records(id TEXT PRIMARY KEY, version INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;"
+	"CREATE TABLE slots("
+	"  id INTEGER PRIMARY KEY,"
+	"  kind INTEGER NOT NULL,"
+	"  key_check BLOB NOT NULL,"
+	"  sealed BLOB NOT NULL"
+	") STRICT;"
+	"CREATE TABLE audit("
+	"  seq INTEGER PRIMARY KEY,"
+	"  time_ms INTEGER NOT NULL,"
+	"  event TEXT NOT NULL,"
+	"  customer TEXT NOT NULL,"
+	"  subject TEXT NOT NULL,"
+	"  source TEXT NOT NULL,"
+	"  detail TEXT NOT NULL,"
+	"  hash BLOB NOT NULL"
+	") STRICT;"
+	"CREATE TABLE audit_checkpoints("
+	"  seq INTEGER PRIMARY KEY,"
+	"  previous_seq INTEGER NOT NULL,"
+	"  time_ms INTEGER NOT NULL,"
+	"  hash BLOB NOT NULL,"
+	"  signature BLOB NOT NULL"
+	") STRICT;"
+	"CREATE TABLE audit_head("
+	"  id INTEGER PRIMARY KEY CHECK(id = 1),"
+	"  seq INTEGER NOT NULL,"
+	"  checkpoint_seq INTEGER NOT NULL,"
+	"  hash BLOB NOT NULL,"
+	"  mac BLOB NOT NULL"
+	") STRICT;",
+};
+
+static const char *const statements[] = {
+#define STATEMENT(name, text) text,
+	NJ_KEEPER_STATEMENT_TABLE(STATEMENT)
+#undef STATEMENT
+};
+
+static const struct nj_db_schema schema = {
+	.what = "the keeper's store",
+	.application_id = APPLICATION_ID,
+	.count = sizeof(migrations) / sizeof(migrations[0]),
+	.migrations = migrations,
+	.statement_count = NJ_KEEPER_STATEMENT_COUNT,
+	.statements = statements,
+};
+
+enum nj_err nj_keeper_store_open(const char *path, enum nj_store_mode mode, struct nj_keeper_store **out_store,
+				 struct nj_why *why)
+{
+	struct nj_keeper_store *store = calloc(1, sizeof(*store));
+	enum nj_err err;
+
+	if (store == NULL)
+		return NJ_ERR_NO_MEMORY;
+	err = nj_db_open(path, mode, &schema, &store->db, why);
+	if (err != NJ_OK) {
+		free(store);
+		return err;
+	}
+	*out_store = store;
+	return NJ_OK;
+}
+
+void nj_keeper_store_close(struct nj_keeper_store *store)
+{
+	if (store == NULL)
+		return;
+	nj_db_close(store->db);
+	free(store);
+}
+
+enum nj_err nj_keeper_store_begin(struct nj_keeper_store *store)
+{
+	return nj_db_begin(store->db);
+}
+
+enum nj_err nj_keeper_store_commit(struct nj_keeper_store *store)
+{
+	return nj_db_commit(store->db);
+}
+
+void nj_keeper_store_rollback(struct nj_keeper_store *store)
+{
+	nj_db_rollback(store->db);
+}
+
+enum nj_err nj_keeper_store_meta_put(struct nj_keeper_store *store, const char *key, const char *value)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_META_PUT);
+
+	nj_bind_text(&q, key);
+	nj_bind_text(&q, value);
+	return nj_query_run(&q);
+}
+
+enum nj_err nj_keeper_store_meta_get(struct nj_keeper_store *store, const char *key, char *out_value, size_t out_bytes)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_META_GET);
+	const char *value;
+
+	nj_bind_text(&q, key);
+	NJ_TRY(nj_query_next(&q));
+	value = nj_col_str(&q);
+	NJ_TRY(nj_col_end(&q));
+	if (strlen(value) >= out_bytes)
+		return NJ_ERR_TOO_LARGE;
+	return nj_text_copy(out_value, out_bytes, value);
+}

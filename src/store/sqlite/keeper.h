@@ -1,0 +1,64 @@
+/* The keeper store's statements by name, shared by the files that run them. Only store/sqlite includes this. */
+#ifndef NJ_STORE_SQLITE_KEEPER_H
+#define NJ_STORE_SQLITE_KEEPER_H
+
+#include "store/keeper_store.h"
+#include "store/sqlite/query.h"
+
+#define NJ_DEVICE_COLUMNS \
+	"uid, kind, state, cut_done, epoch, floor, created_ms, revoked_ms, customer, name, profile, sealed_key"
+
+/* X(name, SQL). State 3 is NJ_DEVICE_REVOKED: the index of names knows it as a literal. */
+#define NJ_KEEPER_STATEMENT_TABLE(X)                                                                               \
+	X(DEVICE_INSERT, "INSERT INTO devices(" NJ_DEVICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)")             \
+	X(DEVICE_SET_LIVE, "UPDATE devices SET state = 2 WHERE uid = ? AND state = 1")                             \
+	X(DEVICE_DELETE_PENDING, "DELETE FROM devices WHERE uid = ? AND state = 1")                                \
+	X(DEVICE_REVOKE, "UPDATE devices SET state = 3, cut_done = 0, revoked_ms = ?2, sealed_key = x'' "          \
+			 "WHERE uid = ?1 AND state <> 3")                                                          \
+	X(DEVICE_SET_CUT_DONE, "UPDATE devices SET cut_done = 1 WHERE uid = ? AND state = 3")                      \
+	X(DEVICE_RAISE_FLOOR, "UPDATE devices SET floor = ?2 WHERE uid = ?1 AND state = 2 AND floor < ?2")         \
+	X(DEVICE_GET, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE uid = ?")                                   \
+	X(DEVICE_FIND,                                                                                             \
+	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name = ? AND state <> 3") \
+	X(DEVICE_EACH, "SELECT " NJ_DEVICE_COLUMNS " FROM devices")                                                \
+	X(DEVICE_PAGE, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name > ? "   \
+		       "AND state <> 3 ORDER BY name LIMIT ?")                                                     \
+	X(DEVICE_COUNT, "SELECT count(*) FROM devices")                                                            \
+	X(POLICY_PUT, "INSERT OR REPLACE INTO policies(profile, services, plain, grant_ms, source_bits_v4, "       \
+		      "source_bits_v6) VALUES(?,?,?,?,?,?)")                                                       \
+	X(POLICY_GET, "SELECT profile, services, plain, grant_ms, source_bits_v4, source_bits_v6 FROM policies "   \
+		      "WHERE profile = ?")                                                                         \
+	X(POLICY_EACH, "SELECT profile, services, plain, grant_ms, source_bits_v4, source_bits_v6 FROM policies "  \
+		       "ORDER BY profile")                                                                         \
+	X(META_PUT, "INSERT OR REPLACE INTO meta(key, value) VALUES(?,?)")                                         \
+	X(META_GET, "SELECT value FROM meta WHERE key = ?")                                                        \
+	X(RECORD_PUT, "INSERT OR REPLACE INTO records(id, version, sealed) VALUES(?,?,?)")                         \
+	X(RECORD_GET, "SELECT version, sealed FROM records WHERE id = ?")                                          \
+	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed) VALUES(?,?,?)")                                    \
+	X(SLOT_REMOVE, "DELETE FROM slots WHERE id = ?")                                                           \
+	X(SLOT_EACH, "SELECT id, kind, key_check, sealed FROM slots ORDER BY id")                                  \
+	X(AUDIT_APPEND, "INSERT INTO audit(seq, time_ms, event, customer, subject, source, detail, hash) "         \
+			"VALUES(?,?,?,?,?,?,?,?)")                                                                 \
+	X(AUDIT_AFTER, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "           \
+		       "WHERE seq > ? ORDER BY seq LIMIT ?")                                                       \
+	X(AUDIT_BEFORE, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "          \
+			"WHERE seq < ? ORDER BY seq DESC LIMIT ?")                                                 \
+	X(CHECKPOINT_APPEND, "INSERT INTO audit_checkpoints(seq, previous_seq, time_ms, hash, signature) "         \
+			     "VALUES(?,?,?,?,?)")                                                                  \
+	X(CHECKPOINT_AFTER, "SELECT seq, previous_seq, time_ms, hash, signature FROM audit_checkpoints "           \
+			    "WHERE seq > ? ORDER BY seq LIMIT 1")                                                  \
+	X(HEAD_PUT, "INSERT OR REPLACE INTO audit_head(id, seq, checkpoint_seq, hash, mac) VALUES(1,?,?,?,?)")     \
+	X(HEAD_GET, "SELECT seq, checkpoint_seq, hash, mac FROM audit_head WHERE id = 1")
+
+enum nj_keeper_statement {
+#define NJ_KEEPER_STATEMENT_ENUM(name, text) NJ_KEEPER_##name,
+	NJ_KEEPER_STATEMENT_TABLE(NJ_KEEPER_STATEMENT_ENUM)
+#undef NJ_KEEPER_STATEMENT_ENUM
+	    NJ_KEEPER_STATEMENT_COUNT
+};
+
+struct nj_keeper_store {
+	struct nj_db *db;
+};
+
+#endif

@@ -1,0 +1,212 @@
+#include "store/sqlite/keeper.h"
+
+enum nj_err nj_keeper_store_device_insert(struct nj_keeper_store *store, const struct nj_keeper_device *device)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_INSERT);
+
+	nj_bind_blob(&q, device->uid, sizeof(device->uid));
+	nj_bind_u64(&q, device->kind);
+	nj_bind_u64(&q, device->state);
+	nj_bind_u64(&q, device->cut_done);
+	nj_bind_u64(&q, device->epoch);
+	nj_bind_u64(&q, device->floor);
+	nj_bind_u64(&q, device->created_ms);
+	nj_bind_u64(&q, device->revoked_ms);
+	nj_bind_text(&q, device->customer);
+	nj_bind_text(&q, device->name);
+	nj_bind_text(&q, device->profile);
+	nj_bind_blob(&q, device->sealed_key, device->sealed_key_len);
+	return nj_query_run(&q);
+}
+
+/* The statements that change one device by its uid. */
+static enum nj_err change(struct nj_keeper_store *store, enum nj_keeper_statement statement,
+			  const uint8_t uid[NJ_STORE_UID_BYTES])
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, statement);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
+}
+
+enum nj_err nj_keeper_store_device_set_live(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES])
+{
+	return change(store, NJ_KEEPER_DEVICE_SET_LIVE, uid);
+}
+
+enum nj_err nj_keeper_store_device_delete_pending(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES])
+{
+	return change(store, NJ_KEEPER_DEVICE_DELETE_PENDING, uid);
+}
+
+enum nj_err nj_keeper_store_device_set_cut_done(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES])
+{
+	return change(store, NJ_KEEPER_DEVICE_SET_CUT_DONE, uid);
+}
+
+enum nj_err nj_keeper_store_device_revoke(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+					  uint64_t now_ms)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_REVOKE);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	nj_bind_u64(&q, now_ms);
+	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
+}
+
+enum nj_err nj_keeper_store_device_raise_floor(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+					       uint64_t floor)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_RAISE_FLOOR);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	nj_bind_u64(&q, floor);
+	return nj_query_run_one(&q, NJ_ERR_REPLAYED);
+}
+
+static enum nj_err read_device(struct nj_query *q, struct nj_keeper_device *out_device)
+{
+	struct nj_view sealed;
+
+	nj_col_bytes(q, out_device->uid, sizeof(out_device->uid));
+	out_device->kind = (uint8_t)nj_col_u64(q, UINT8_MAX);
+	out_device->state = (uint8_t)nj_col_u64(q, NJ_DEVICE_REVOKED);
+	out_device->cut_done = nj_col_bool(q);
+	out_device->epoch = (uint32_t)nj_col_u64(q, UINT32_MAX);
+	out_device->floor = nj_col_u64(q, INT64_MAX);
+	out_device->created_ms = nj_col_u64(q, INT64_MAX);
+	out_device->revoked_ms = nj_col_u64(q, INT64_MAX);
+	nj_col_text(q, out_device->customer, sizeof(out_device->customer));
+	nj_col_text(q, out_device->name, sizeof(out_device->name));
+	nj_col_text(q, out_device->profile, sizeof(out_device->profile));
+	sealed = nj_col_blob(q);
+	NJ_TRY(nj_col_end(q));
+	if (sealed.len > sizeof(out_device->sealed_key))
+		return NJ_ERR_CORRUPT;
+	if (sealed.len > 0)
+		memcpy(out_device->sealed_key, sealed.data, sealed.len);
+	out_device->sealed_key_len = (uint8_t)sealed.len;
+	return NJ_OK;
+}
+
+static enum nj_err read_one(struct nj_query *q, struct nj_keeper_device *out_device)
+{
+	struct nj_keeper_device device;
+
+	NJ_TRY(nj_query_next(q));
+	NJ_TRY(read_device(q, &device));
+	*out_device = device;
+	return NJ_OK;
+}
+
+static enum nj_err read_all(struct nj_query *q, nj_keeper_device_fn fn, void *arg)
+{
+	struct nj_keeper_device device;
+	enum nj_err err;
+
+	while ((err = nj_query_next(q)) == NJ_OK) {
+		NJ_TRY(read_device(q, &device));
+		NJ_TRY(fn(arg, &device));
+	}
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
+enum nj_err nj_keeper_store_device_get(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+				       struct nj_keeper_device *out_device)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_GET);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	return read_one(&q, out_device);
+}
+
+enum nj_err nj_keeper_store_device_find(struct nj_keeper_store *store, const char *customer, uint8_t kind,
+					const char *name, struct nj_keeper_device *out_device)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_FIND);
+
+	nj_bind_text(&q, customer);
+	nj_bind_u64(&q, kind);
+	nj_bind_text(&q, name);
+	return read_one(&q, out_device);
+}
+
+enum nj_err nj_keeper_store_device_each(struct nj_keeper_store *store, nj_keeper_device_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_EACH);
+
+	return read_all(&q, fn, arg);
+}
+
+enum nj_err nj_keeper_store_device_page(struct nj_keeper_store *store, const char *customer, uint8_t kind,
+					const char *after, uint32_t limit, nj_keeper_device_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_PAGE);
+
+	nj_bind_text(&q, customer);
+	nj_bind_u64(&q, kind);
+	nj_bind_text(&q, after);
+	nj_bind_u64(&q, limit);
+	return read_all(&q, fn, arg);
+}
+
+enum nj_err nj_keeper_store_device_count(struct nj_keeper_store *store, uint64_t *out_count)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_COUNT);
+	uint64_t count;
+
+	NJ_TRY(nj_query_next(&q));
+	count = nj_col_u64(&q, INT64_MAX);
+	NJ_TRY(nj_col_end(&q));
+	*out_count = count;
+	return NJ_OK;
+}
+
+enum nj_err nj_keeper_store_policy_put(struct nj_keeper_store *store, const struct nj_door_policy *policy)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_POLICY_PUT);
+
+	nj_bind_text(&q, policy->profile);
+	nj_bind_u64(&q, policy->services);
+	nj_bind_u64(&q, policy->plain);
+	nj_bind_u64(&q, policy->grant_ms);
+	nj_bind_u64(&q, policy->source_bits_v4);
+	nj_bind_u64(&q, policy->source_bits_v6);
+	return nj_query_run(&q);
+}
+
+static enum nj_err read_policy(struct nj_query *q, struct nj_door_policy *out_policy)
+{
+	struct nj_door_policy policy;
+
+	NJ_TRY(nj_query_next(q));
+	nj_col_text(q, policy.profile, sizeof(policy.profile));
+	policy.services = (uint32_t)nj_col_u64(q, UINT32_MAX);
+	policy.plain = nj_col_bool(q);
+	policy.grant_ms = (uint32_t)nj_col_u64(q, UINT32_MAX);
+	policy.source_bits_v4 = (uint8_t)nj_col_u64(q, 32);
+	policy.source_bits_v6 = (uint8_t)nj_col_u64(q, 128);
+	NJ_TRY(nj_col_end(q));
+	*out_policy = policy;
+	return NJ_OK;
+}
+
+enum nj_err nj_keeper_store_policy_get(struct nj_keeper_store *store, const char *profile,
+				       struct nj_door_policy *out_policy)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_POLICY_GET);
+
+	nj_bind_text(&q, profile);
+	return read_policy(&q, out_policy);
+}
+
+enum nj_err nj_keeper_store_policy_each(struct nj_keeper_store *store, nj_door_policy_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_POLICY_EACH);
+	struct nj_door_policy policy;
+	enum nj_err err;
+
+	while ((err = read_policy(&q, &policy)) == NJ_OK)
+		NJ_TRY(fn(arg, &policy));
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
