@@ -33,10 +33,13 @@ struct sink {
 	bool full;
 };
 
-/* All of it or, from the first piece that does not fit, nothing more: pieces are never split. */
+/*
+ * All of it or, from the first piece that does not fit, nothing more: pieces are never split. A closer may have gone
+ * past the limit before.
+ */
 static bool put(struct sink *s, const char *text, size_t len)
 {
-	if (s->full || len > s->limit - s->pos) {
+	if (s->full || s->pos > s->limit || len > s->limit - s->pos) {
 		s->full = true;
 		return false;
 	}

@@ -107,33 +107,39 @@ static void values_cannot_break_out(void **state)
 	assert_field(NJ_LOG_LOGFMT, NJ_V("a", nj_view_of("\0", 1)), "a=\"\\u0000\"");
 }
 
-/* Whatever the value's length, the line fits, ends with its mark when it was cut, and its quotes are closed. */
+/* The line fits, ends with its mark when it was cut, and its quotes are closed. */
+static void assert_closed(enum nj_log_format format, struct nj_view value)
+{
+	static const char *const tails[] = { " truncated=true\n", ",\"truncated\":true}\n" };
+	const struct nj_log_field fields[] = { NJ_V("a", value), NJ_U("b", 123456), NJ_V("c", value),
+					       NJ_X("d", value.data, value.len) };
+	struct nj_log_line line = line_of(format, fields, 4);
+	char out[NJ_LOG_LINE_BYTES] = { 0 };
+	size_t quotes = 0;
+	size_t len = nj_log_line_format(&line, out, NJ_LOG_LINE_MIN);
+
+	assert_in_range(len, 1, NJ_LOG_LINE_MIN);
+	assert_int_equal(out[len - 1], '\n');
+	for (size_t i = 0; i < len; i++)
+		quotes += out[i] == '"';
+	assert_int_equal(quotes % 2, 0);
+	if (value.len > 200)
+		assert_string_equal(out + len - strlen(tails[format]), tails[format]);
+	if (value.len < 5)
+		assert_null(strstr(out, "truncated"));
+}
+
+/* Every length, so that every piece once ends exactly at the limit and once on each side of it. */
 static void long_lines_are_cut_and_closed(void **state)
 {
-	static const enum nj_log_format formats[] = { NJ_LOG_LOGFMT, NJ_LOG_JSON };
-	static const char *const tails[] = { " truncated=true\n", ",\"truncated\":true}\n" };
+	static const char fills[] = { 'x', ' ', '\x1b', '\xff', '\n' };
 	static char value[512];
 
-	for (size_t f = 0; f < 2; f++) {
+	for (size_t fill = 0; fill < sizeof(fills); fill++) {
+		memset(value, fills[fill], sizeof(value));
 		for (size_t len = 0; len < sizeof(value); len++) {
-			const struct nj_log_field fields[] = { NJ_V("a", nj_view_of(value, len)), NJ_U("b", 123456),
-							       NJ_X("c", value, 3) };
-			struct nj_log_line line = line_of(formats[f], fields, 3);
-			char out[NJ_LOG_LINE_MIN + 1] = { 0 };
-			size_t quotes = 0;
-			size_t wrote;
-
-			memset(value, len % 2 == 0 ? 'x' : '\x1b', len);
-			wrote = nj_log_line_format(&line, out, NJ_LOG_LINE_MIN);
-			assert_in_range(wrote, 1, NJ_LOG_LINE_MIN);
-			assert_int_equal(out[wrote - 1], '\n');
-			for (size_t i = 0; i < wrote; i++)
-				quotes += out[i] == '"';
-			assert_int_equal(quotes % 2, 0);
-			if (len > 200)
-				assert_string_equal(out + wrote - strlen(tails[f]), tails[f]);
-			if (len < 10)
-				assert_null(strstr(out, "truncated"));
+			assert_closed(NJ_LOG_LOGFMT, nj_view_of(value, len));
+			assert_closed(NJ_LOG_JSON, nj_view_of(value, len));
 		}
 	}
 }
