@@ -15,6 +15,8 @@
 #undef vsprintf
 #undef strtok
 #undef alloca
+#undef strdupa
+#undef strndupa
 #pragma GCC poison strtok strtok_r sscanf fscanf atoi atol atoll atof sprintf vsprintf strcpy strcat strncpy strncat
 #pragma GCC poison vsscanf vfscanf vscanf system popen gets tmpnam tmpnam_r tempnam mktemp alloca strdupa strndupa
 #pragma GCC poison rand_r asctime asctime_r ctime ctime_r
