@@ -14,7 +14,7 @@
 #include "wire/knock.h"
 
 #define NJ_CREDFILE_MAX_BYTES 16384 /* of the text */
-#define NJ_CREDFILE_HOST_BYTES 254 /* RFC 1035 2.3.4, as text, and the end */
+#define NJ_CREDFILE_HOST_BYTES 254  /* RFC 1035 2.3.4, as text, and the end */
 #define NJ_CREDFILE_CA_BYTES 4096
 
 enum nj_credfile_kind {
