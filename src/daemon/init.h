@@ -1,4 +1,5 @@
-/* `nightjar init`: makes a gateway's folder: keys, vault, CA, stores, configuration. Refuses to touch one that is there. */
+/* `nightjar init`: makes a gateway's folder: keys, vault, CA, stores, configuration. Refuses to touch one that is
+ * there. */
 #ifndef NJ_DAEMON_INIT_H
 #define NJ_DAEMON_INIT_H
 
@@ -23,6 +24,6 @@ struct nj_init_result {
 
 /* NJ_ERR_EXISTS when there is a gateway already. Needs nj_crypto_init. */
 NJ_MUST_USE enum nj_err nj_daemon_init(const struct nj_init_options *options, struct nj_init_result *out_result,
-                                       struct nj_why *why);
+				       struct nj_why *why);
 
 #endif

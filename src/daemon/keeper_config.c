@@ -1,0 +1,26 @@
+#include "daemon/keeper_config.h"
+
+#include "daemon/ceiling.h"
+
+const char *nj_key_file_of(const struct nj_settings *settings, const struct nj_paths *paths)
+{
+	return settings->vault.key_file[0] != '\0' ? settings->vault.key_file : paths->key_file;
+}
+
+struct nj_keeper_config nj_keeper_config_of(const struct nj_settings *settings, const struct nj_paths *paths)
+{
+	struct nj_keeper_config config = {
+		.store_path = paths->keeper_db,
+		.key_file = nj_key_file_of(settings, paths),
+		.clock = nj_clock_system(),
+		.random = nj_random_system(),
+		.host = settings->host,
+		.knock_port = settings->ports.knock,
+		.max_devices = settings->limits.devices,
+		.max_grants = nj_ceiling_grants(settings->limits.devices),
+	};
+
+	config.ports[NJ_SERVICE_MQTTS] = settings->ports.mqtts;
+	config.ports[NJ_SERVICE_MQTT] = settings->ports.mqtt;
+	return config;
+}
