@@ -1,0 +1,30 @@
+#include "identity/audit_events.h"
+
+#include <stddef.h>
+
+static const struct {
+	const char *name;
+	const char *help;
+} rows[] = {
+#define ROW(constant, name, help) { name, help },
+	NJ_AUDIT_EVENT_TABLE(ROW)
+#undef ROW
+};
+
+const char *nj_audit_event_name(enum nj_audit_event event)
+{
+	return (unsigned)event < NJ_AUDIT_EVENT_COUNT ? rows[event].name : NULL;
+}
+
+const char *nj_audit_event_help(enum nj_audit_event event)
+{
+	return (unsigned)event < NJ_AUDIT_EVENT_COUNT ? rows[event].help : NULL;
+}
+
+enum nj_audit_event nj_audit_event_from_name(const char *name)
+{
+	for (unsigned i = 0; i < NJ_AUDIT_EVENT_COUNT; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return (enum nj_audit_event)i;
+	return NJ_AUDIT_EVENT_COUNT;
+}

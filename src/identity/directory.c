@@ -1,0 +1,473 @@
+#include "identity/directory.h"
+
+#include "base/map.h"
+#include "identity/customer.h"
+
+struct nj_directory {
+	struct nj_gateway_store *store;
+	struct nj_random *random;
+	size_t max_parties;
+	struct nj_map customers; /* struct nj_customer by name */
+	struct nj_map profiles;  /* struct nj_profile by name */
+	struct nj_map parties;   /* struct nj_party by uid; the map holds the reference */
+};
+
+static struct nj_view customer_key(const void *entry)
+{
+	return nj_view_str(((const struct nj_customer *)entry)->name);
+}
+
+static struct nj_view profile_key(const void *entry)
+{
+	return nj_view_str(((const struct nj_profile *)entry)->name);
+}
+
+static struct nj_view party_key(const void *entry)
+{
+	return nj_view_of(((const struct nj_party *)entry)->uid, NJ_PARTY_UID_BYTES);
+}
+
+static struct nj_customer *customer_of(const struct nj_directory *directory, const char *name)
+{
+	return nj_map_get(&directory->customers, nj_view_str(name));
+}
+
+static struct nj_map *name_map(struct nj_customer *customer, uint8_t kind)
+{
+	return &customer->parties[kind - NJ_PARTY_DEVICE];
+}
+
+static bool kind_valid(uint8_t kind)
+{
+	return kind == NJ_PARTY_DEVICE || kind == NJ_PARTY_APPLICATION;
+}
+
+/* ---- the maps alone ---- */
+
+static enum nj_err add_customer(struct nj_directory *directory, const char *name)
+{
+	struct nj_customer *customer;
+	enum nj_err err;
+
+	NJ_TRY(nj_customer_new(name, directory->max_parties, directory->random, &customer));
+	err = nj_map_put(&directory->customers, customer);
+	if (err != NJ_OK)
+		nj_customer_unref(customer);
+	return err;
+}
+
+static enum nj_err add_party(struct nj_directory *directory, const struct nj_party_spec *spec,
+			     struct nj_party **out_party)
+{
+	struct nj_customer *customer = customer_of(directory, spec->customer);
+	struct nj_profile *profile = nj_directory_profile(directory, spec->profile);
+	struct nj_party *party;
+	enum nj_err err;
+
+	if (customer == NULL || profile == NULL)
+		return NJ_ERR_NOT_FOUND;
+	NJ_TRY(nj_party_new(customer, profile, spec->uid, spec->kind, spec->name, spec->created_ms, &party));
+	err = nj_map_put(&directory->parties, party);
+	if (err != NJ_OK) {
+		nj_party_unref(party);
+		return err;
+	}
+	err = nj_map_put(name_map(customer, spec->kind), party);
+	if (err != NJ_OK) {
+		nj_map_remove(&directory->parties, party_key(party));
+		nj_party_unref(party);
+		return err;
+	}
+	*out_party = party;
+	return NJ_OK;
+}
+
+/* Takes it out of the maps; the caller gets their reference. */
+static void remove_party(struct nj_directory *directory, struct nj_party *party)
+{
+	nj_map_remove(&directory->parties, party_key(party));
+	nj_map_remove(name_map(nj_party_customer(party), party->kind), nj_view_str(party->names.name));
+}
+
+/* ---- reading the store ---- */
+
+static enum nj_err load_customer(void *arg, const char *name, uint64_t created_ms)
+{
+	return nj_name_valid(name) ? add_customer(arg, name) : NJ_ERR_CORRUPT;
+}
+
+static enum nj_err load_profile(void *arg, const struct nj_profile_row *row)
+{
+	struct nj_directory *directory = arg;
+	struct nj_rights_rule rules[NJ_PROFILE_RULES_MAX];
+	struct nj_profile_spec spec = { .name = row->name,
+					.services = row->services,
+					.grant_ms = row->grant_ms,
+					.plain = row->plain,
+					.rules = rules,
+					.rule_count = row->rule_count };
+	struct nj_profile *profile;
+	enum nj_err err;
+
+	for (size_t i = 0; i < row->rule_count; i++) {
+		if (row->rules[i].direction > NJ_SUBSCRIBE)
+			return NJ_ERR_CORRUPT;
+		rules[i].direction = (enum nj_direction)row->rules[i].direction;
+		rules[i].deny = row->rules[i].deny;
+		rules[i].pattern = row->rules[i].pattern;
+	}
+	err = nj_profile_new(&spec, &profile, NULL);
+	if (err != NJ_OK)
+		return err == NJ_ERR_NO_MEMORY ? err : NJ_ERR_CORRUPT;
+	profile->version = row->version;
+	err = nj_map_put(&directory->profiles, profile);
+	if (err != NJ_OK)
+		nj_profile_unref(profile);
+	return err;
+}
+
+static enum nj_err load_party(void *arg, const struct nj_party_row *row)
+{
+	struct nj_party_spec spec = { .kind = row->kind,
+				      .customer = row->customer,
+				      .name = row->name,
+				      .profile = row->profile,
+				      .created_ms = row->created_ms };
+	struct nj_party *party;
+	enum nj_err err;
+
+	if (!kind_valid(row->kind) || !nj_name_valid(row->name))
+		return NJ_ERR_CORRUPT;
+	memcpy(spec.uid, row->uid, sizeof(spec.uid));
+	err = add_party(arg, &spec, &party);
+	return err == NJ_ERR_NOT_FOUND || err == NJ_ERR_EXISTS ? NJ_ERR_CORRUPT : err;
+}
+
+static enum nj_err load(struct nj_directory *directory, struct nj_why *why)
+{
+	enum nj_err err = nj_gateway_store_customer_each(directory->store, load_customer, directory);
+
+	if (err == NJ_OK)
+		err = nj_gateway_store_profile_each(directory->store, load_profile, directory);
+	if (err == NJ_OK)
+		err = nj_gateway_store_party_each(directory->store, load_party, directory);
+	if (err == NJ_ERR_LIMIT)
+		return nj_why(why, err, "the store has more than %zu devices and applications: raise the limit",
+			      directory->max_parties);
+	if (err == NJ_ERR_CORRUPT)
+		return nj_why(why, err, "the gateway's store is damaged: restore the latest backup (nightjar restore)");
+	return err == NJ_OK ? NJ_OK : nj_why(why, err, "cannot read the gateway's store: %s", nj_err_text(err));
+}
+
+enum nj_err nj_directory_new(struct nj_gateway_store *store, size_t max_parties, struct nj_random *random,
+			     struct nj_directory **out_directory, struct nj_why *why)
+{
+	struct nj_directory *directory = calloc(1, sizeof(*directory));
+	enum nj_err err;
+
+	if (directory == NULL)
+		return NJ_ERR_NO_MEMORY;
+	directory->store = store;
+	directory->random = random;
+	directory->max_parties = max_parties;
+	nj_map_init(&directory->customers, customer_key, NJ_DIRECTORY_CUSTOMERS_MAX, random);
+	nj_map_init(&directory->profiles, profile_key, NJ_DIRECTORY_PROFILES_MAX, random);
+	nj_map_init(&directory->parties, party_key, max_parties, random);
+	err = load(directory, why);
+	if (err != NJ_OK) {
+		nj_directory_free(directory);
+		return err;
+	}
+	*out_directory = directory;
+	return NJ_OK;
+}
+
+void nj_directory_free(struct nj_directory *directory)
+{
+	size_t cursor = 0;
+	void *entry;
+
+	if (directory == NULL)
+		return;
+	while ((entry = nj_map_next(&directory->parties, &cursor)) != NULL)
+		nj_party_unref(entry);
+	cursor = 0;
+	while ((entry = nj_map_next(&directory->customers, &cursor)) != NULL)
+		nj_customer_unref(entry);
+	cursor = 0;
+	while ((entry = nj_map_next(&directory->profiles, &cursor)) != NULL)
+		nj_profile_unref(entry);
+	nj_map_done(&directory->parties);
+	nj_map_done(&directory->customers);
+	nj_map_done(&directory->profiles);
+	free(directory);
+}
+
+/* ---- customers and profiles ---- */
+
+enum nj_err nj_directory_put_customer(struct nj_directory *directory, const char *name, uint64_t now_ms)
+{
+	enum nj_err err;
+
+	if (!nj_name_valid(name))
+		return NJ_ERR_MALFORMED;
+	NJ_TRY(add_customer(directory, name));
+	err = nj_gateway_store_customer_insert(directory->store, name, now_ms);
+	if (err != NJ_OK)
+		nj_customer_unref(nj_map_remove(&directory->customers, nj_view_str(name)));
+	return err;
+}
+
+bool nj_directory_has_customer(const struct nj_directory *directory, const char *name)
+{
+	return customer_of(directory, name) != NULL;
+}
+
+static enum nj_err store_profile(struct nj_directory *directory, const struct nj_profile *profile)
+{
+	struct nj_profile_rule_row rules[NJ_PROFILE_RULES_MAX];
+	struct nj_profile_row row = { .name = profile->name,
+				      .services = profile->services,
+				      .plain = profile->plain,
+				      .grant_ms = profile->grant_ms,
+				      .version = profile->version,
+				      .rules = rules,
+				      .rule_count = nj_rights_count(profile->rights) };
+
+	if (row.rule_count > NJ_PROFILE_RULES_MAX)
+		return NJ_ERR_LIMIT;
+	for (size_t i = 0; i < row.rule_count; i++) {
+		struct nj_rights_rule rule = nj_rights_at(profile->rights, i);
+
+		rules[i].direction = (uint8_t)rule.direction;
+		rules[i].deny = rule.deny;
+		rules[i].pattern = rule.pattern;
+	}
+	return nj_gateway_store_profile_put(directory->store, &row);
+}
+
+static enum nj_err add_profile(struct nj_directory *directory, struct nj_profile *profile)
+{
+	enum nj_err err = nj_map_put(&directory->profiles, profile);
+
+	if (err != NJ_OK)
+		return err;
+	err = store_profile(directory, profile);
+	if (err != NJ_OK)
+		nj_map_remove(&directory->profiles, profile_key(profile));
+	return err;
+}
+
+/* Gives the old object the new one's content: every party of it points to the old one. */
+static void adopt_profile(struct nj_directory *directory, struct nj_profile *old, struct nj_profile *fresh)
+{
+	struct nj_rights *rights = old->rights;
+	struct nj_party *party;
+	size_t cursor = 0;
+
+	old->version = fresh->version;
+	old->services = fresh->services;
+	old->grant_ms = fresh->grant_ms;
+	old->plain = fresh->plain;
+	old->rights = fresh->rights;
+	fresh->rights = rights;
+	while ((party = nj_map_next(&directory->parties, &cursor)) != NULL)
+		party->rights_version += party->profile == old;
+}
+
+enum nj_err nj_directory_put_profile(struct nj_directory *directory, const struct nj_profile_spec *spec,
+				     struct nj_why *why)
+{
+	struct nj_profile *old = nj_directory_profile(directory, spec->name);
+	struct nj_profile *fresh;
+	enum nj_err err;
+
+	NJ_TRY(nj_profile_new(spec, &fresh, why));
+	if (old != NULL)
+		fresh->version = old->version + 1;
+	err = old == NULL ? add_profile(directory, fresh) : store_profile(directory, fresh);
+	if (err == NJ_OK && old != NULL)
+		adopt_profile(directory, old, fresh);
+	if (err != NJ_OK || old != NULL)
+		nj_profile_unref(fresh);
+	return err == NJ_OK ? NJ_OK
+			    : nj_why(why, err, "profile '%s' could not be stored: %s", spec->name, nj_err_text(err));
+}
+
+struct nj_profile *nj_directory_profile(const struct nj_directory *directory, const char *name)
+{
+	return nj_map_get(&directory->profiles, nj_view_str(name));
+}
+
+struct nj_profile *nj_directory_profile_next(const struct nj_directory *directory, size_t *cursor)
+{
+	return nj_map_next(&directory->profiles, cursor);
+}
+
+/* ---- parties ---- */
+
+static enum nj_err check_spec(const struct nj_directory *directory, const struct nj_party_spec *spec,
+			      struct nj_why *why)
+{
+	if (!kind_valid(spec->kind))
+		return nj_why(why, NJ_ERR_RANGE, "unknown kind of party");
+	if (!nj_name_valid(spec->name))
+		return nj_why(why, NJ_ERR_MALFORMED,
+			      "a name has 1 to 64 of letters, digits and _ . : -, and does not start with - or .");
+	if (customer_of(directory, spec->customer) == NULL)
+		return nj_why(why, NJ_ERR_NOT_FOUND, "there is no customer '%s'", spec->customer);
+	if (nj_directory_profile(directory, spec->profile) == NULL)
+		return nj_why(why, NJ_ERR_NOT_FOUND, "there is no profile '%s'", spec->profile);
+	return NJ_OK;
+}
+
+static bool same_party(const struct nj_party *party, const struct nj_party_spec *spec)
+{
+	return party->kind == spec->kind && strcmp(party->names.name, spec->name) == 0 &&
+	       strcmp(party->names.customer, spec->customer) == 0;
+}
+
+/* Into the maps; `out_party` stays NULL for one that is there already. */
+static enum nj_err place_party(struct nj_directory *directory, const struct nj_party_spec *spec,
+			       struct nj_party **out_party, struct nj_why *why)
+{
+	const struct nj_party *known = nj_directory_by_uid(directory, spec->uid);
+	enum nj_err err;
+
+	NJ_TRY(check_spec(directory, spec, why));
+	if (known != NULL && same_party(known, spec))
+		return NJ_OK;
+	err = add_party(directory, spec, out_party);
+	if (err == NJ_ERR_EXISTS)
+		return nj_why(why, err, "%s '%s' exists already", nj_party_kind_name(spec->kind), spec->name);
+	if (err == NJ_ERR_LIMIT)
+		return nj_why(why, err, "no more than %zu devices and applications", directory->max_parties);
+	return err;
+}
+
+static enum nj_err store_party(struct nj_directory *directory, const struct nj_party *party)
+{
+	struct nj_party_row row = { .kind = party->kind,
+				    .customer = party->names.customer,
+				    .name = party->names.name,
+				    .profile = party->profile->name,
+				    .created_ms = party->created_ms };
+
+	memcpy(row.uid, party->uid, sizeof(row.uid));
+	return nj_gateway_store_party_insert(directory->store, &row);
+}
+
+static enum nj_err store_parties(struct nj_directory *directory, struct nj_party *const *parties, size_t count,
+				 struct nj_why *why)
+{
+	enum nj_err err = nj_gateway_store_begin(directory->store);
+
+	if (err != NJ_OK)
+		return nj_why(why, err, "the gateway's store: %s", nj_err_text(err));
+	for (size_t i = 0; i < count && err == NJ_OK; i++)
+		if (parties[i] != NULL)
+			err = store_party(directory, parties[i]);
+	if (err == NJ_OK)
+		err = nj_gateway_store_commit(directory->store);
+	else
+		nj_gateway_store_rollback(directory->store);
+	return err == NJ_OK ? NJ_OK : nj_why(why, err, "the gateway's store: %s", nj_err_text(err));
+}
+
+/* The maps first, because taking out of them cannot fail; nobody looks before this returns. */
+enum nj_err nj_directory_put_parties(struct nj_directory *directory, const struct nj_party_spec *specs, size_t count,
+				     struct nj_why *why)
+{
+	struct nj_party **placed = calloc(count + 1, sizeof(struct nj_party *));
+	enum nj_err err = NJ_OK;
+
+	if (placed == NULL)
+		return NJ_ERR_NO_MEMORY;
+	for (size_t i = 0; i < count && err == NJ_OK; i++)
+		err = place_party(directory, &specs[i], &placed[i], why);
+	if (err == NJ_OK)
+		err = store_parties(directory, placed, count, why);
+	for (size_t i = 0; i < count && err != NJ_OK; i++) {
+		if (placed[i] == NULL)
+			continue;
+		remove_party(directory, placed[i]);
+		nj_party_unref(placed[i]);
+	}
+	free(placed);
+	return err;
+}
+
+enum nj_err nj_directory_cut(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES], uint64_t now_ms,
+			     struct nj_party **out_party)
+{
+	struct nj_party *party = nj_directory_by_uid(directory, uid);
+
+	if (party == NULL)
+		return NJ_ERR_NOT_FOUND;
+	NJ_TRY(nj_gateway_store_party_revoke(directory->store, uid, now_ms));
+	party->revoked = true;
+	remove_party(directory, party);
+	if (out_party != NULL)
+		*out_party = party;
+	else
+		nj_party_unref(party);
+	return NJ_OK;
+}
+
+enum nj_err nj_directory_drop(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES])
+{
+	struct nj_party *party = nj_directory_by_uid(directory, uid);
+
+	NJ_TRY(nj_gateway_store_party_delete(directory->store, uid));
+	if (party == NULL)
+		return NJ_OK;
+	party->revoked = true;
+	remove_party(directory, party);
+	nj_party_unref(party);
+	return NJ_OK;
+}
+
+struct nj_party *nj_directory_by_uid(const struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES])
+{
+	return nj_map_get(&directory->parties, nj_view_of(uid, NJ_PARTY_UID_BYTES));
+}
+
+struct nj_party *nj_directory_by_name(const struct nj_directory *directory, const char *customer, uint8_t kind,
+				      const char *name)
+{
+	struct nj_customer *owner = customer_of(directory, customer);
+
+	return owner == NULL || !kind_valid(kind) ? NULL : nj_map_get(name_map(owner, kind), nj_view_str(name));
+}
+
+struct nj_party *nj_directory_next(const struct nj_directory *directory, size_t *cursor)
+{
+	return nj_map_next(&directory->parties, cursor);
+}
+
+struct page {
+	const struct nj_directory *directory;
+	nj_party_fn fn;
+	void *arg;
+};
+
+static enum nj_err page_party(void *arg, const struct nj_party_row *row)
+{
+	const struct page *page = arg;
+	struct nj_party *party = nj_directory_by_uid(page->directory, row->uid);
+
+	return party == NULL ? NJ_ERR_CORRUPT : page->fn(page->arg, party);
+}
+
+enum nj_err nj_directory_page(struct nj_directory *directory, const char *customer, uint8_t kind, const char *after,
+			      uint32_t limit, nj_party_fn fn, void *arg)
+{
+	struct page page = { directory, fn, arg };
+
+	return nj_gateway_store_party_page(directory->store, customer, kind, after, limit, page_party, &page);
+}
+
+size_t nj_directory_count(const struct nj_directory *directory)
+{
+	return directory->parties.count;
+}

@@ -1,0 +1,106 @@
+#include "identity/party.h"
+
+#include "base/list.h"
+#include "identity/customer.h"
+
+static struct nj_view party_name(const void *entry)
+{
+	return nj_view_str(((const struct nj_party *)entry)->names.name);
+}
+
+enum nj_err nj_customer_new(const char *name, size_t max_parties, struct nj_random *random,
+			    struct nj_customer **out_customer)
+{
+	struct nj_customer *customer = calloc(1, sizeof(*customer));
+	enum nj_err err;
+
+	if (customer == NULL)
+		return NJ_ERR_NO_MEMORY;
+	err = nj_text_copy(customer->name, sizeof(customer->name), name);
+	if (err != NJ_OK) {
+		free(customer);
+		return err;
+	}
+	customer->refs = 1;
+	for (int i = 0; i < NJ_PARTY_KINDS; i++)
+		nj_map_init(&customer->parties[i], party_name, max_parties, random);
+	*out_customer = customer;
+	return NJ_OK;
+}
+
+struct nj_customer *nj_customer_ref(struct nj_customer *customer)
+{
+	customer->refs++;
+	return customer;
+}
+
+void nj_customer_unref(struct nj_customer *customer)
+{
+	if (customer == NULL || --customer->refs > 0)
+		return;
+	for (int i = 0; i < NJ_PARTY_KINDS; i++)
+		nj_map_done(&customer->parties[i]);
+	free(customer);
+}
+
+enum nj_err nj_party_new(struct nj_customer *customer, struct nj_profile *profile,
+			 const uint8_t uid[NJ_PARTY_UID_BYTES], uint8_t kind, const char *name, uint64_t created_ms,
+			 struct nj_party **out_party)
+{
+	size_t name_bytes = strlen(name) + 1;
+	struct nj_party *party = malloc(sizeof(*party) + name_bytes);
+	char *own_name;
+
+	if (party == NULL)
+		return NJ_ERR_NO_MEMORY;
+	own_name = (char *)(party + 1);
+	memcpy(own_name, name, name_bytes);
+	*party = (struct nj_party){
+		.refs = 1,
+		.kind = kind,
+		.rights_version = 1,
+		.profile = nj_profile_ref(profile),
+		.names = { .customer = nj_customer_ref(customer)->name, .name = own_name },
+		.created_ms = created_ms,
+	};
+	memcpy(party->uid, uid, sizeof(party->uid));
+	*out_party = party;
+	return NJ_OK;
+}
+
+struct nj_customer *nj_party_customer(const struct nj_party *party)
+{
+	return NJ_CONTAINER((void *)(uintptr_t)party->names.customer, struct nj_customer, name);
+}
+
+struct nj_party *nj_party_ref(struct nj_party *party)
+{
+	party->refs++;
+	return party;
+}
+
+void nj_party_unref(struct nj_party *party)
+{
+	if (party == NULL || --party->refs > 0)
+		return;
+	nj_profile_unref(party->profile);
+	nj_customer_unref(nj_party_customer(party));
+	free(party);
+}
+
+const struct nj_rights *nj_party_rights(const struct nj_party *party)
+{
+	return party->profile->rights;
+}
+
+const char *nj_party_kind_name(uint8_t kind)
+{
+	switch (kind) {
+	case NJ_PARTY_DEVICE:
+		return "device";
+	case NJ_PARTY_APPLICATION:
+		return "application";
+	default:
+		return "unknown";
+	}
+}
