@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/ceiling.h"
@@ -12,11 +13,14 @@
 #include "keeper/cloak/setup.h"
 #include "net/channel.h"
 #include "net/listener.h"
+#include "net/ports.h"
 #include "wire/knock.h"
 
 #define LISTEN_BACKLOG 1024
 #define FLOWS_MAX 16384
 #define SOCKET_MODE 0600
+#define PORT_STEP_MS 20
+#define PORT_TRIES 50
 
 struct stage {
 	const struct nj_settings *settings;
@@ -96,12 +100,29 @@ static bool may_skip(const struct stage *stage, const struct nj_addr *addr, enum
 	return err == NJ_ERR_UNSUPPORTED && nj_addr_is_any(addr) && stage->settings->listen_count > 1;
 }
 
+/* A gateway that was just killed may take a moment to let go. */
+static enum nj_err await_port(struct stage *stage, enum nj_socket_kind kind, const struct nj_addr *addr)
+{
+	const struct timespec step = { .tv_nsec = PORT_STEP_MS * 1000000L };
+	char text[NJ_ADDR_TEXT_BYTES];
+
+	for (int tries = 0; nj_port_taken(kind, addr); tries++) {
+		if (tries == PORT_TRIES)
+			return nj_why(stage->why, NJ_ERR_BUSY,
+				      "%s %s is in use by another program (another gateway? choose other `ports:`)",
+				      kind == NJ_SOCKET_TCP ? "TCP" : "UDP", nj_addr_text(addr, text));
+		(void)nanosleep(&step, NULL);
+	}
+	return NJ_OK;
+}
+
 static enum nj_err open_listener(struct stage *stage, uint16_t service, const struct nj_addr *addr)
 {
 	struct nj_handle handle = { .kind = NJ_HANDLE_LISTENER, .service = service, .addr = *addr };
 	struct nj_handle hold = { .kind = NJ_HANDLE_HOLD, .service = service, .addr = *addr };
-	enum nj_err err = nj_socket_bind(NJ_SOCKET_TCP, addr, &handle.fd, stage->why);
 
+	NJ_TRY(await_port(stage, NJ_SOCKET_TCP, addr));
+	enum nj_err err = nj_socket_bind(NJ_SOCKET_TCP, addr, &handle.fd, stage->why);
 	if (may_skip(stage, addr, err))
 		return NJ_OK;
 	NJ_TRY(err);
@@ -118,8 +139,9 @@ static enum nj_err open_listener(struct stage *stage, uint16_t service, const st
 static enum nj_err open_knock(struct stage *stage, const struct nj_addr *addr)
 {
 	struct nj_handle handle = { .kind = NJ_HANDLE_KNOCK, .addr = *addr };
-	enum nj_err err = nj_socket_bind(NJ_SOCKET_UDP, addr, &handle.fd, stage->why);
 
+	NJ_TRY(await_port(stage, NJ_SOCKET_UDP, addr));
+	enum nj_err err = nj_socket_bind(NJ_SOCKET_UDP, addr, &handle.fd, stage->why);
 	if (may_skip(stage, addr, err))
 		return NJ_OK;
 	NJ_TRY(err);
@@ -166,6 +188,7 @@ static enum nj_err open_local(struct stage *stage, size_t index)
 		NJ_TRY(nj_socket_unix(path, SOCKET_MODE, &handle.fd, stage->why));
 		return add(stage, handle);
 	}
+	NJ_TRY(await_port(stage, NJ_SOCKET_TCP, &local->addr));
 	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why));
 	NJ_TRY(add(stage, handle));
 	if (listen(handle.fd, LISTEN_BACKLOG) != 0)
