@@ -118,7 +118,8 @@ static int bio_write(BIO *bio, const char *data, int len)
 }
 
 /* Looks at the first bytes of the stream before OpenSSL does: anything but the start of a ClientHello of bearable
- * length is refused at once, and costs no allocation. A hello may come byte by byte. */
+ * length is refused at once, and costs no allocation. A hello may come byte by byte, but its first record holds at
+ * least the handshake header: no client cuts it finer. */
 static bool hello_head_plausible(struct nj_tls *tls, const char *data, size_t len)
 {
 	size_t room = sizeof tls->hello_head - tls->hello_head_len;

@@ -1,13 +1,12 @@
 /*
- * A stranger's bytes into a TLS server connection over a socket pair. Input: chunks of {u8 length, bytes}; each is
- * sent by itself, followed by a turn. The first byte of the whole chooses whether a genuine handshake comes first, so
- * that records after it are reached, too.
+ * A stranger's bytes into a TLS server connection over a socket pair. Input: a mode, then chunks of {u8 length, bytes};
+ * each is sent by itself, followed by a turn. Modes: nothing comes first · a genuine handshake, so that records after
+ * it are reached · a genuine ClientHello spoilt by edits {u8 count, count × {u16 position, u8 xor}}.
  *
  * Holds: no crash, no leak, on_close exactly once, nothing is delivered without an accepted key, a stranger's whole
  * answer is bounded.
  */
-#include <assert.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +26,13 @@ static SSL_CTX *client_ctx;
 static int opens;
 static int closes;
 static size_t delivered;
+
+/* assert() is compiled out of the optimised build that fuzzing uses. */
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
 
 static bool find_key(void *arg, struct nj_view identity, uint8_t out_key[NJ_TLS_PSK_BYTES])
 {
@@ -52,12 +58,12 @@ static int use_key(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t 
 static void on_open(struct nj_conn *conn)
 {
 	opens++;
-	assert(nj_conn_tls_facts(conn)->psk_bound);
+	must(nj_conn_tls_facts(conn)->psk_bound);
 }
 
 static size_t on_data(struct nj_conn *conn, struct nj_view in)
 {
-	assert(opens == 1);
+	must(opens == 1);
 	delivered += in.len;
 	(void)!nj_conn_send(conn, in.data, in.len);
 	/* Keeps a little, so that the buffered path runs as well. */
@@ -76,9 +82,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const struct nj_tls_server_config config = { .psk = find_key };
 	nj_clock_fake_init(&clock_, 0, 0);
-	assert(nj_tls_init() == NJ_OK);
-	assert(nj_reactor_new(&clock_.clock, &reactor) == NJ_OK);
-	assert(nj_tls_server_ctx_new(&config, &server_ctx, NULL) == NJ_OK);
+	must(nj_tls_init() == NJ_OK);
+	must(nj_reactor_new(&clock_.clock, &reactor) == NJ_OK);
+	must(nj_tls_server_ctx_new(&config, &server_ctx, NULL) == NJ_OK);
 	client_ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_psk_use_session_callback(client_ctx, use_key);
 	return 0;
@@ -86,7 +92,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void turn(void)
 {
-	assert(nj_reactor_turn(reactor, 0) == NJ_OK);
+	must(nj_reactor_turn(reactor, 0) == NJ_OK);
 }
 
 static void genuine_handshake(int fd)
@@ -98,9 +104,30 @@ static void genuine_handshake(int fd)
 		(void)SSL_do_handshake(ssl);
 		turn();
 	}
-	assert(opens == 1);
+	must(opens == 1);
 	SSL_free(ssl);
 	ERR_clear_error();
+}
+
+/* Without edits the key is right, and the server answers; it never opens, as no Finished follows. */
+static void spoilt_hello(int fd, struct nj_reader *r)
+{
+	uint8_t hello[1024];
+	SSL *ssl = SSL_new(client_ctx);
+	BIO *out = BIO_new(BIO_s_mem());
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+	SSL_set_connect_state(ssl);
+	(void)SSL_do_handshake(ssl);
+	int len = BIO_read(out, hello, sizeof hello);
+	must(len > 0);
+	for (int edits = nj_read_u8(r); edits > 0; edits--) {
+		size_t position = nj_read_u16(r);
+		hello[position % (size_t)len] ^= nj_read_u8(r);
+	}
+	(void)!send(fd, hello, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	SSL_free(ssl);
+	ERR_clear_error();
+	turn();
 }
 
 static size_t drain(int fd)
@@ -131,7 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nj_reader r = nj_reader_of(data, size);
-	bool genuine = (nj_read_u8(&r) & 1) != 0;
+	uint8_t mode = nj_read_u8(&r) % 3;
+	bool genuine = mode == 1;
 	int fds[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
 		return 0;
@@ -142,16 +170,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct nj_conn_config config = {
 		.fd = fds[0], .tls = server_ctx, .max_in_bytes = 1024, .max_out_bytes = 4096, .ops = &ops
 	};
-	assert(nj_conn_new(reactor, &config, &conn) == NJ_OK);
+	must(nj_conn_new(reactor, &config, &conn) == NJ_OK);
 	if (genuine)
 		genuine_handshake(fds[1]);
+	else if (mode == 2)
+		spoilt_hello(fds[1], &r);
 	size_t answered = feed(fds[1], &r);
-	assert(genuine || (opens == 0 && answered < 1024));
-	assert(delivered == 0);
+	must(genuine || (opens == 0 && answered < 1024));
+	must(delivered == 0);
 	if (closes == 0)
 		nj_conn_abort(conn, NJ_CLOSE_SHUTDOWN);
 	turn();
-	assert(closes == 1);
+	must(closes == 1);
 	close(fds[1]);
 	return 0;
 }

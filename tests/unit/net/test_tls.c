@@ -358,19 +358,22 @@ static void heads_are_checked_before_openssl(void **state)
 	}
 }
 
+/* A hello of 8,000 bytes, a byte a record: OpenSSL would take all 48 KB of it. */
 static void nobody_feeds_a_handshake_for_ever(void **state)
 {
-	static const uint8_t change_cipher_spec[] = { 20, 3, 3, 0, 1, 1 };
-	client_start(good);
-	(void)client_step();
-	for (int i = 0; i < 6000 && s.closes == 0; i++) {
-		(void)send(s.client, change_cipher_spec, sizeof change_cipher_spec, MSG_NOSIGNAL);
-		if (i % 100 == 0)
-			turn();
+	static const uint8_t head[] = { 22, 3, 1, 0, 4, 1, 0, 0x1f, 0x40 };
+	static const uint8_t record[] = { 22, 3, 1, 0, 1, 0 };
+	size_t sent = sizeof head;
+	client_write(head, sizeof head);
+	while (sent + sizeof record <= 32 * 1024) {
+		client_write(record, sizeof record);
+		sent += sizeof record;
+		turn();
 	}
+	assert_int_equal(s.closes, 0);
+	client_write(record, sizeof record);
 	turns(2);
-	assert_int_equal(s.closes, 1);
-	assert_int_equal(s.why, NJ_CLOSE_TLS);
+	assert_closed_by_reset(NJ_CLOSE_TLS);
 }
 
 static void a_spoilt_finished_meets_no_alert(void **state)
