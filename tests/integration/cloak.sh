@@ -198,8 +198,10 @@ test_grants() { # DEVICE GATEWAY STRANGER
 	ask gw shut "$1" 128 $PORT
 	check "$1: grant shut, no entry" no_entry "$1" "$2"
 	ask gw accept
+	ask gw clear
+	ask gw renew on
 	ask dev say
-	check "$1: its connection lives on" answers gw "hear 1000" "ok heard 1"
+	check "$1: its connection lives on, every map empty" answers gw "hear 1000" "ok heard 1"
 	leave
 	ask gw open "$1" 128 $PORT 400
 	sleep 0.5
@@ -241,8 +243,13 @@ test_options() {
 
 # What a grant let in is noted, port by port, and stays until it is forgotten; its source's other segments are nothing.
 test_flows() {
-	local sport=4444 spoof="-S $DEVICE4 -e njveth"
+	local sport=4444 spoof="-S $DEVICE4 -e njveth" flags dropped
 	ask gw open $DEVICE4 128 $PORT 60000
+	for flags in SYNFIN SYNRST SYNACK ACK FIN RST PSHURG; do
+		dropped=$(counter other_dropped)
+		check "$flags from a granted source: silence" unseen "-sS --scanflags $flags $spoof -g $sport -p $PORT $GW4"
+		check "$flags dropped" [ "$(counter other_dropped)" -gt "$dropped" ]
+	done
 	check "an ACK from a granted source: silence" unseen "-sA $spoof -g $sport -p $PORT $GW4"
 	check "a SYN from it is answered" seen syn-ack "-sS $spoof -g $sport -p $PORT $GW4"
 	check "an ACK of its noted flow is answered" seen reset "-sA $spoof -g $sport -p $PORT $GW4"
