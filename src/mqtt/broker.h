@@ -1,0 +1,115 @@
+/*
+ * The MQTT broker: takes over connections that are bound (or whose CONNECT binds them), keeps sessions, subscriptions
+ * and retained messages in memory, and moves messages between the parties of one customer; nothing crosses customers.
+ * Every PUBLISH, SUBSCRIBE, will and delivery is checked against the party's rights.
+ * Thread rule: a broker belongs to the thread of its reactor, with all its connections and sessions; every function
+ * here is called on that thread alone, hooks are called on it, and there is no state outside the object. Never logs,
+ * never resolves names, never writes to disk.
+ *
+ * What happens when there is no room: a message for a session whose queue is full is dropped for that session and
+ * counted; QoS 0 to a client that does not read is dropped and counted; near the memory ceiling publishers are slowed,
+ * at the ceiling QoS 1 and 2 are refused (0x97; 3.1.1: the connection is closed, which makes the client send again)
+ * and QoS 0 is dropped and counted.
+ */
+#ifndef NJ_MQTT_BROKER_H
+#define NJ_MQTT_BROKER_H
+
+#include "base/random.h"
+#include "identity/party.h"
+#include "mqtt/fault.h"
+#include "net/conn.h"
+
+struct nj_mqtt_broker;
+
+struct nj_mqtt_limits {
+	uint32_t max_packet_bytes;    /* whole packets, both ways; a connection's input limit must be as large */
+	uint32_t max_out_bytes;       /* the connections' output limit; at least twice max_packet_bytes */
+	uint64_t max_memory_bytes;    /* messages, subscriptions and sessions together */
+	uint32_t max_queued_messages; /* of a session */
+	uint64_t max_queued_bytes;    /* of a session */
+	uint16_t max_inflight;        /* unacknowledged messages of a session, each way; told as Receive Maximum */
+	uint32_t max_topic_levels;
+	uint32_t max_topic_bytes;
+	uint32_t max_subscriptions; /* of a session */
+	uint32_t max_sessions;
+	uint32_t keep_alive_max_s;     /* 0: as the client likes; else told as Server Keep Alive */
+	uint32_t session_expiry_max_s; /* what 3.1.1 sessions without clean session get */
+	uint32_t retained_max_count;   /* of all customers */
+	uint64_t retained_max_bytes;
+	uint16_t topic_alias_max;      /* from clients */
+	uint32_t denied_publish_limit; /* denied messages on one connection before it is closed */
+	uint32_t connect_timeout_ms;   /* from nj_mqtt_accept to CONNECT; 0 = none */
+};
+
+/* One client as hooks see it; views are borrowed for the call. */
+struct nj_mqtt_seen {
+	const struct nj_party *party; /* NULL before it is known */
+	const struct nj_addr *peer;   /* NULL for a will whose connection is gone */
+	struct nj_view client_id;
+	uint8_t version; /* enum nj_mqtt_version; 0 before CONNECT */
+	uint16_t keep_alive_s;
+	bool clean_start;
+	bool session_present;
+};
+
+/* All may be NULL. They must not call back into the broker. */
+struct nj_mqtt_hooks {
+	void *arg;
+	void (*on_connected)(void *arg, const struct nj_mqtt_seen *seen);
+	/* `reason`: the MQTT reason code that ended it, 0 for an ordinary DISCONNECT or close. */
+	void (*on_disconnected)(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason);
+	void (*on_denied)(void *arg, const struct nj_mqtt_seen *seen, enum nj_direction direction, struct nj_view topic,
+			  struct nj_verdict verdict);
+	/* A refused CONNECT, a malformed or forbidden packet: text for people. */
+	void (*on_error)(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason, const char *text);
+};
+
+/* How a connection is bound. */
+struct nj_mqtt_entry {
+	struct nj_party *party; /* the broker takes a reference of its own; NULL: `authenticate` tells */
+	/* Plain binding, once, at CONNECT: gives a reference to the party, or an error: the connection is then reset
+	 * without an answer. */
+	enum nj_err (*authenticate)(void *arg, struct nj_conn *conn, struct nj_view username, struct nj_view password,
+				    struct nj_party **out_party);
+	void *arg;
+	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
+};
+
+struct nj_mqtt_counters {
+	uint64_t connections; /* now */
+	uint64_t sessions;    /* now, connected or not */
+	uint64_t subscriptions;
+	uint64_t retained;
+	uint64_t memory_bytes;
+	uint64_t messages_in;
+	uint64_t messages_out;
+	uint64_t payload_bytes_in;
+	uint64_t payload_bytes_out;
+	uint64_t messages_dropped; /* no room, expired in the queue, too large for the receiver */
+	uint64_t messages_denied;  /* publishes and deliveries */
+	uint64_t subscribes_denied;
+	uint64_t wills;
+	uint64_t faults; /* connections ended for what they sent */
+};
+
+/* Limits and hooks are copied. NJ_ERR_RANGE for limits that contradict each other. */
+NJ_MUST_USE enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *random,
+					   const struct nj_mqtt_limits *limits, const struct nj_mqtt_hooks *hooks,
+					   struct nj_mqtt_broker **out_broker);
+/* Resets every connection and forgets every session; no will is published, no hook is called. The reactor outlives it
+ * by a turn at least. */
+void nj_mqtt_broker_free(struct nj_mqtt_broker *broker);
+/* Sends DISCONNECT 0x8B where the version has it and closes; wills are not published. */
+void nj_mqtt_broker_close(struct nj_mqtt_broker *broker);
+
+/* Takes over a connection: its ops become the broker's. On an error it is aborted. */
+NJ_MUST_USE enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn,
+				       const struct nj_mqtt_entry *entry);
+/* Resets every connection of a party (NJ_CLOSE_REVOKED) and drops its sessions and their wills. */
+void nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_BYTES]);
+/* A message of the gateway's own, to a customer's subscribers. NJ_ERR_MALFORMED (topic), NJ_ERR_LIMIT. */
+NJ_MUST_USE enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,
+					struct nj_view payload, uint8_t qos, bool retain);
+struct nj_mqtt_counters nj_mqtt_counters_of(const struct nj_mqtt_broker *broker);
+
+#endif

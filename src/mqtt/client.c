@@ -1,0 +1,348 @@
+#include "mqtt/internal.h"
+
+struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client)
+{
+	return (struct nj_mqtt_seen){ .party = client->party,
+				      .peer = nj_conn_peer(client->conn),
+				      .client_id = nj_view_of(client->client_id, client->client_id_bytes),
+				      .version = client->version,
+				      .keep_alive_s = client->keep_alive_s,
+				      .clean_start = client->clean_start,
+				      .session_present = client->session_present };
+}
+
+/* --- sending --- */
+
+void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_broker *broker = client->broker;
+	size_t len = 0;
+	enum nj_err err = nj_mqtt_encode(packet, client->version, broker->packet, broker->packet_cap, &len);
+	if (err == NJ_OK && len > client->max_packet_bytes && packet->properties.present != 0) {
+		/* What is said beside the point goes before the client's limit does (3.1.2.11.4). */
+		struct nj_mqtt_packet bare = *packet;
+		nj_mqtt_properties_clear(&bare.properties);
+		err = nj_mqtt_encode(&bare, client->version, broker->packet, broker->packet_cap, &len);
+	}
+	if (err == NJ_OK && len > client->max_packet_bytes)
+		return;
+	if (err == NJ_OK)
+		err = nj_conn_send(client->conn, broker->packet, len);
+	if (err == NJ_OK || err == NJ_ERR_CLOSED || client->doomed)
+		return;
+	client->doomed = true;
+	nj_conn_abort(client->conn, NJ_CLOSE_OVERFLOW);
+}
+
+void nj_mqtt_client_ack(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code)
+{
+	struct nj_mqtt_packet packet;
+	packet.type = type;
+	packet.as.ack = (struct nj_mqtt_ack){ .packet_id = packet_id, .code = code };
+	nj_mqtt_properties_clear(&packet.properties);
+	nj_mqtt_client_send(client, &packet);
+}
+
+/* --- the end --- */
+
+static void set_reason_string(const struct nj_mqtt_client *client, struct nj_mqtt_packet *packet, const char *text)
+{
+	nj_mqtt_properties_clear(&packet->properties);
+	if (text != NULL && client->version >= NJ_MQTT_V5 && client->problem_info)
+		nj_mqtt_set_data(&packet->properties, NJ_MQTT_P_REASON_STRING, nj_view_str(text));
+}
+
+static void send_disconnect(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text)
+{
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_DISCONNECT };
+	if (client->version < NJ_MQTT_V5 || !nj_mqtt_reason_legal((uint8_t)reason, NJ_MQTT_IN_DISCONNECT))
+		return;
+	packet.as.ack.code = (uint8_t)reason;
+	set_reason_string(client, &packet, text);
+	nj_mqtt_client_send(client, &packet);
+}
+
+static void leave_session(struct nj_mqtt_client *client, bool with_will)
+{
+	nj_timer_cancel(&client->limit);
+	nj_timer_cancel(&client->throttle);
+	client->phase = NJ_MQTT_ENDED;
+	if (client->session != NULL)
+		nj_mqtt_session_detach(client->session, with_will);
+}
+
+static void close_with(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text, enum nj_close why,
+		       bool with_will)
+{
+	if (client->phase == NJ_MQTT_ENDED)
+		return;
+	if (client->phase == NJ_MQTT_CONNECTED && reason != NJ_MQTT_R_SUCCESS)
+		send_disconnect(client, reason, text);
+	client->reason = (uint8_t)reason;
+	leave_session(client, with_will);
+	nj_conn_finish(client->conn, why);
+}
+
+void nj_mqtt_client_close(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, enum nj_close why, bool with_will)
+{
+	close_with(client, reason, NULL, why, with_will);
+}
+
+static void tell_error(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text)
+{
+	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
+	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
+	client->broker->counters.faults++;
+	if (hooks->on_error != NULL)
+		hooks->on_error(hooks->arg, &seen, (uint8_t)reason, text);
+}
+
+static void send_refusal(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text)
+{
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_CONNACK };
+	packet.as.connack.code = client->version >= NJ_MQTT_V5 ? (uint8_t)reason : nj_mqtt_connack_v311(reason);
+	set_reason_string(client, &packet, text);
+	nj_mqtt_client_send(client, &packet);
+}
+
+void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text)
+{
+	tell_error(client, reason, text);
+	client->reason = (uint8_t)reason;
+	if (client->party == NULL) {
+		/* Whoever has not proved a knock hears nothing. */
+		leave_session(client, false);
+		client->doomed = true;
+		nj_conn_abort(client->conn, NJ_CLOSE_UNBOUND);
+		return;
+	}
+	/* 3.1.1 has an answer to a wrong version and to a refusal, none to a malformed packet (3.2.2.3, 4.8). */
+	if (nj_mqtt_reason_legal((uint8_t)reason, NJ_MQTT_IN_CONNACK) &&
+	    (client->version >= NJ_MQTT_V5 || (reason != NJ_MQTT_R_MALFORMED && reason != NJ_MQTT_R_PROTOCOL_ERROR)))
+		send_refusal(client, reason, text);
+	leave_session(client, false);
+	nj_conn_finish(client->conn, NJ_CLOSE_PROTOCOL);
+}
+
+static enum nj_close close_of(enum nj_mqtt_fault fault)
+{
+	return fault == NJ_MQTT_FAULT_KEEP_ALIVE || fault == NJ_MQTT_FAULT_CONNECT_TIMEOUT ? NJ_CLOSE_IDLE
+											   : NJ_CLOSE_PROTOCOL;
+}
+
+void nj_mqtt_client_fault(struct nj_mqtt_client *client, enum nj_mqtt_fault fault)
+{
+	enum nj_mqtt_reason reason = nj_mqtt_fault_reason(fault);
+	const char *text = nj_mqtt_fault_text(fault);
+	if (client->phase == NJ_MQTT_AWAITS_CONNECT) {
+		nj_mqtt_client_refuse(client, reason, text);
+		return;
+	}
+	if (client->phase == NJ_MQTT_ENDED)
+		return;
+	tell_error(client, reason, text);
+	close_with(client, reason, text, close_of(fault), true);
+}
+
+/* --- time --- */
+
+static void on_limit(struct nj_timer *timer)
+{
+	struct nj_mqtt_client *client = NJ_CONTAINER(timer, struct nj_mqtt_client, limit);
+	struct nj_reactor *reactor = client->broker->reactor;
+	if (client->phase == NJ_MQTT_AWAITS_CONNECT) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_CONNECT_TIMEOUT);
+		return;
+	}
+	/* Packets only note their time; the timer catches up when it rings. 3.1.2.10: one and a half. */
+	uint64_t limit_ms = client->keep_alive_s * UINT64_C(1500);
+	uint64_t idle_ms = nj_reactor_now_ms(reactor) - client->last_in_ms;
+	if (idle_ms >= limit_ms)
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_KEEP_ALIVE);
+	else
+		nj_timer_arm(reactor, timer, limit_ms - idle_ms);
+}
+
+void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms)
+{
+	if (idle_ms == 0)
+		nj_timer_cancel(&client->limit);
+	else
+		nj_timer_arm(client->broker->reactor, &client->limit, idle_ms);
+}
+
+static void on_throttle(struct nj_timer *timer)
+{
+	nj_conn_pause(NJ_CONTAINER(timer, struct nj_mqtt_client, throttle)->conn, false);
+}
+
+/* --- packets --- */
+
+static void on_pingreq(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_packet answer = { .type = NJ_MQTT_PINGRESP };
+	nj_mqtt_client_send(client, &answer);
+}
+
+/* 3.14: the client may change how long its session lives, not make a session that was to end live on. */
+static void on_disconnect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_session *session = client->session;
+	uint32_t expiry_s = nj_mqtt_number(&packet->properties, NJ_MQTT_P_SESSION_EXPIRY, session->expiry_s);
+	if (client->expiry_was_zero && expiry_s != 0) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_SESSION_EXPIRY);
+		return;
+	}
+	uint32_t max_s = client->broker->limits.session_expiry_max_s;
+	session->expiry_s = expiry_s < max_s ? expiry_s : max_s;
+	bool with_will = packet->as.ack.code != NJ_MQTT_R_SUCCESS;
+	close_with(client, NJ_MQTT_R_SUCCESS, NULL, NJ_CLOSE_PEER, with_will);
+}
+
+static void on_second_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	nj_mqtt_client_fault(client, NJ_MQTT_FAULT_SECOND_CONNECT);
+}
+
+static void on_auth(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_UNEXPECTED);
+}
+
+typedef void (*packet_fn)(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+
+static const packet_fn handlers[16] = {
+	[NJ_MQTT_CONNECT] = on_second_connect,
+	[NJ_MQTT_PUBLISH] = nj_mqtt_on_publish,
+	[NJ_MQTT_PUBACK] = nj_mqtt_on_puback,
+	[NJ_MQTT_PUBREC] = nj_mqtt_on_pubrec,
+	[NJ_MQTT_PUBREL] = nj_mqtt_on_pubrel,
+	[NJ_MQTT_PUBCOMP] = nj_mqtt_on_pubcomp,
+	[NJ_MQTT_SUBSCRIBE] = nj_mqtt_on_subscribe,
+	[NJ_MQTT_UNSUBSCRIBE] = nj_mqtt_on_unsubscribe,
+	[NJ_MQTT_PINGREQ] = on_pingreq,
+	[NJ_MQTT_DISCONNECT] = on_disconnect,
+	[NJ_MQTT_AUTH] = on_auth,
+};
+
+static void handle_first(struct nj_mqtt_client *client, const struct nj_mqtt_frame *frame)
+{
+	struct nj_mqtt_packet packet;
+	if (frame->type != NJ_MQTT_CONNECT) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_NOT_CONNECTED);
+		return;
+	}
+	enum nj_mqtt_fault fault = nj_mqtt_decode(frame, 0, NJ_MQTT_FROM_CLIENT, &packet);
+	client->version = packet.as.connect.version;
+	if (fault != NJ_MQTT_FAULT_NONE)
+		nj_mqtt_client_fault(client, fault);
+	else
+		nj_mqtt_on_connect(client, &packet);
+}
+
+static void handle(struct nj_mqtt_client *client, const struct nj_mqtt_frame *frame)
+{
+	struct nj_mqtt_packet packet;
+	if (client->phase == NJ_MQTT_AWAITS_CONNECT) {
+		handle_first(client, frame);
+		return;
+	}
+	enum nj_mqtt_fault fault = nj_mqtt_decode(frame, client->version, NJ_MQTT_FROM_CLIENT, &packet);
+	if (fault != NJ_MQTT_FAULT_NONE)
+		nj_mqtt_client_fault(client, fault);
+	else
+		handlers[packet.type](client, &packet);
+}
+
+static bool is_over(const struct nj_mqtt_client *client)
+{
+	return client->phase == NJ_MQTT_ENDED || client->doomed;
+}
+
+static size_t on_data(struct nj_conn *conn, struct nj_view in)
+{
+	struct nj_mqtt_client *client = nj_conn_user(conn);
+	uint32_t max_bytes = client->broker->limits.max_packet_bytes;
+	size_t eaten = 0;
+	client->last_in_ms = nj_reactor_now_ms(client->broker->reactor);
+	while (!is_over(client)) {
+		struct nj_mqtt_frame frame;
+		size_t need = 0;
+		struct nj_view rest = nj_view_of(in.data + eaten, in.len - eaten);
+		enum nj_mqtt_fault fault = nj_mqtt_frame(rest, max_bytes, &frame, &need);
+		if (fault != NJ_MQTT_FAULT_NONE) {
+			nj_mqtt_client_fault(client, fault);
+			break;
+		}
+		if (need > 0)
+			return eaten;
+		eaten += frame.total;
+		handle(client, &frame);
+	}
+	return in.len;
+}
+
+static void on_open(struct nj_conn *conn)
+{
+}
+
+static void on_drained(struct nj_conn *conn)
+{
+	struct nj_mqtt_client *client = nj_conn_user(conn);
+	if (client->session != NULL)
+		nj_mqtt_pump(client->session);
+}
+
+static void on_close(struct nj_conn *conn, enum nj_close why)
+{
+	struct nj_mqtt_client *client = nj_conn_user(conn);
+	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
+	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
+	if (client->phase != NJ_MQTT_ENDED)
+		leave_session(client, why != NJ_CLOSE_REVOKED);
+	if (client->welcomed && hooks->on_disconnected != NULL)
+		hooks->on_disconnected(hooks->arg, &seen, why, client->reason);
+	nj_mqtt_client_free(client);
+}
+
+const struct nj_conn_ops nj_mqtt_client_ops = {
+	.on_open = on_open,
+	.on_data = on_data,
+	.on_drained = on_drained,
+	.on_close = on_close,
+};
+
+enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
+{
+	struct nj_mqtt_client *client = calloc(1, sizeof(*client));
+	if (client == NULL) {
+		nj_conn_abort(conn, NJ_CLOSE_IO);
+		return NJ_ERR_NO_MEMORY;
+	}
+	client->conn = conn;
+	client->broker = broker;
+	client->entry = *entry;
+	client->party = entry->party != NULL ? nj_party_ref(entry->party) : NULL;
+	client->limit.on_timer = on_limit;
+	client->throttle.on_timer = on_throttle;
+	client->problem_info = true;
+	client->max_packet_bytes = UINT32_MAX;
+	nj_list_push_back(&broker->clients, &client->link);
+	broker->counters.connections++;
+	nj_mqtt_client_watch(client, broker->limits.connect_timeout_ms);
+	nj_conn_set_ops(conn, &nj_mqtt_client_ops, client);
+	return NJ_OK;
+}
+
+void nj_mqtt_client_free(struct nj_mqtt_client *client)
+{
+	nj_timer_cancel(&client->limit);
+	nj_timer_cancel(&client->throttle);
+	nj_list_remove(&client->link);
+	client->broker->counters.connections--;
+	nj_mqtt_aliases_free(client);
+	if (client->party != NULL)
+		nj_party_unref(client->party);
+	free(client->client_id);
+	free(client);
+}

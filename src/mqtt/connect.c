@@ -1,0 +1,207 @@
+#include "base/text.h"
+#include "mqtt/internal.h"
+
+#define ASSIGNED_RANDOM 8
+#define ASSIGNED_BYTES (sizeof("nj-") + 2 * ASSIGNED_RANDOM)
+#define RECEIVE_MAXIMUM_DEFAULT 65535
+#define CLIENT_ID_MAX 1024 /* bytes; 3.1.3.1 demands 23 */
+
+/* What CONNECT and the limits come to. */
+struct terms {
+	struct nj_view client_id;
+	char assigned[ASSIGNED_BYTES];
+	bool is_assigned;
+	uint32_t expiry_s;
+	uint32_t asked_expiry_s;
+};
+
+/* Binds a plain connection by user name and password. False: it is not who knocked. */
+static bool bind_plain(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c)
+{
+	struct nj_mqtt_entry *entry = &client->entry;
+	struct nj_party *party = NULL;
+	if (client->party != NULL)
+		return true;
+	if (entry->authenticate == NULL ||
+	    entry->authenticate(entry->arg, client->conn, c->username, c->password, &party) != NJ_OK)
+		return false;
+	client->party = party;
+	return true;
+}
+
+static void assign_client_id(struct nj_mqtt_broker *broker, struct terms *terms)
+{
+	uint8_t bytes[ASSIGNED_RANDOM];
+	nj_random_fill(broker->random, bytes, sizeof(bytes));
+	memcpy(terms->assigned, "nj-", 3);
+	nj_hex_encode(bytes, sizeof(bytes), terms->assigned + 3);
+	terms->client_id = nj_view_str(terms->assigned);
+	terms->is_assigned = true;
+}
+
+static void find_terms(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct terms *terms)
+{
+	const struct nj_mqtt_connect *c = &packet->as.connect;
+	const struct nj_mqtt_limits *limits = &client->broker->limits;
+	*terms = (struct terms){ .client_id = c->client_id };
+	if (c->client_id.len == 0)
+		assign_client_id(client->broker, terms);
+	if (c->version >= NJ_MQTT_V5)
+		terms->asked_expiry_s = nj_mqtt_number(&packet->properties, NJ_MQTT_P_SESSION_EXPIRY, 0);
+	else
+		terms->asked_expiry_s = c->clean_start ? 0 : limits->session_expiry_max_s;
+	terms->expiry_s =
+	    terms->asked_expiry_s < limits->session_expiry_max_s ? terms->asked_expiry_s : limits->session_expiry_max_s;
+}
+
+static uint16_t keep_alive_of(const struct nj_mqtt_limits *limits, uint16_t asked_s)
+{
+	if (limits->keep_alive_max_s == 0 || (asked_s != 0 && asked_s <= limits->keep_alive_max_s))
+		return asked_s;
+	return limits->keep_alive_max_s < UINT16_MAX ? (uint16_t)limits->keep_alive_max_s : UINT16_MAX;
+}
+
+/* Keeps what the connection goes by. */
+static enum nj_err keep_terms(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,
+			      const struct terms *terms)
+{
+	const struct nj_mqtt_connect *c = &packet->as.connect;
+	const struct nj_mqtt_properties *p = &packet->properties;
+	client->client_id = malloc(terms->client_id.len);
+	if (client->client_id == NULL)
+		return NJ_ERR_NO_MEMORY;
+	memcpy(client->client_id, terms->client_id.data, terms->client_id.len);
+	client->client_id_bytes = terms->client_id.len;
+	client->clean_start = c->clean_start;
+	client->expiry_was_zero = terms->asked_expiry_s == 0;
+	client->problem_info = nj_mqtt_number(p, NJ_MQTT_P_REQUEST_PROBLEM_INFO, 1) != 0;
+	client->send_max = nj_mqtt_number(p, NJ_MQTT_P_RECEIVE_MAXIMUM, RECEIVE_MAXIMUM_DEFAULT);
+	if (client->send_max > client->broker->limits.max_inflight)
+		client->send_max = client->broker->limits.max_inflight;
+	client->max_packet_bytes = nj_mqtt_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
+	client->keep_alive_s = keep_alive_of(&client->broker->limits, c->keep_alive_s);
+	return NJ_OK;
+}
+
+static bool will_refused(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c)
+{
+	const struct nj_party *party = client->party;
+	if (!c->has_will)
+		return false;
+	if (!nj_mqtt_topic_fits(client->broker, c->will_topic)) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_TOPIC_NAME);
+		return true;
+	}
+	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, c->will_topic);
+	if (verdict.allowed)
+		return false;
+	nj_mqtt_tell_denied(client->broker, client, party, NJ_PUBLISH, c->will_topic, verdict);
+	nj_mqtt_client_refuse(client, NJ_MQTT_R_NOT_AUTHORIZED, "the will's topic is not allowed");
+	return true;
+}
+
+/* 3.1.4: an older connection of the session goes; its session stays, or not, as this CONNECT wants it. */
+static struct nj_mqtt_session *take_over(struct nj_mqtt_client *client, const struct terms *terms)
+{
+	struct nj_mqtt_broker *broker = client->broker;
+	struct nj_mqtt_session *session = nj_mqtt_session_find(broker, client->party, terms->client_id);
+	if (session == NULL)
+		return NULL;
+	if (session->client != NULL) {
+		/* A will with a delay is cancelled by the client's coming back in time (3.1.3.2.2). */
+		bool with_will = client->clean_start || session->will.delay_s == 0;
+		nj_mqtt_client_close(session->client, NJ_MQTT_R_TAKEN_OVER, NJ_CLOSE_EVICTED, with_will);
+		session = nj_mqtt_session_find(broker, client->party, terms->client_id);
+	}
+	if (session != NULL && client->clean_start) {
+		nj_mqtt_session_end(session);
+		session = NULL;
+	}
+	return session;
+}
+
+static enum nj_err open_session(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c,
+				const struct terms *terms)
+{
+	struct nj_mqtt_session *session = take_over(client, terms);
+	client->session_present = session != NULL;
+	if (session == NULL)
+		NJ_TRY(nj_mqtt_session_new(client->broker, client->party, terms->client_id, &session));
+	nj_mqtt_session_attach(session, client);
+	session->expiry_s = terms->expiry_s;
+	enum nj_err err = nj_mqtt_will_keep(session, c);
+	/* A session that cannot keep its will was not opened. */
+	if (err != NJ_OK)
+		nj_mqtt_session_free(session);
+	return err;
+}
+
+static void send_connack(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c, const struct terms *terms)
+{
+	const struct nj_mqtt_limits *limits = &client->broker->limits;
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_CONNACK };
+	struct nj_mqtt_properties *p = &packet.properties;
+	packet.as.connack.session_present = client->session_present;
+	if (terms->expiry_s != terms->asked_expiry_s)
+		nj_mqtt_set_number(p, NJ_MQTT_P_SESSION_EXPIRY, terms->expiry_s);
+	if (terms->is_assigned)
+		nj_mqtt_set_data(p, NJ_MQTT_P_ASSIGNED_CLIENT_ID, terms->client_id);
+	if (client->keep_alive_s != c->keep_alive_s)
+		nj_mqtt_set_number(p, NJ_MQTT_P_SERVER_KEEP_ALIVE, client->keep_alive_s);
+	if (limits->topic_alias_max > 0)
+		nj_mqtt_set_number(p, NJ_MQTT_P_TOPIC_ALIAS_MAXIMUM, limits->topic_alias_max);
+	nj_mqtt_set_number(p, NJ_MQTT_P_RECEIVE_MAXIMUM, limits->max_inflight);
+	nj_mqtt_set_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, limits->max_packet_bytes);
+	nj_mqtt_set_number(p, NJ_MQTT_P_SHARED_AVAILABLE, 0);
+	nj_mqtt_client_send(client, &packet);
+}
+
+static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c, const struct terms *terms)
+{
+	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
+	struct nj_mqtt_seen seen;
+	client->phase = NJ_MQTT_CONNECTED;
+	client->welcomed = true;
+	nj_mqtt_client_watch(client, client->keep_alive_s * UINT64_C(1500));
+	send_connack(client, c, terms);
+	seen = nj_mqtt_client_seen(client);
+	if (hooks->on_connected != NULL)
+		hooks->on_connected(hooks->arg, &seen);
+	nj_mqtt_pump(client->session);
+}
+
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	const struct nj_mqtt_connect *c = &packet->as.connect;
+	struct terms terms;
+	if (!bind_plain(client, c)) {
+		nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_LOGIN, "not the party that knocked");
+		return;
+	}
+	if (client->party->revoked) {
+		nj_mqtt_client_refuse(client, NJ_MQTT_R_NOT_AUTHORIZED, "the party is revoked");
+		return;
+	}
+	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_AUTH_METHOD)) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_METHOD);
+		return;
+	}
+	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_AUTH_DATA)) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_UNEXPECTED);
+		return;
+	}
+	if (c->client_id.len > CLIENT_ID_MAX) {
+		nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_CLIENT_ID, "the client identifier is too long");
+		return;
+	}
+	if (will_refused(client, c))
+		return;
+	find_terms(client, packet, &terms);
+	enum nj_err err = keep_terms(client, packet, &terms);
+	if (err == NJ_OK)
+		err = open_session(client, c, &terms);
+	if (err != NJ_OK)
+		nj_mqtt_client_refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for another session");
+	else
+		welcome(client, c, &terms);
+}

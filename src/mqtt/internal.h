@@ -1,0 +1,195 @@
+/*
+ * What the broker's files share: its objects, and how they call each other. Included in src/mqtt alone.
+ * One customer has a space; a space has subscriptions and retained messages; a session belongs to a space and a party;
+ * a client is a connection, and has a session from CONNECT to its end. One thread, see broker.h.
+ */
+#ifndef NJ_MQTT_INTERNAL_H
+#define NJ_MQTT_INTERNAL_H
+
+#include "mqtt/broker.h"
+#include "mqtt/retained.h"
+#include "mqtt/session.h"
+
+struct nj_mqtt_space {
+	struct nj_mqtt_tree subscriptions;
+	struct nj_mqtt_retained retained;
+	char customer[];
+};
+
+struct nj_mqtt_subscription {
+	struct nj_list by_node;
+	struct nj_list by_session;
+	struct nj_mqtt_subscription *next_matched; /* of the same session, during one match */
+	struct nj_mqtt_session *session;
+	struct nj_mqtt_node *node;
+	uint32_t id;             /* subscription identifier; 0: none */
+	uint32_t rights_version; /* for which the two verdicts below hold */
+	bool allowed;
+	bool partly;
+	uint8_t qos;
+	bool no_local;
+	bool retain_as_published;
+	uint32_t filter_bytes;
+	struct {
+		uint64_t node_id;
+		uint64_t session_id;
+	} key;
+	uint8_t filter[];
+};
+
+struct nj_mqtt_will {
+	struct nj_mqtt_message *message; /* NULL: none */
+	uint32_t delay_s;
+	uint32_t expiry_s; /* of the message, from its publication */
+	bool expires;
+};
+
+struct nj_mqtt_session {
+	struct nj_mqtt_broker *broker;
+	struct nj_mqtt_space *space;
+	struct nj_party *party;
+	struct nj_mqtt_client *client; /* NULL while not connected */
+	struct nj_list link;
+	struct nj_list subscriptions;
+	uint32_t subscription_count;
+	uint32_t expiry_s;
+	struct nj_timer expiry;
+	struct nj_timer will_due;
+	struct nj_mqtt_will will;
+	struct nj_mqtt_flow flow;
+	struct nj_mqtt_subscription *matched; /* during one match */
+	struct nj_mqtt_session *next_matched;
+	uint64_t id;
+	uint32_t key_bytes;
+	uint8_t key[]; /* party uid ‖ client identifier */
+};
+
+enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
+
+struct nj_mqtt_client {
+	struct nj_list link;
+	struct nj_conn *conn;
+	struct nj_mqtt_broker *broker;
+	struct nj_mqtt_entry entry;
+	struct nj_party *party; /* NULL before plain binding */
+	struct nj_mqtt_session *session;
+	struct nj_timer limit;    /* CONNECT's, then keep alive */
+	struct nj_timer throttle; /* reading goes on */
+	enum nj_mqtt_phase phase;
+	uint8_t version;
+	uint8_t reason; /* of the end */
+	bool problem_info;
+	bool welcomed; /* CONNACK 0 was sent */
+	bool clean_start;
+	bool session_present;
+	bool expiry_was_zero;
+	bool doomed;           /* its connection was aborted; the end comes with on_close */
+	uint16_t keep_alive_s; /* in force */
+	uint32_t send_max;     /* the client's Receive Maximum */
+	uint32_t max_packet_bytes;
+	uint32_t denied;
+	uint64_t last_in_ms;
+	struct nj_mqtt_alias *aliases; /* topic_alias_max of them, made with the first */
+	uint8_t *client_id;
+	size_t client_id_bytes;
+};
+
+struct nj_mqtt_alias {
+	uint8_t *topic;
+	size_t topic_bytes;
+};
+
+struct nj_mqtt_broker {
+	struct nj_reactor *reactor;
+	struct nj_random *random;
+	struct nj_mqtt_limits limits;
+	struct nj_mqtt_hooks hooks;
+	struct nj_mqtt_counters counters;
+	struct nj_mqtt_budget budget;
+	struct nj_mqtt_retained_quota retained;
+	struct nj_map spaces;        /* by customer */
+	struct nj_map session_map;   /* by key */
+	struct nj_map subscriptions; /* by (node id, session id) */
+	struct nj_list sessions;
+	struct nj_list clients;
+	uint64_t ids;     /* of nodes and sessions */
+	uint8_t *packet;  /* scratch: one packet on its way out */
+	uint8_t *head[2]; /* scratch: a PUBLISH's head for all receivers of one version */
+	size_t packet_cap;
+	uint8_t *codes;      /* scratch: SUBACK's and UNSUBACK's codes */
+	uint8_t *forward;    /* scratch: forwarded properties */
+	uint32_t *match_ids; /* scratch: subscription ids of one receiver */
+};
+
+/* broker.c */
+NJ_MUST_USE enum nj_err nj_mqtt_space_of(struct nj_mqtt_broker *broker, const char *customer,
+					 struct nj_mqtt_space **out_space);
+bool nj_mqtt_topic_fits(const struct nj_mqtt_broker *broker, struct nj_view topic);
+/* Tells the hook. `client` may be NULL (a will), `party` not. */
+void nj_mqtt_tell_denied(struct nj_mqtt_broker *broker, const struct nj_mqtt_client *client,
+			 const struct nj_party *party, enum nj_direction direction, struct nj_view topic,
+			 struct nj_verdict verdict);
+
+/* client.c */
+extern const struct nj_conn_ops nj_mqtt_client_ops;
+void nj_mqtt_client_free(struct nj_mqtt_client *client);
+struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client);
+/* Encodes and queues a packet. A client that does not read is doomed: its session is left at the end of the turn, as
+ * the caller may be in the middle of a match. */
+void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+/* PUBACK, PUBREC, PUBREL, PUBCOMP. */
+void nj_mqtt_client_ack(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code);
+/* Ends it for a fault: tells hook and peer (where the version can), closes. */
+void nj_mqtt_client_fault(struct nj_mqtt_client *client, enum nj_mqtt_fault fault);
+/* Refuses CONNECT with a reason; before the binding without an answer. */
+void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text);
+/* Ends it: leaves the session, says DISCONNECT with `reason` where the version can, closes. */
+void nj_mqtt_client_close(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, enum nj_close why, bool with_will);
+void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms);
+
+/* connect.c, subscribe.c, publish.c: a packet of a client, decoded and well-formed */
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_puback(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_pubrec(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_pubrel(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_pubcomp(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_aliases_free(struct nj_mqtt_client *client);
+
+/* registry.c: sessions and wills */
+struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,
+					     struct nj_view client_id);
+/* NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
+NJ_MUST_USE enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *party,
+					    struct nj_view client_id, struct nj_mqtt_session **out_session);
+/* Forgets it with all it holds; a will that waits is not published. */
+void nj_mqtt_session_free(struct nj_mqtt_session *session);
+/* The session's end by its own rules: a will that waits is published first (3.1.2.5). */
+void nj_mqtt_session_end(struct nj_mqtt_session *session);
+void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_client *client);
+/* The connection is gone. May end the session. */
+void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will);
+/* Keeps CONNECT's will for later. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
+NJ_MUST_USE enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect);
+void nj_mqtt_will_drop(struct nj_mqtt_session *session);
+/* Checked against the rights of now. */
+void nj_mqtt_will_publish(struct nj_mqtt_session *session);
+void nj_mqtt_subscription_free(struct nj_mqtt_subscription *subscription);
+
+/* route.c */
+/* Gives a message to every subscriber. True when there was one. */
+bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
+		   const struct nj_mqtt_session *publisher);
+/* Stores or removes the topic's retained message. */
+NJ_MUST_USE enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
+				       const struct nj_mqtt_content *content);
+/* Retained messages for a new subscription. */
+void nj_mqtt_send_retained(struct nj_mqtt_subscription *subscription);
+/* Sends what waits, as far as the client takes it. */
+void nj_mqtt_pump(struct nj_mqtt_session *session);
+/* The forwarded properties of a PUBLISH or will as one block; borrowed from the packet or the broker's scratch. */
+struct nj_view nj_mqtt_forwarded(struct nj_mqtt_broker *broker, const struct nj_mqtt_properties *properties);
+
+#endif

@@ -1,0 +1,219 @@
+#include "mqtt/internal.h"
+
+#define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
+
+void nj_mqtt_aliases_free(struct nj_mqtt_client *client)
+{
+	for (size_t i = 0; client->aliases != NULL && i < client->broker->limits.topic_alias_max; i++)
+		free(client->aliases[i].topic);
+	free(client->aliases);
+	client->aliases = NULL;
+}
+
+static enum nj_mqtt_fault set_alias(struct nj_mqtt_client *client, uint32_t alias, struct nj_view topic)
+{
+	if (client->aliases == NULL)
+		client->aliases = calloc(client->broker->limits.topic_alias_max, sizeof(*client->aliases));
+	uint8_t *copy = client->aliases != NULL ? malloc(topic.len) : NULL;
+	if (copy == NULL)
+		return NJ_MQTT_FAULT_NO_MEMORY;
+	memcpy(copy, topic.data, topic.len);
+	free(client->aliases[alias - 1].topic);
+	client->aliases[alias - 1] = (struct nj_mqtt_alias){ .topic = copy, .topic_bytes = topic.len };
+	return NJ_MQTT_FAULT_NONE;
+}
+
+/* The topic that is meant: 3.3.2.3.4. */
+static enum nj_mqtt_fault resolve_topic(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,
+					struct nj_view *out_topic)
+{
+	uint32_t alias = nj_mqtt_number(&packet->properties, NJ_MQTT_P_TOPIC_ALIAS, 0);
+	struct nj_view topic = packet->as.publish.topic;
+	if (alias > client->broker->limits.topic_alias_max)
+		return NJ_MQTT_FAULT_TOPIC_ALIAS;
+	if (topic.len > 0 && !nj_mqtt_topic_fits(client->broker, topic))
+		return NJ_MQTT_FAULT_TOPIC_NAME;
+	*out_topic = topic;
+	if (alias == 0)
+		return NJ_MQTT_FAULT_NONE;
+	if (topic.len > 0)
+		return set_alias(client, alias, topic);
+	if (client->aliases == NULL || client->aliases[alias - 1].topic == NULL)
+		return NJ_MQTT_FAULT_TOPIC_ALIAS;
+	*out_topic = nj_view_of(client->aliases[alias - 1].topic, client->aliases[alias - 1].topic_bytes);
+	return NJ_MQTT_FAULT_NONE;
+}
+
+/* PUBACK or PUBREC for a message of the client's. */
+static void acknowledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, uint8_t code)
+{
+	if (m->qos > 0)
+		nj_mqtt_client_ack(client, m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC, m->packet_id, code);
+}
+
+/* 3.1.1 can only acknowledge or close (3.3.5): an acknowledgement would be a lie. */
+static void refuse(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, enum nj_mqtt_reason reason,
+		   enum nj_mqtt_fault fault)
+{
+	if (m->qos > 0 && client->version < NJ_MQTT_V5)
+		nj_mqtt_client_fault(client, fault);
+	else
+		acknowledge(client, m, (uint8_t)reason);
+}
+
+static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, struct nj_view topic,
+		 struct nj_verdict verdict)
+{
+	client->broker->counters.messages_denied++;
+	client->denied++;
+	nj_mqtt_tell_denied(client->broker, client, client->party, NJ_PUBLISH, topic, verdict);
+	if (client->denied > client->broker->limits.denied_publish_limit)
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_DENIED_OFTEN);
+	else
+		refuse(client, m, NJ_MQTT_R_NOT_AUTHORIZED, NJ_MQTT_FAULT_DENIED);
+}
+
+/* QoS 2: a repetition is answered and goes no further (4.3.3). True when the message is new. */
+static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
+{
+	struct nj_mqtt_flow *flow = &client->session->flow;
+	if (m->qos < 2)
+		return true;
+	if (nj_mqtt_flow_received(flow, m->packet_id)) {
+		acknowledge(client, m, NJ_MQTT_R_SUCCESS);
+		return false;
+	}
+	if (client->version >= NJ_MQTT_V5 && flow->received_count >= client->broker->limits.max_inflight) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_RECEIVE_MAXIMUM);
+		return false;
+	}
+	return true;
+}
+
+/* Near the ceiling whoever publishes reads less often, so that receivers can keep up. */
+static void slow_down(struct nj_mqtt_client *client)
+{
+	const struct nj_mqtt_budget *budget = &client->broker->budget;
+	if (budget->used < budget->max / 8 * 7 || client->doomed)
+		return;
+	nj_conn_pause(client->conn, true);
+	nj_timer_arm(client->broker->reactor, &client->throttle, THROTTLE_MS);
+}
+
+static bool has_room(const struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content)
+{
+	uint64_t bytes = nj_mqtt_content_bytes(content);
+	return bytes <= broker->budget.max && broker->budget.used <= broker->budget.max - bytes;
+}
+
+static struct nj_mqtt_content content_of(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,
+					 struct nj_view topic)
+{
+	const struct nj_mqtt_publish *m = &packet->as.publish;
+	struct nj_mqtt_content content = { .topic = topic,
+					   .properties = nj_mqtt_forwarded(client->broker, &packet->properties),
+					   .payload = m->payload,
+					   .qos = m->qos,
+					   .retain = m->retain };
+	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_MESSAGE_EXPIRY))
+		content.expires_ms = nj_reactor_now_ms(client->broker->reactor) +
+				     UINT64_C(1000) * nj_mqtt_number(&packet->properties, NJ_MQTT_P_MESSAGE_EXPIRY, 0);
+	return content;
+}
+
+/* Everything that may fail comes before the first receiver gets the message. */
+static enum nj_err store(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
+			 const struct nj_mqtt_content *content)
+{
+	if (m->qos > 0 && !has_room(client->broker, content))
+		return NJ_ERR_LIMIT;
+	if (m->retain)
+		NJ_TRY(nj_mqtt_retain(client->session->space, client->broker, content));
+	if (m->qos == 2)
+		NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
+	return NJ_OK;
+}
+
+static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view topic)
+{
+	struct nj_mqtt_broker *broker = client->broker;
+	const struct nj_mqtt_publish *m = &packet->as.publish;
+	struct nj_mqtt_content content = content_of(client, packet, topic);
+	enum nj_err err = store(client, m, &content);
+	if (err != NJ_OK) {
+		broker->counters.messages_dropped++;
+		if (m->qos > 0) {
+			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA);
+			return;
+		}
+	}
+	bool any = nj_mqtt_route(client->session->space, broker, &content, client->session);
+	acknowledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS);
+	slow_down(client);
+}
+
+void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_broker *broker = client->broker;
+	const struct nj_mqtt_publish *m = &packet->as.publish;
+	const struct nj_party *party = client->party;
+	struct nj_view topic;
+	enum nj_mqtt_fault fault = resolve_topic(client, packet, &topic);
+	if (fault != NJ_MQTT_FAULT_NONE) {
+		nj_mqtt_client_fault(client, fault);
+		return;
+	}
+	broker->counters.messages_in++;
+	broker->counters.payload_bytes_in += m->payload.len;
+	if (!receive_once(client, m))
+		return;
+	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, topic);
+	if (verdict.allowed && !party->revoked)
+		forward(client, packet, topic);
+	else
+		deny(client, m, topic, verdict);
+}
+
+void nj_mqtt_on_puback(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_session *session = client->session;
+	struct nj_mqtt_delivery *delivery = nj_mqtt_flow_find(&session->flow, packet->as.ack.packet_id);
+	if (delivery == NULL || delivery->qos != 1)
+		return;
+	nj_mqtt_delivery_free(&session->flow, delivery);
+	nj_mqtt_pump(session);
+}
+
+void nj_mqtt_on_pubrec(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_session *session = client->session;
+	const struct nj_mqtt_ack *ack = &packet->as.ack;
+	struct nj_mqtt_delivery *delivery = nj_mqtt_flow_find(&session->flow, ack->packet_id);
+	bool known = delivery != NULL && delivery->qos == 2;
+	if (known && ack->code >= NJ_MQTT_R_UNSPECIFIED) {
+		nj_mqtt_delivery_free(&session->flow, delivery);
+		nj_mqtt_pump(session);
+		return;
+	}
+	if (known)
+		nj_mqtt_flow_release(delivery);
+	nj_mqtt_client_ack(client, NJ_MQTT_PUBREL, ack->packet_id,
+			   known ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_PACKET_ID_UNKNOWN);
+}
+
+void nj_mqtt_on_pubrel(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	uint16_t packet_id = packet->as.ack.packet_id;
+	bool known = nj_mqtt_flow_forget(&client->session->flow, packet_id);
+	nj_mqtt_client_ack(client, NJ_MQTT_PUBCOMP, packet_id, known ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_PACKET_ID_UNKNOWN);
+}
+
+void nj_mqtt_on_pubcomp(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	struct nj_mqtt_session *session = client->session;
+	struct nj_mqtt_delivery *delivery = nj_mqtt_flow_find(&session->flow, packet->as.ack.packet_id);
+	if (delivery == NULL || !delivery->released)
+		return;
+	nj_mqtt_delivery_free(&session->flow, delivery);
+	nj_mqtt_pump(session);
+}

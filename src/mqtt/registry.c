@@ -1,0 +1,207 @@
+#include "mqtt/internal.h"
+
+#define FOREVER UINT32_MAX
+
+static size_t session_bytes(uint32_t key_bytes)
+{
+	return sizeof(struct nj_mqtt_session) + key_bytes;
+}
+
+struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,
+					     struct nj_view client_id)
+{
+	struct nj_writer w = nj_writer_of(broker->packet, broker->packet_cap);
+	nj_write_bytes(&w, party->uid, sizeof(party->uid));
+	nj_write_bytes(&w, client_id.data, client_id.len);
+	return nj_map_get(&broker->session_map, nj_view_of(broker->packet, w.pos));
+}
+
+static void on_expiry(struct nj_timer *timer)
+{
+	nj_mqtt_session_end(NJ_CONTAINER(timer, struct nj_mqtt_session, expiry));
+}
+
+static void on_will_due(struct nj_timer *timer)
+{
+	nj_mqtt_will_publish(NJ_CONTAINER(timer, struct nj_mqtt_session, will_due));
+}
+
+static struct nj_mqtt_session *alloc_session(struct nj_mqtt_broker *broker, uint32_t key_bytes)
+{
+	if (nj_mqtt_budget_take(&broker->budget, session_bytes(key_bytes)) != NJ_OK)
+		return NULL;
+	struct nj_mqtt_session *session = calloc(1, session_bytes(key_bytes));
+	if (session == NULL)
+		nj_mqtt_budget_give(&broker->budget, session_bytes(key_bytes));
+	return session;
+}
+
+static void free_memory(struct nj_mqtt_session *session)
+{
+	nj_mqtt_budget_give(&session->broker->budget, session_bytes(session->key_bytes));
+	free(session);
+}
+
+enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *party, struct nj_view client_id,
+				struct nj_mqtt_session **out_session)
+{
+	struct nj_mqtt_space *space;
+	NJ_TRY(nj_mqtt_space_of(broker, party->names.customer, &space));
+	uint32_t key_bytes = (uint32_t)(sizeof(party->uid) + client_id.len);
+	struct nj_mqtt_session *session = alloc_session(broker, key_bytes);
+	if (session == NULL)
+		return NJ_ERR_LIMIT;
+	session->broker = broker;
+	session->space = space;
+	session->key_bytes = key_bytes;
+	session->id = ++broker->ids;
+	session->expiry.on_timer = on_expiry;
+	session->will_due.on_timer = on_will_due;
+	memcpy(session->key, party->uid, sizeof(party->uid));
+	if (client_id.len > 0)
+		memcpy(session->key + sizeof(party->uid), client_id.data, client_id.len);
+	enum nj_err err = nj_map_put(&broker->session_map, session);
+	if (err != NJ_OK) {
+		free_memory(session);
+		return err;
+	}
+	session->party = nj_party_ref(party);
+	nj_list_init(&session->subscriptions);
+	nj_list_push_back(&broker->sessions, &session->link);
+	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
+			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
+	broker->counters.sessions++;
+	*out_session = session;
+	return NJ_OK;
+}
+
+static struct nj_view subscription_key(const struct nj_mqtt_subscription *s)
+{
+	return nj_view_of(&s->key, sizeof(s->key));
+}
+
+void nj_mqtt_subscription_free(struct nj_mqtt_subscription *s)
+{
+	struct nj_mqtt_session *session = s->session;
+	struct nj_mqtt_broker *broker = session->broker;
+	(void)nj_map_remove(&broker->subscriptions, subscription_key(s));
+	nj_list_remove(&s->by_node);
+	nj_list_remove(&s->by_session);
+	nj_mqtt_tree_prune(&session->space->subscriptions, s->node);
+	session->subscription_count--;
+	broker->counters.subscriptions--;
+	nj_mqtt_budget_give(&broker->budget, sizeof(*s) + s->filter_bytes);
+	free(s);
+}
+
+void nj_mqtt_session_free(struct nj_mqtt_session *session)
+{
+	struct nj_mqtt_broker *broker = session->broker;
+	if (session->client != NULL)
+		session->client->session = NULL;
+	nj_timer_cancel(&session->expiry);
+	nj_mqtt_will_drop(session);
+	while (!nj_list_empty(&session->subscriptions))
+		nj_mqtt_subscription_free(
+		    NJ_CONTAINER(session->subscriptions.next, struct nj_mqtt_subscription, by_session));
+	nj_mqtt_flow_done(&session->flow);
+	(void)nj_map_remove(&broker->session_map, nj_view_of(session->key, session->key_bytes));
+	nj_list_remove(&session->link);
+	nj_party_unref(session->party);
+	broker->counters.sessions--;
+	free_memory(session);
+}
+
+void nj_mqtt_session_end(struct nj_mqtt_session *session)
+{
+	nj_mqtt_will_publish(session);
+	nj_mqtt_session_free(session);
+}
+
+void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_client *client)
+{
+	nj_timer_cancel(&session->expiry);
+	session->client = client;
+	client->session = session;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
+{
+	struct nj_reactor *reactor = session->broker->reactor;
+	session->client->session = NULL;
+	session->client = NULL;
+	nj_mqtt_flow_rewind(&session->flow);
+	if (!with_will)
+		nj_mqtt_will_drop(session);
+	if (session->expiry_s == 0) {
+		nj_mqtt_session_end(session);
+		return;
+	}
+	if (session->will.message != NULL && session->will.delay_s > 0)
+		nj_timer_arm(reactor, &session->will_due,
+			     UINT64_C(1000) * lesser(session->will.delay_s, session->expiry_s));
+	else
+		nj_mqtt_will_publish(session);
+	if (session->expiry_s != FOREVER)
+		nj_timer_arm(reactor, &session->expiry, UINT64_C(1000) * session->expiry_s);
+}
+
+enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect)
+{
+	struct nj_mqtt_will *will = &session->will;
+	nj_mqtt_will_drop(session);
+	if (!connect->has_will)
+		return NJ_OK;
+	struct nj_mqtt_content content = { .topic = connect->will_topic,
+					   .properties = nj_mqtt_forwarded(session->broker, &connect->will),
+					   .payload = connect->will_payload,
+					   .qos = connect->will_qos,
+					   .retain = connect->will_retain };
+	will->delay_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_WILL_DELAY, 0);
+	will->expires = nj_mqtt_has(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY);
+	will->expiry_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY, 0);
+	return nj_mqtt_message_new(&session->broker->budget, &content, &will->message);
+}
+
+void nj_mqtt_will_drop(struct nj_mqtt_session *session)
+{
+	nj_timer_cancel(&session->will_due);
+	nj_mqtt_message_unref(session->will.message);
+	session->will.message = NULL;
+}
+
+static bool will_allowed(struct nj_mqtt_session *session, const struct nj_mqtt_content *content)
+{
+	const struct nj_party *party = session->party;
+	if (party->revoked)
+		return false;
+	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, content->topic);
+	if (!verdict.allowed)
+		nj_mqtt_tell_denied(session->broker, NULL, party, NJ_PUBLISH, content->topic, verdict);
+	return verdict.allowed;
+}
+
+void nj_mqtt_will_publish(struct nj_mqtt_session *session)
+{
+	struct nj_mqtt_broker *broker = session->broker;
+	struct nj_mqtt_message *message = session->will.message;
+	if (message == NULL)
+		return;
+	nj_timer_cancel(&session->will_due);
+	session->will.message = NULL;
+	struct nj_mqtt_content content = message->content;
+	if (session->will.expires)
+		content.expires_ms = nj_reactor_now_ms(broker->reactor) + UINT64_C(1000) * session->will.expiry_s;
+	if (will_allowed(session, &content)) {
+		broker->counters.wills++;
+		if (content.retain && nj_mqtt_retain(session->space, broker, &content) != NJ_OK)
+			broker->counters.messages_dropped++;
+		(void)nj_mqtt_route(session->space, broker, &content, session);
+	}
+	nj_mqtt_message_unref(message);
+}

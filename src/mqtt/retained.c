@@ -1,0 +1,97 @@
+#include "mqtt/retained.h"
+
+#define SWEEP_MAX 32 /* expired messages that one look-up removes */
+
+enum nj_err nj_mqtt_retained_init(struct nj_mqtt_retained *retained, struct nj_mqtt_retained_quota *quota,
+				  struct nj_mqtt_budget *budget, uint64_t *ids, size_t max_topic_bytes,
+				  struct nj_random *random)
+{
+	retained->quota = quota;
+	return nj_mqtt_tree_init(&retained->tree, budget, ids, max_topic_bytes, random);
+}
+
+static void drop(struct nj_mqtt_retained *retained, struct nj_mqtt_node *node)
+{
+	struct nj_mqtt_message *message = node->retained;
+	if (message == NULL)
+		return;
+	node->retained = NULL;
+	retained->quota->count--;
+	retained->quota->bytes -= nj_mqtt_content_bytes(&message->content);
+	nj_mqtt_message_unref(message);
+}
+
+static void drop_node(void *arg, struct nj_mqtt_node *node)
+{
+	drop(arg, node);
+}
+
+void nj_mqtt_retained_done(struct nj_mqtt_retained *retained)
+{
+	if (retained->tree.root == NULL)
+		return;
+	nj_mqtt_tree_each(&retained->tree, drop_node, retained);
+	nj_mqtt_tree_done(&retained->tree);
+}
+
+/* Room for `bytes` more after `former` (may be NULL) is gone. */
+static bool fits(const struct nj_mqtt_retained_quota *quota, const struct nj_mqtt_message *former, uint64_t bytes)
+{
+	uint64_t freed = former != NULL ? nj_mqtt_content_bytes(&former->content) : 0;
+	uint64_t count = quota->count - (former != NULL ? 1 : 0);
+	return count < quota->max_count && quota->bytes - freed + bytes <= quota->max_bytes;
+}
+
+enum nj_err nj_mqtt_retained_put(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message)
+{
+	struct nj_mqtt_node *node;
+	uint64_t bytes = nj_mqtt_content_bytes(&message->content);
+	NJ_TRY(nj_mqtt_tree_make(&retained->tree, message->content.topic, &node));
+	if (!fits(retained->quota, node->retained, bytes)) {
+		nj_mqtt_tree_prune(&retained->tree, node);
+		return NJ_ERR_LIMIT;
+	}
+	drop(retained, node);
+	node->retained = nj_mqtt_message_ref(message);
+	retained->quota->count++;
+	retained->quota->bytes += bytes;
+	return NJ_OK;
+}
+
+void nj_mqtt_retained_remove(struct nj_mqtt_retained *retained, struct nj_view topic)
+{
+	struct nj_mqtt_node *node = nj_mqtt_tree_get(&retained->tree, topic);
+	if (node == NULL)
+		return;
+	drop(retained, node);
+	nj_mqtt_tree_prune(&retained->tree, node);
+}
+
+struct lookup {
+	nj_mqtt_message_fn fn;
+	void *arg;
+	uint64_t now_ms;
+	struct nj_mqtt_node *expired[SWEEP_MAX];
+	size_t expired_count;
+};
+
+static void tell_live(void *arg, struct nj_mqtt_node *node)
+{
+	struct lookup *lookup = arg;
+	if (!nj_mqtt_content_expired(&node->retained->content, lookup->now_ms))
+		lookup->fn(lookup->arg, node->retained);
+	else if (lookup->expired_count < SWEEP_MAX)
+		lookup->expired[lookup->expired_count++] = node;
+}
+
+void nj_mqtt_retained_each(struct nj_mqtt_retained *retained, struct nj_view filter, uint64_t now_ms,
+			   nj_mqtt_message_fn fn, void *arg)
+{
+	struct lookup lookup = { .fn = fn, .arg = arg, .now_ms = now_ms };
+	nj_mqtt_tree_find(&retained->tree, filter, tell_live, &lookup);
+	/* All are emptied first: pruning one may take its emptied parents along. */
+	for (size_t i = 0; i < lookup.expired_count; i++)
+		drop(retained, lookup.expired[i]);
+	for (size_t i = lookup.expired_count; i > 0; i--)
+		nj_mqtt_tree_prune(&retained->tree, lookup.expired[i - 1]);
+}

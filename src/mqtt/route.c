@@ -1,0 +1,322 @@
+#include "mqtt/internal.h"
+
+/* One message on its way to all its receivers. */
+struct route {
+	struct nj_mqtt_broker *broker;
+	const struct nj_mqtt_content *content;
+	const struct nj_mqtt_session *publisher;
+	struct nj_mqtt_message *message;  /* made for the first receiver that must keep it */
+	struct nj_mqtt_session *sessions; /* that match, linked by next_matched */
+	uint64_t now_ms;
+	size_t head_bytes[2]; /* of broker->head; 0: not written yet */
+};
+
+/* What one receiver's matching subscriptions come to: one copy, the highest QoS, all identifiers (3.3.4). */
+struct share {
+	bool any;
+	bool retain;
+	uint8_t qos;
+	size_t id_count;
+};
+
+static void collect(void *arg, struct nj_mqtt_node *node)
+{
+	struct route *route = arg;
+	NJ_LIST_EACH (&node->entries, at) {
+		struct nj_mqtt_subscription *s = NJ_CONTAINER(at, struct nj_mqtt_subscription, by_node);
+		if (s->no_local && s->session == route->publisher)
+			continue;
+		if (s->session->matched == NULL) {
+			s->session->next_matched = route->sessions;
+			route->sessions = s->session;
+		}
+		s->next_matched = s->session->matched;
+		s->session->matched = s;
+	}
+}
+
+/* The verdict on the filter is cached as long as the party's rights are what they were. */
+static void refresh_verdict(struct nj_mqtt_subscription *s)
+{
+	const struct nj_party *party = s->session->party;
+	if (s->rights_version == party->rights_version)
+		return;
+	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE,
+						    nj_view_of(s->filter, s->filter_bytes));
+	s->allowed = verdict.allowed;
+	s->partly = verdict.partly;
+	s->rights_version = party->rights_version;
+}
+
+static bool may_receive(const struct nj_party *party, struct nj_view topic)
+{
+	return !party->revoked && nj_rights_check_delivery(nj_party_rights(party), &party->names, topic).allowed;
+}
+
+static bool may_deliver(struct nj_mqtt_subscription *s, struct nj_view topic)
+{
+	bool allowed = !s->session->party->revoked;
+	if (allowed)
+		refresh_verdict(s);
+	allowed = allowed && s->allowed && (!s->partly || may_receive(s->session->party, topic));
+	s->session->broker->counters.messages_denied += !allowed;
+	return allowed;
+}
+
+static uint8_t lesser(uint8_t a, uint8_t b)
+{
+	return a < b ? a : b;
+}
+
+static struct share share_of(struct route *route, struct nj_mqtt_session *session)
+{
+	struct share share = { .any = false };
+	for (struct nj_mqtt_subscription *s = session->matched; s != NULL; s = s->next_matched) {
+		if (!may_deliver(s, route->content->topic))
+			continue;
+		uint8_t qos = lesser(s->qos, route->content->qos);
+		share.any = true;
+		share.qos = qos > share.qos ? qos : share.qos;
+		share.retain |= s->retain_as_published && route->content->retain;
+		if (s->id != 0)
+			route->broker->match_ids[share.id_count++] = s->id;
+	}
+	return share;
+}
+
+static bool is_plain(const struct nj_mqtt_sending *sending)
+{
+	return sending->qos == 0 && !sending->retain && sending->id_count == 0;
+}
+
+/* The packet's part before the payload: the same for every plain receiver of one version, so written once. */
+static struct nj_view head_of(struct route *route, const struct nj_mqtt_sending *sending)
+{
+	size_t which = sending->version >= NJ_MQTT_V5;
+	uint8_t *at = is_plain(sending) ? route->broker->head[which] : route->broker->packet;
+	if (is_plain(sending) && route->head_bytes[which] > 0)
+		return nj_view_of(at, route->head_bytes[which]);
+	size_t len = 0;
+	struct nj_writer w = nj_writer_of(at, route->broker->packet_cap);
+	nj_mqtt_publish_head(route->content, sending, &w);
+	if (nj_writer_end(&w, &len) != NJ_OK)
+		return nj_view_of(at, 0);
+	if (is_plain(sending))
+		route->head_bytes[which] = len;
+	return nj_view_of(at, len);
+}
+
+static bool has_room(const struct nj_mqtt_client *client)
+{
+	return !client->doomed && nj_conn_unsent(client->conn) <= client->broker->limits.max_out_bytes / 2;
+}
+
+static enum nj_err send_now(struct route *route, struct nj_mqtt_client *client, const struct nj_mqtt_sending *sending)
+{
+	const struct nj_mqtt_content *content = route->content;
+	if (nj_mqtt_publish_size(content, sending) > client->max_packet_bytes)
+		return NJ_ERR_TOO_LARGE;
+	struct nj_view head = head_of(route, sending);
+	if (head.len == 0)
+		return NJ_ERR_TOO_LARGE;
+	NJ_TRY(nj_conn_send2(client->conn, head, content->payload));
+	route->broker->counters.messages_out++;
+	route->broker->counters.payload_bytes_out += content->payload.len;
+	return NJ_OK;
+}
+
+static struct nj_mqtt_sending sending_to(const struct route *route, const struct nj_mqtt_client *client,
+					 const struct share *share)
+{
+	return (struct nj_mqtt_sending){ .version = client->version,
+					 .qos = share->qos,
+					 .retain = share->retain,
+					 .now_ms = route->now_ms,
+					 .ids = route->broker->match_ids,
+					 .id_count = share->id_count };
+}
+
+static void drop(struct nj_mqtt_broker *broker)
+{
+	broker->counters.messages_dropped++;
+}
+
+/* Keeps the message for the session, behind what waits already. */
+static void queue_for(struct route *route, struct nj_mqtt_session *session, const struct share *share)
+{
+	struct nj_mqtt_flow *flow = &session->flow;
+	struct nj_mqtt_delivery *delivery = NULL;
+	if (route->message == NULL &&
+	    nj_mqtt_message_new(&route->broker->budget, route->content, &route->message) != NJ_OK)
+		route->message = NULL;
+	if (route->message != NULL)
+		delivery = nj_mqtt_delivery_new(flow, route->message, route->broker->match_ids, share->id_count);
+	if (delivery == NULL) {
+		drop(route->broker);
+		return;
+	}
+	delivery->qos = share->qos;
+	delivery->retain = share->retain;
+	delivery->rights_version = session->party->rights_version;
+	if (nj_mqtt_flow_wait(flow, delivery) != NJ_OK) {
+		nj_mqtt_delivery_free(flow, delivery);
+		drop(route->broker);
+	}
+}
+
+static void deliver(struct route *route, struct nj_mqtt_session *session, const struct share *share)
+{
+	struct nj_mqtt_client *client = session->client;
+	if (share->qos > 0) {
+		queue_for(route, session, share);
+		nj_mqtt_pump(session);
+		return;
+	}
+	if (client == NULL)
+		return;
+	struct nj_mqtt_sending sending = sending_to(route, client, share);
+	if (!has_room(client) || send_now(route, client, &sending) != NJ_OK)
+		drop(route->broker);
+}
+
+bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
+		   const struct nj_mqtt_session *publisher)
+{
+	struct route route = { .broker = broker,
+			       .content = content,
+			       .publisher = publisher,
+			       .now_ms = nj_reactor_now_ms(broker->reactor) };
+	bool any = false;
+	nj_mqtt_tree_match(&space->subscriptions, content->topic, collect, &route);
+	while (route.sessions != NULL) {
+		struct nj_mqtt_session *session = route.sessions;
+		struct share share = share_of(&route, session);
+		route.sessions = session->next_matched;
+		session->matched = NULL;
+		session->next_matched = NULL;
+		any |= share.any;
+		if (share.any)
+			deliver(&route, session, &share);
+	}
+	nj_mqtt_message_unref(route.message);
+	return any;
+}
+
+enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
+			   const struct nj_mqtt_content *content)
+{
+	if (content->payload.len == 0) {
+		nj_mqtt_retained_remove(&space->retained, content->topic);
+		return NJ_OK;
+	}
+	struct nj_mqtt_message *message;
+	NJ_TRY(nj_mqtt_message_new(&broker->budget, content, &message));
+	enum nj_err err = nj_mqtt_retained_put(&space->retained, message);
+	nj_mqtt_message_unref(message);
+	return err;
+}
+
+static void send_one_retained(void *arg, struct nj_mqtt_message *message)
+{
+	struct nj_mqtt_subscription *s = arg;
+	struct nj_mqtt_broker *broker = s->session->broker;
+	struct route route = { .broker = broker,
+			       .content = &message->content,
+			       .message = nj_mqtt_message_ref(message),
+			       .now_ms = nj_reactor_now_ms(broker->reactor) };
+	struct share share = { .qos = lesser(s->qos, message->content.qos), .retain = true };
+	if (may_deliver(s, message->content.topic)) {
+		if (s->id != 0)
+			broker->match_ids[share.id_count++] = s->id;
+		/* QoS 0 too waits its turn: a retained message is what the subscriber asked for. */
+		queue_for(&route, s->session, &share);
+		nj_mqtt_pump(s->session);
+	}
+	nj_mqtt_message_unref(route.message);
+}
+
+void nj_mqtt_send_retained(struct nj_mqtt_subscription *subscription)
+{
+	struct nj_mqtt_session *session = subscription->session;
+	nj_mqtt_retained_each(&session->space->retained, nj_view_of(subscription->filter, subscription->filter_bytes),
+			      nj_reactor_now_ms(session->broker->reactor), send_one_retained, subscription);
+}
+
+/* A message that waited: is it still to be sent? What was sent once already is repeated in any case (4.4). */
+static bool still_wanted(struct nj_mqtt_session *session, const struct nj_mqtt_delivery *delivery, uint64_t now_ms)
+{
+	const struct nj_mqtt_content *content = &delivery->message->content;
+	if (session->party->revoked || (delivery->rights_version != session->party->rights_version &&
+					!may_receive(session->party, content->topic))) {
+		session->broker->counters.messages_denied++;
+		return false;
+	}
+	if (delivery->packet_id != 0 || !nj_mqtt_content_expired(content, now_ms))
+		return true;
+	drop(session->broker);
+	return false;
+}
+
+static enum nj_err send_waiting(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery, uint64_t now_ms)
+{
+	struct nj_mqtt_client *client = session->client;
+	struct route route = { .broker = session->broker, .content = &delivery->message->content, .now_ms = now_ms };
+	struct nj_mqtt_sending sending = { .version = client->version,
+					   .qos = delivery->qos,
+					   .retain = delivery->retain,
+					   .dup = delivery->dup && delivery->qos > 0,
+					   .packet_id = delivery->packet_id,
+					   .now_ms = now_ms,
+					   .ids = delivery->ids,
+					   .id_count = delivery->id_count };
+	return send_now(&route, client, &sending);
+}
+
+/* Sends or drops the first that waits. False: no more now. */
+static bool pump_one(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery, uint64_t now_ms)
+{
+	struct nj_mqtt_flow *flow = &session->flow;
+	if (delivery->released) {
+		nj_mqtt_flow_sent(flow, delivery);
+		nj_mqtt_client_ack(session->client, NJ_MQTT_PUBREL, delivery->packet_id, 0);
+		return true;
+	}
+	if (!still_wanted(session, delivery, now_ms)) {
+		nj_mqtt_delivery_free(flow, delivery);
+		return true;
+	}
+	if (delivery->qos > 0 && nj_mqtt_flow_number(flow, delivery) != NJ_OK)
+		return false;
+	enum nj_err err = send_waiting(session, delivery, now_ms);
+	if (err == NJ_ERR_CLOSED)
+		return false;
+	if (err != NJ_OK) {
+		drop(session->broker);
+		nj_mqtt_delivery_free(flow, delivery);
+	} else if (delivery->qos > 0) {
+		nj_mqtt_flow_sent(flow, delivery);
+	} else {
+		nj_mqtt_delivery_free(flow, delivery);
+	}
+	return true;
+}
+
+void nj_mqtt_pump(struct nj_mqtt_session *session)
+{
+	uint64_t now_ms = nj_reactor_now_ms(session->broker->reactor);
+	struct nj_mqtt_delivery *delivery;
+	bool more = true;
+	while (more && session->client != NULL && has_room(session->client) &&
+	       session->flow.inflight_count < session->client->send_max &&
+	       (delivery = nj_mqtt_flow_next(&session->flow)) != NULL)
+		more = pump_one(session, delivery, now_ms);
+}
+
+struct nj_view nj_mqtt_forwarded(struct nj_mqtt_broker *broker, const struct nj_mqtt_properties *properties)
+{
+	if ((properties->present & ~NJ_MQTT_FORWARDED) == 0)
+		return properties->raw;
+	struct nj_writer w = nj_writer_of(broker->forward, broker->limits.max_packet_bytes);
+	nj_mqtt_properties_copy(properties, NJ_MQTT_FORWARDED, &w);
+	return nj_view_of(broker->forward, w.pos);
+}

@@ -1,0 +1,79 @@
+/*
+ * What a session keeps between packets and connections: messages that wait, messages in flight with their packet ids,
+ * and the packet ids of QoS 2 messages that the client has sent (4.3, 4.4, 4.6). Knows no connection and sends nothing.
+ * Belongs to one broker's thread.
+ *
+ * A delivery is in one of two lists: `waiting` (to be sent on this connection; with a packet id it is a repetition) or
+ * `inflight` (sent on this connection and not acknowledged).
+ */
+#ifndef NJ_MQTT_SESSION_H
+#define NJ_MQTT_SESSION_H
+
+#include "base/list.h"
+#include "mqtt/message.h"
+
+enum nj_mqtt_place { NJ_MQTT_NOWHERE, NJ_MQTT_WAITING, NJ_MQTT_INFLIGHT };
+
+struct nj_mqtt_delivery {
+	struct nj_list link;
+	struct nj_mqtt_message *message; /* NULL once released */
+	uint32_t rights_version;         /* of the party when it was checked */
+	uint16_t packet_id;              /* 0: none yet */
+	uint8_t place;
+	uint8_t qos;
+	bool retain;
+	bool dup;
+	bool released; /* QoS 2: PUBREC came, PUBREL is what is sent */
+	uint32_t id_count;
+	uint32_t ids[]; /* subscription identifiers */
+};
+
+struct nj_mqtt_flow {
+	struct nj_mqtt_budget *budget;
+	struct nj_list waiting;
+	struct nj_list inflight;
+	size_t waiting_count;
+	uint64_t waiting_bytes;
+	size_t inflight_count;
+	size_t max_waiting;
+	uint64_t max_waiting_bytes;
+	struct nj_mqtt_delivery **slots; /* by packet id − 1 */
+	uint32_t slot_count;
+	uint32_t last_slot;
+	uint32_t max_slots;
+	uint8_t *received; /* one bit a packet id, made with the first QoS 2 message */
+	uint32_t received_count;
+};
+
+void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, struct nj_mqtt_budget *budget, size_t max_waiting,
+		       uint64_t max_waiting_bytes, uint32_t max_inflight);
+void nj_mqtt_flow_done(struct nj_mqtt_flow *flow);
+
+/* A delivery with a reference of its own; NULL without room. */
+struct nj_mqtt_delivery *nj_mqtt_delivery_new(struct nj_mqtt_flow *flow, struct nj_mqtt_message *message,
+					      const uint32_t *ids, size_t id_count);
+/* Takes it off its list, gives its packet id back and frees it. */
+void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+
+/* Puts a new delivery at the end of `waiting`; NJ_ERR_LIMIT past the limits: it stays the caller's. */
+NJ_MUST_USE enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+/* The first that waits, or NULL. */
+struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow);
+/* Gives a packet id that is not in use, unless it has one. NJ_ERR_LIMIT when all are. */
+NJ_MUST_USE enum nj_err nj_mqtt_flow_number(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+/* From nowhere or `waiting` to the end of `inflight`: it was sent. */
+void nj_mqtt_flow_sent(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+/* The delivery of a packet id that is in flight; NULL when there is none. */
+struct nj_mqtt_delivery *nj_mqtt_flow_find(const struct nj_mqtt_flow *flow, uint16_t packet_id);
+/* PUBREC came: the message is not needed any more. */
+void nj_mqtt_flow_release(struct nj_mqtt_delivery *delivery);
+/* The connection is gone: what is in flight waits again, in its order, before all else. */
+void nj_mqtt_flow_rewind(struct nj_mqtt_flow *flow);
+
+/* QoS 2 from the client. NJ_ERR_EXISTS: a repetition; NJ_ERR_NO_MEMORY. */
+NJ_MUST_USE enum nj_err nj_mqtt_flow_receive(struct nj_mqtt_flow *flow, uint16_t packet_id);
+bool nj_mqtt_flow_received(const struct nj_mqtt_flow *flow, uint16_t packet_id);
+/* PUBREL came. False: unknown. */
+bool nj_mqtt_flow_forget(struct nj_mqtt_flow *flow, uint16_t packet_id);
+
+#endif
