@@ -1,0 +1,190 @@
+/* `nightjar status`: one page for people, one object for programs. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/print.h"
+
+#define SPAN_BYTES 32
+
+static const json_t *at(const json_t *object, const char *outer, const char *key)
+{
+	const json_t *inside = json_object_get(object, outer);
+
+	return json_object_get(inside, key);
+}
+
+static json_int_t number(const json_t *value)
+{
+	return json_integer_value(value);
+}
+
+static void line(const char *title)
+{
+	printf("%s%-11s%s ", nj_tone(stdout, NJ_TONE_BOLD), title, nj_tone_end(stdout));
+}
+
+static void toned(enum nj_tone tone, const char *text)
+{
+	printf("%s%s%s", nj_tone(stdout, tone), text, nj_tone_end(stdout));
+}
+
+static const char *span_since(json_int_t started_ms, char out[SPAN_BYTES])
+{
+	uint64_t now_ms = nj_clock_wall_ms(nj_clock_system());
+	uint64_t seconds = started_ms > 0 && now_ms > (uint64_t)started_ms ? (now_ms - (uint64_t)started_ms) / 1000 : 0;
+
+	if (seconds < 120)
+		snprintf(out, SPAN_BYTES, "%" PRIu64 " s", seconds);
+	else if (seconds < 7200)
+		snprintf(out, SPAN_BYTES, "%" PRIu64 " min", seconds / 60);
+	else if (seconds < 172800)
+		snprintf(out, SPAN_BYTES, "%" PRIu64 " h", seconds / 3600);
+	else
+		snprintf(out, SPAN_BYTES, "%" PRIu64 " days", seconds / 86400);
+	return out;
+}
+
+static void tell_gateway(const struct nj_cli *cli, bool running, const json_t *keeper)
+{
+	char span[SPAN_BYTES];
+
+	line("gateway");
+	if (running) {
+		toned(NJ_TONE_GOOD, "running");
+		printf(" for %s\n", span_since(number(json_object_get(keeper, "started_ms")), span));
+	} else {
+		toned(NJ_TONE_WARN, "stopped");
+		printf("; nightjar serve%s%s starts it\n", cli->session.paths.dir[0] != '\0' ? " --dir " : "",
+		       cli->session.paths.dir);
+	}
+	line("parties");
+	printf("%" JSON_INTEGER_FORMAT " devices, %" JSON_INTEGER_FORMAT " applications\n",
+	       number(json_object_get(keeper, "devices")), number(json_object_get(keeper, "applications")));
+}
+
+static void tell_doors(const json_t *keeper)
+{
+	bool dark = json_is_true(at(keeper, "cloak", "dark"));
+	const char *name = json_string_value(at(keeper, "cloak", "name"));
+
+	line("cloak");
+	toned(dark ? NJ_TONE_GOOD : NJ_TONE_BAD, dark ? "dark" : "not dark");
+	printf(" (%s)\n", name != NULL ? name : "none");
+	line("knocks");
+	printf("%" JSON_INTEGER_FORMAT " accepted, %" JSON_INTEGER_FORMAT " refused, %" JSON_INTEGER_FORMAT
+	       " replayed, %" JSON_INTEGER_FORMAT " forged, %" JSON_INTEGER_FORMAT " unknown; %" JSON_INTEGER_FORMAT
+	       " doors open now\n",
+	       number(at(keeper, "knocks", "accepted")), number(at(keeper, "knocks", "refused")),
+	       number(at(keeper, "knocks", "replayed")), number(at(keeper, "knocks", "forged")),
+	       number(at(keeper, "knocks", "unknown")), number(json_object_get(keeper, "grants")));
+}
+
+static void tell_listener(const json_t *row)
+{
+	const char *service = json_string_value(json_object_get(row, "service"));
+	const char *address = json_string_value(json_object_get(row, "address"));
+	const char *kind = json_string_value(json_object_get(row, "kind"));
+	const char *as = json_string_value(json_object_get(row, "as"));
+	char plain[160];
+
+	if (service == NULL || address == NULL || kind == NULL)
+		return;
+	printf("%-11s %-6s %s  %s", "", service, nj_plain_text(address, plain, sizeof(plain)), kind);
+	if (as != NULL)
+		printf(", as \"%s\"", nj_plain_text(as, plain, sizeof(plain)));
+	if (json_is_false(json_object_get(row, "listening")))
+		toned(NJ_TONE_BAD, "  not listening");
+	putchar('\n');
+}
+
+static void tell_traffic(const json_t *gateway)
+{
+	size_t index;
+	json_t *row;
+
+	line("mqtt");
+	printf("%" JSON_INTEGER_FORMAT " connections, %" JSON_INTEGER_FORMAT " sessions, %" JSON_INTEGER_FORMAT
+	       " messages in, %" JSON_INTEGER_FORMAT " out\n",
+	       number(at(gateway, "mqtt", "connections")), number(at(gateway, "mqtt", "sessions")),
+	       number(at(gateway, "mqtt", "messages_in")), number(at(gateway, "mqtt", "messages_out")));
+	line("listeners");
+	putchar('\n');
+	json_array_foreach(json_object_get(gateway, "listeners"), index, row) tell_listener(row);
+}
+
+static void warn(bool wrong, const char *text)
+{
+	if (wrong) {
+		toned(NJ_TONE_WARN, "warning");
+		printf("     %s\n", text);
+	}
+}
+
+static bool any_slot(const json_t *keeper, const char *state)
+{
+	size_t index;
+	json_t *slot;
+
+	json_array_foreach((json_t *)at(keeper, "vault", "slots"), index, slot)
+	{
+		const char *is = json_string_value(json_object_get(slot, "state"));
+
+		if (is != NULL && strcmp(is, state) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is weaker than it could be, in plain words. */
+static void tell_warnings(bool running, const json_t *keeper, const json_t *gateway)
+{
+	warn(any_slot(keeper, "damaged"), "a slot of the vault is damaged: make a new recovery key soon");
+	warn(any_slot(keeper, "degraded"), "a slot of the vault could not be read; another one opened it");
+	warn(json_is_false(json_object_get(keeper, "store_works")),
+	     "the keeper's store refuses writes (disk full?): no knock is accepted");
+	if (!running)
+		return;
+	warn(!json_is_true(at(keeper, "cloak", "dark")),
+	     "every port answers strangers: the cloak is not bpf, or could not be put up");
+	warn(json_is_false(json_object_get(gateway, "separate_users")),
+	     "cloak not enforced against the gateway: keeper and gateway run as the same user (users: in the "
+	     "configuration)");
+	warn(gateway == NULL, "the gateway process does not answer; devices cannot connect at the moment");
+	warn(gateway != NULL && json_is_false(json_object_get(gateway, "keeper_connected")),
+	     "the keeper is away: no door opens until it is back");
+}
+
+enum nj_err nj_run_status(struct nj_cli *cli)
+{
+	json_t *keeper = NULL;
+	json_t *gateway = NULL;
+	struct nj_why ignored;
+	bool running;
+
+	NJ_TRY(nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "status", json_object(), NULL, NULL, &keeper, &cli->why));
+	running = cli->session.asked_running;
+	/* A gateway process that is down is news to show, not a failure to show it. */
+	if (running && nj_session_ask(&cli->session, NJ_SIDE_GATEWAY, "gateway.status", json_object(), NULL, NULL,
+				      &gateway, &ignored) != NJ_OK)
+		gateway = NULL;
+	if (cli->json) {
+		json_t *told = json_pack("{s:b, s:O, s:O?}", "running", running, "keeper", keeper, "gateway", gateway);
+
+		nj_print_json(told);
+		json_decref(told);
+	} else {
+		tell_gateway(cli, running, keeper);
+		if (running)
+			tell_doors(keeper);
+		if (gateway != NULL)
+			tell_traffic(gateway);
+		line("audit");
+		printf("last record %" JSON_INTEGER_FORMAT "\n", number(at(keeper, "audit", "last_seq")));
+		tell_warnings(running, keeper, gateway);
+	}
+	json_decref(keeper);
+	json_decref(gateway);
+	return NJ_OK;
+}

@@ -1,0 +1,182 @@
+/* All subcommands. One row here is all that dispatch, help, manual and completion know. */
+#include "cli/command.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SET(rows, words, min, max)                                                                          \
+	{                                                                                                   \
+		.options = (rows), .option_count = COUNT(rows), .operands = (words), .min_operands = (min), \
+		.max_operands = (max)                                                                       \
+	}
+
+#define DIR_OPTION                                                                                     \
+	{                                                                                              \
+		"dir", "DIR", "the gateway's folder, instead of the system's places", NJ_OPTION_FOLDER \
+	}
+#define JSON_OPTION                                                                     \
+	{                                                                               \
+		"json", NULL, "JSON instead of text, one object a line", NJ_OPTION_FLAG \
+	}
+#define CUSTOMER_OPTION                                                            \
+	{                                                                          \
+		"customer", "NAME", "the customer (default: main)", NJ_OPTION_TEXT \
+	}
+
+static const struct nj_option init_options[] = {
+	{ "host", "NAME", "the name or address at which devices reach the gateway", NJ_OPTION_TEXT },
+	{ "ports", "LIST", "as knock=62201,mqtts=8883,mqtt=1883,smpp=2775,smpps=3550,https=8443; 0 turns one off",
+	  NJ_OPTION_TEXT },
+	{ "cloak", "NAME", "bpf (default), or fake: nothing is dark then, for trials without privileges",
+	  NJ_OPTION_TEXT },
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option plain_options[] = { DIR_OPTION, JSON_OPTION };
+
+static const struct nj_option serve_options[] = {
+	{ "local", "LISTENER",
+	  "mqtt=ADDRESS:PORT,as=APPLICATION: a listener for programs of this machine, without a knock", NJ_OPTION_TEXT,
+	  .repeatable = true },
+	DIR_OPTION,
+};
+
+static const struct nj_option profile_set_options[] = {
+	{ "publish", "TOPIC", "topics that may be published to", NJ_OPTION_TEXT, .repeatable = true },
+	{ "subscribe", "TOPIC", "topics that may be subscribed to", NJ_OPTION_TEXT, .repeatable = true },
+	{ "deny-publish", "TOPIC", "exceptions, which win over --publish", NJ_OPTION_TEXT, .repeatable = true },
+	{ "deny-subscribe", "TOPIC", "exceptions, which win over --subscribe", NJ_OPTION_TEXT, .repeatable = true },
+	{ "service", "SERVICE", "mqtts, mqtt, smpps, smpp or https (default: mqtts)", NJ_OPTION_TEXT,
+	  .repeatable = true },
+	{ "plain", NULL, "allow services without encryption, for devices that cannot encrypt", NJ_OPTION_FLAG },
+	{ "grant-seconds", "N", "how long a knock keeps the door open (default: the configuration's)", NJ_OPTION_NUMBER,
+	  .max = 3600 },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option customer_options[] = { CUSTOMER_OPTION, DIR_OPTION, JSON_OPTION };
+
+static const struct nj_option add_options[] = {
+	{ "profile", "PROFILE", "what it may do", NJ_OPTION_TEXT, .required = true },
+	{ "out", "FILE", "where its credentials are written, mode 0600", NJ_OPTION_FILE, .required = true },
+	{ "force", NULL, "replace FILE if it is there", NJ_OPTION_FLAG },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option import_options[] = {
+	{ "csv", "FILE", "names in the first column; a first line \"name\" is a header", NJ_OPTION_FILE },
+	{ "count", "N", "make N names instead: PREFIX1 to PREFIXN", NJ_OPTION_NUMBER, .max = 1000000 },
+	{ "prefix", "PREFIX", "of the names made by --count (default: device-)", NJ_OPTION_TEXT },
+	{ "profile", "PROFILE", "what they may do", NJ_OPTION_TEXT, .required = true },
+	{ "out", "DIR", "the folder for the credentials, NAME.cred each, mode 0600", NJ_OPTION_FOLDER,
+	  .required = true },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option knock_options[] = {
+	{ "credentials", "FILE", "who knocks", NJ_OPTION_FILE, .required = true },
+	{ "to", "HOST[:PORT]", "the gateway and its knock port (default: as in the credentials)", NJ_OPTION_TEXT },
+	{ "service", "SERVICE", "which door: mqtts, mqtt, smpps, smpp or https (default: mqtts)", NJ_OPTION_TEXT },
+	{ "wait-ms", "MS", "how long to wait before the door is used (default: 150)", NJ_OPTION_NUMBER, .max = 60000 },
+	{ "show-key", NULL, "print the one-time key too", NJ_OPTION_FLAG },
+	JSON_OPTION,
+	{ "then", "COMMAND [ARGS…]", "run this while the door is open; takes the rest of the line", NJ_OPTION_REST },
+};
+
+static const struct nj_option tail_options[] = {
+	{ "count", "N", "how many records (default: 20)", NJ_OPTION_NUMBER, .max = 100000 },
+	{ "after", "SEQ", "only records after this number", NJ_OPTION_NUMBER, .max = INT64_MAX },
+	{ "event", "PREFIX", "only events that begin so, as in knock", NJ_OPTION_TEXT },
+	{ "subject", "NAME", "only records about this device, application or profile", NJ_OPTION_TEXT },
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option why_options[] = {
+	{ "device", "NAME", "the device that asks", NJ_OPTION_TEXT },
+	{ "application", "NAME", "or the application", NJ_OPTION_TEXT },
+	{ "publish", "TOPIC", "may it publish to this topic?", NJ_OPTION_TEXT },
+	{ "subscribe", "TOPIC", "or subscribe to this filter?", NJ_OPTION_TEXT },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option version_options[] = { JSON_OPTION };
+
+static const struct nj_option help_options[] = {
+	{ "man", NULL, "the manual page, as troff", NJ_OPTION_FLAG },
+};
+
+const struct nj_command_group nj_command_groups[] = {
+	{ "profile", "what a class of devices or applications may do" },
+	{ "device", "things in the field" },
+	{ "application", "programs that own the devices' data" },
+	{ "audit", "what happened, chained and signed" },
+};
+const size_t nj_command_group_count = COUNT(nj_command_groups);
+
+#define ADD_DETAILS                                                                                               \
+	"The credentials file is the only copy of its root key outside the vault: bring it to the device over a " \
+	"safe way and delete it here. If the file cannot be written, nothing stays registered."
+#define PATTERN_DETAILS                                                                                                \
+	"Topics are MQTT topic filters; {customer} and {device} (or {name}) stand for the party's own names. What no " \
+	"rule allows is denied. The whole profile is replaced, and acts at once on connections that are up."
+#define KNOCK_DETAILS                                                                                                 \
+	"Sends one datagram. The gateway never answers it, right or wrong: only the door that opens, or stays shut, " \
+	"tells. In COMMAND's words {host} (the numeric address that was knocked), {port}, {identity}, {key}, "        \
+	"{username}, {password} and {ca} (the path of a file) are replaced: identity and key for TLS services, user " \
+	"name and password for the others. They are one-time values, but other users of this machine can see a "      \
+	"command's words.\n\n"                                                                                        \
+	"The exit status is COMMAND's. Status 0 proves that the connection was bound, and the counter in FILE moves " \
+	"on; anything else counts as an attempt, after which the next knock tries further on. Signals are passed on " \
+	"to COMMAND. Without --then it prints what to connect with, and counts as an attempt."
+#define SERVE_DETAILS                                                                                                \
+	"Runs in the foreground until SIGTERM or SIGINT. Writes the line \"ready\", alone, to standard output when " \
+	"all is up, and its log to standard error."
+
+const struct nj_command nj_commands[] = {
+	{ "init", SET(init_options, "", 0, 0), "make a new gateway: keys, CA, configuration, vault",
+	  "Prints the set-up token and the recovery key, once. Refuses a folder that holds a gateway already.",
+	  nj_run_init },
+	{ "check", SET(plain_options, "", 0, 0), "check the configuration file", NULL, nj_run_check },
+	{ "status", SET(plain_options, "", 0, 0), "what the gateway is doing, on one page", NULL, nj_run_status },
+	{ "serve", SET(serve_options, "", 0, 0), "run the gateway", SERVE_DETAILS, nj_run_serve },
+	{ "profile set", SET(profile_set_options, "NAME", 1, 1), "make or replace a profile", PATTERN_DETAILS,
+	  nj_run_profile_set },
+	{ "profile list", SET(customer_options, "", 0, 0), "all profiles", NULL, nj_run_profile_list },
+	{ "profile show", SET(customer_options, "NAME", 1, 1), "one profile", NULL, nj_run_profile_show },
+	{ "device add", SET(add_options, "NAME", 1, 1), "enrol a device and write its credentials", ADD_DETAILS,
+	  nj_run_party_add },
+	{ "device import", SET(import_options, "", 0, 0), "enrol many devices",
+	  "Goes on where an interrupted import stopped: devices that have their file in DIR are kept.",
+	  nj_run_device_import },
+	{ "device list", SET(customer_options, "", 0, 0), "all devices", NULL, nj_run_party_list },
+	{ "device show", SET(customer_options, "NAME", 1, 1), "one device", NULL, nj_run_party_show },
+	{ "device revoke", SET(customer_options, "NAME", 1, 1), "shut a device out and cut its connections", NULL,
+	  nj_run_party_revoke },
+	{ "application add", SET(add_options, "NAME", 1, 1), "enrol an application and write its credentials",
+	  ADD_DETAILS, nj_run_party_add },
+	{ "application list", SET(customer_options, "", 0, 0), "all applications", NULL, nj_run_party_list },
+	{ "application show", SET(customer_options, "NAME", 1, 1), "one application", NULL, nj_run_party_show },
+	{ "application revoke", SET(customer_options, "NAME", 1, 1), "shut an application out and cut its connections",
+	  NULL, nj_run_party_revoke },
+	{ "knock", SET(knock_options, "", 0, 0), "open a door to this machine, once", KNOCK_DETAILS, nj_run_knock },
+	{ "audit tail", SET(tail_options, "", 0, 0), "the last records of the audit log", NULL, nj_run_audit_tail },
+	{ "audit verify", SET(plain_options, "", 0, 0), "find any edit, deletion, reordering or cut of the audit log",
+	  NULL, nj_run_audit_verify },
+	{ "why", SET(why_options, "", 0, 0), "the rule that allows or denies a topic", NULL, nj_run_why },
+	{ "version", SET(version_options, "", 0, 0), "the program's version", NULL, nj_run_version },
+	{ "completion",
+	  { .operands = "bash", .min_operands = 1, .max_operands = 1 },
+	  "shell completion, for bash to source",
+	  "Put it to use with: source <(nightjar completion bash)",
+	  nj_run_completion },
+	{ "help", SET(help_options, "[COMMAND…]", 0, 2), "help about a command", NULL, nj_run_help },
+};
+const size_t nj_command_count = COUNT(nj_commands);
