@@ -164,7 +164,11 @@ static void close_all(struct gateway *g)
 enum nj_err nj_gateway_role_run(const struct nj_role_config *config, struct nj_why *why)
 {
 	static struct gateway g;
-	struct nj_sandbox sandbox = { .role = NJ_ROLE_GATEWAY, .data_dir = config->paths.gateway_dir };
+	struct nj_sandbox sandbox = {
+		.role = NJ_ROLE_GATEWAY,
+		.data_dir = config->paths.gateway_dir,
+		.last_handle = nj_handles_last(&config->handles),
+	};
 
 	g.config = config;
 	g.started_ms = nj_clock_wall_ms(nj_clock_system());

@@ -186,7 +186,15 @@ static int add_own_signals(scmp_filter_ctx ctx)
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
 }
 
-enum nj_err nj_syscalls_enter(enum nj_role role, struct nj_why *why)
+/* A connection may be shut down, a listener never: nothing can give it a higher number (no dup, no socketpair). */
+static int add_shutdown(scmp_filter_ctx ctx, int last_handle)
+{
+	const struct scmp_arg_cmp later = { 0, SCMP_CMP_GT, (scmp_datum_t)last_handle, 0 };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(shutdown), 1, &later);
+}
+
+enum nj_err nj_syscalls_enter(enum nj_role role, int last_handle, struct nj_why *why)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int rc = ctx == NULL ? -ENOMEM : 0;
@@ -197,6 +205,8 @@ enum nj_err nj_syscalls_enter(enum nj_role role, struct nj_why *why)
 		rc = add_with_arguments(ctx, 1u << role);
 	if (rc == 0)
 		rc = add_own_signals(ctx);
+	if (rc == 0)
+		rc = add_shutdown(ctx, last_handle);
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (rc == 0)
