@@ -51,7 +51,8 @@ struct nj_cloak_ops {
 	void (*hint_add)(struct nj_cloak *cloak, const uint8_t hint[8]);
 	/* rebuild_begin empties the second array and sizes it for `expected` hints (more than was planned for at
 	 * set-up: as large as there is); rebuild_add fills it, hint_add goes to both, rebuild_end switches
-	 * (NJ_ERR_STATE without a begin). A begin before the end starts again. */
+	 * (NJ_ERR_STATE without a begin). A begin before the end starts again. A million adds take 0.1–0.3 s: spread
+	 * them over turns of the loop, with `renew` between them. */
 	enum nj_err (*rebuild_begin)(struct nj_cloak *cloak, uint64_t expected);
 	void (*rebuild_add)(struct nj_cloak *cloak, const uint8_t hint[8]);
 	enum nj_err (*rebuild_end)(struct nj_cloak *cloak);
