@@ -11,7 +11,7 @@ enum nj_err nj_crypto_init(void)
 		return NJ_ERR_CRYPTO;
 	/* Everything that OpenSSL reads from files is read here, before the sandbox closes them. */
 	uint64_t want = OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS |
-			OPENSSL_INIT_LOAD_CONFIG;
+			OPENSSL_INIT_NO_LOAD_CONFIG;
 	if (OPENSSL_init_crypto(want, NULL) != 1)
 		return NJ_ERR_CRYPTO;
 	return nj_hash_init();
