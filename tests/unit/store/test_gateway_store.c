@@ -1,0 +1,120 @@
+/* The gateway's store: customers, profiles with their rules, parties. */
+#include "unit/store/store_fixture.h"
+
+static struct nj_gateway_store *create(struct fixture *f)
+{
+	struct nj_gateway_store *store = NULL;
+
+	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_CREATE, &store, NULL), NJ_OK);
+	assert_int_equal(nj_gateway_store_customer_insert(store, "acme", 1), NJ_OK);
+	return store;
+}
+
+static const struct nj_profile_rule_row rules[] = { { 0, false, "a/#" }, { 1, true, "b" }, { 1, false, "c/+" } };
+
+struct expected {
+	uint32_t version;
+	size_t rule_count;
+	int seen;
+};
+
+static enum nj_err check_profile(void *arg, const struct nj_profile_row *row)
+{
+	struct expected *want = arg;
+
+	assert_string_equal(row->name, "p");
+	assert_int_equal(row->version, want->version);
+	assert_int_equal(row->rule_count, want->rule_count);
+	for (size_t i = 0; i < row->rule_count; i++) {
+		assert_string_equal(row->rules[i].pattern, rules[i].pattern);
+		assert_int_equal(row->rules[i].deny, rules[i].deny);
+		assert_int_equal(row->rules[i].direction, rules[i].direction);
+	}
+	want->seen++;
+	return NJ_OK;
+}
+
+static enum nj_err not_found(void *arg, const struct nj_profile_row *row)
+{
+	return NJ_ERR_NOT_FOUND;
+}
+
+static void profiles_keep_their_rules_in_order(void **state)
+{
+	struct nj_gateway_store *store = create(*state);
+	struct nj_profile_row row = {
+		.name = "p", .services = 2, .grant_ms = 5, .version = 1, .rules = rules, .rule_count = 3
+	};
+	struct expected want = { .version = 1, .rule_count = 3 };
+
+	assert_int_equal(nj_gateway_store_profile_put(store, &row), NJ_OK);
+	assert_int_equal(nj_gateway_store_profile_each(store, check_profile, &want), NJ_OK);
+	row.version = want.version = 2;
+	row.rule_count = want.rule_count = 2;
+	assert_int_equal(nj_gateway_store_profile_put(store, &row), NJ_OK);
+	assert_int_equal(nj_gateway_store_profile_each(store, check_profile, &want), NJ_OK);
+	assert_int_equal(want.seen, 2);
+	assert_int_equal(nj_gateway_store_profile_each(store, not_found, NULL), NJ_ERR_NOT_FOUND);
+	row.rule_count = NJ_PROFILE_RULES_MAX + 1;
+	assert_int_equal(nj_gateway_store_profile_put(store, &row), NJ_ERR_LIMIT);
+	nj_gateway_store_close(store);
+}
+
+static enum nj_err count_party(void *arg, const struct nj_party_row *row)
+{
+	++*(int *)arg;
+	return NJ_OK;
+}
+
+static void parties(void **state)
+{
+	struct nj_gateway_store *store = create(*state);
+	struct nj_profile_row profile = { .name = "p", .version = 1 };
+	struct nj_party_row party = { .uid = { 1 }, .kind = 1, .customer = "acme", .name = "d", .profile = "p" };
+	int count = 0;
+
+	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_gateway_store_profile_put(store, &profile), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_ERR_EXISTS);
+	party.uid[0] = 2;
+	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_ERR_EXISTS);
+	party.customer = "nobody";
+	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_ERR_NOT_FOUND);
+	party.customer = "acme";
+	party.uid[0] = 1;
+	assert_int_equal(nj_gateway_store_party_revoke(store, party.uid, 7), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_revoke(store, party.uid, 8), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_gateway_store_party_each(store, count_party, &count), NJ_OK);
+	assert_int_equal(count, 0);
+	party.uid[0] = 2;
+	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_page(store, "acme", 1, "", 10, count_party, &count), NJ_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(nj_gateway_store_party_delete(store, party.uid), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_delete(store, party.uid), NJ_ERR_NOT_FOUND);
+	nj_gateway_store_close(store);
+}
+
+static void the_keepers_file_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_gateway_store *store = NULL;
+	struct nj_why why;
+
+	nj_keeper_store_close(create_keeper(f));
+	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_OPEN, &store, &why), NJ_ERR_CORRUPT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(profiles_keep_their_rules_in_order),
+		TEST(parties),
+		TEST(the_keepers_file_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
