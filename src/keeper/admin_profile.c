@@ -1,0 +1,372 @@
+#include "base/file.h"
+#include "identity/profile.h"
+#include "keeper/internal.h"
+
+/*
+ * A profile lies in both stores: the keeper keeps the door's policy and the text as it was given, the gateway the topic
+ * rules. By order: the keeper notes what is wanted, the gateway stores it, the keeper makes it its own. One at a time.
+ */
+
+#define KEY_PENDING "profile.pending"
+#define KEY_PROFILE "profile.%s"
+#define RULES_MAX (NJ_RIGHTS_MAX_PATTERNS * 4)
+
+/* The lists of a profile's JSON, in the order in which people read them. */
+static const struct {
+	const char *key;
+	enum nj_direction direction;
+	bool deny;
+} lists[] = {
+	{ "publish", NJ_PUBLISH, false },
+	{ "subscribe", NJ_SUBSCRIBE, false },
+	{ "deny_publish", NJ_PUBLISH, true },
+	{ "deny_subscribe", NJ_SUBSCRIBE, true },
+};
+#define LISTS (sizeof(lists) / sizeof(lists[0]))
+
+/* A profile as it was asked for; texts are borrowed from `json`. */
+struct wanted {
+	json_t *json; /* owned: name, customer, services, plain, grant_seconds and the lists */
+	const char *name;
+	const char *customer;
+	uint32_t services;
+	uint32_t grant_ms;
+	bool plain;
+	size_t rule_count;
+	struct nj_rights_rule rules[RULES_MAX];
+};
+
+/* ---- reading ---- */
+
+static enum nj_err read_list(struct wanted *wanted, size_t list, struct nj_why *why)
+{
+	json_t *array = json_object_get(wanted->json, lists[list].key);
+	json_t *item;
+	size_t i;
+
+	if (array != NULL && !json_is_array(array))
+		return nj_why(why, NJ_ERR_USAGE, "\"%s\" must be a list of topic patterns", lists[list].key);
+	json_array_foreach(array, i, item)
+	{
+		if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
+			return nj_why(why, NJ_ERR_USAGE, "\"%s\" must be a list of topic patterns", lists[list].key);
+		if (wanted->rule_count == RULES_MAX)
+			return nj_why(why, NJ_ERR_LIMIT, "a profile has at most %d patterns", RULES_MAX);
+		wanted->rules[wanted->rule_count++] = (struct nj_rights_rule){
+			.direction = lists[list].direction,
+			.deny = lists[list].deny,
+			.pattern = json_string_value(item),
+		};
+	}
+	return NJ_OK;
+}
+
+static enum nj_err read_services(struct wanted *wanted, struct nj_why *why)
+{
+	json_t *array = json_object_get(wanted->json, "services");
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(array))
+		return nj_why(why, NJ_ERR_USAGE, "\"services\" must be a list of service names");
+	json_array_foreach(array, i, item)
+	{
+		const char *name = json_string_value(item);
+		uint16_t service = name == NULL ? 0 : nj_service_from_name(name);
+
+		if (service == 0)
+			return nj_why(why, NJ_ERR_USAGE, "there is no service \"%.32s\"", name == NULL ? "" : name);
+		wanted->services |= NJ_SERVICE_BIT(service);
+	}
+	return NJ_OK;
+}
+
+static enum nj_err read_grant(struct wanted *wanted, struct nj_why *why)
+{
+	json_int_t seconds = json_integer_value(json_object_get(wanted->json, "grant_seconds"));
+
+	if (seconds < NJ_PROFILE_GRANT_MS_MIN / 1000 || seconds > NJ_PROFILE_GRANT_MS_MAX / 1000)
+		return nj_why(why, NJ_ERR_RANGE, "grant_seconds must be from %d to %d", NJ_PROFILE_GRANT_MS_MIN / 1000,
+			      NJ_PROFILE_GRANT_MS_MAX / 1000);
+	wanted->grant_ms = (uint32_t)seconds * 1000;
+	return NJ_OK;
+}
+
+static void set_default(json_t *json, const char *key, json_t *value)
+{
+	if (json_is_null(json_object_get(json, key)) || json_object_get(json, key) == NULL)
+		json_object_set(json, key, value);
+	json_decref(value);
+}
+
+/* Takes over `json`; the caller calls wanted_done also on failure. */
+static enum nj_err wanted_read(struct wanted *wanted, json_t *json, uint32_t default_grant_ms, struct nj_why *why)
+{
+	struct nj_profile_spec spec = { .rules = wanted->rules };
+
+	*wanted = (struct wanted){ .json = json };
+	set_default(json, "customer", json_string(NJ_CUSTOMER_DEFAULT));
+	set_default(json, "services", json_pack("[s]", "mqtts"));
+	set_default(json, "plain", json_false());
+	set_default(json, "grant_seconds", json_integer(default_grant_ms / 1000));
+	wanted->name = json_string_value(json_object_get(json, "name"));
+	wanted->customer = json_string_value(json_object_get(json, "customer"));
+	wanted->plain = json_is_true(json_object_get(json, "plain"));
+	if (!json_is_boolean(json_object_get(json, "plain")))
+		return nj_why(why, NJ_ERR_USAGE, "\"plain\" must be true or false");
+	if (wanted->name == NULL || !nj_name_valid(wanted->name) || wanted->customer == NULL ||
+	    !nj_name_valid(wanted->customer))
+		return nj_why(why, NJ_ERR_USAGE, "\"name\" or \"customer\" is not a valid name");
+	NJ_TRY(read_services(wanted, why));
+	NJ_TRY(read_grant(wanted, why));
+	for (size_t i = 0; i < LISTS; i++) {
+		set_default(json, lists[i].key, json_array());
+		NJ_TRY(read_list(wanted, i, why));
+	}
+	spec.name = wanted->name;
+	spec.services = wanted->services;
+	spec.grant_ms = wanted->grant_ms;
+	spec.plain = wanted->plain;
+	spec.rule_count = wanted->rule_count;
+	return nj_profile_check(&spec, why);
+}
+
+static void wanted_done(struct wanted *wanted)
+{
+	json_decref(wanted->json);
+}
+
+/* ---- storing ---- */
+
+static enum nj_err meta_json(struct nj_keeper *keeper, const char *key, json_t **out_json)
+{
+	NJ_CLEANUP_FREE char *text = malloc(NJ_KEEPER_PROFILE_JSON_MAX);
+	json_t *json;
+
+	if (text == NULL)
+		return NJ_ERR_NO_MEMORY;
+	NJ_TRY(nj_keeper_store_meta_get(keeper->store, key, text, NJ_KEEPER_PROFILE_JSON_MAX));
+	if (text[0] == '\0')
+		return NJ_ERR_NOT_FOUND;
+	json = json_loads(text, 0, NULL);
+	if (json == NULL)
+		return NJ_ERR_CORRUPT;
+	*out_json = json;
+	return NJ_OK;
+}
+
+static enum nj_err meta_put_json(struct nj_keeper *keeper, const char *key, const json_t *json)
+{
+	NJ_CLEANUP_FREE char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (text == NULL)
+		return NJ_ERR_NO_MEMORY;
+	if (strlen(text) >= NJ_KEEPER_PROFILE_JSON_MAX)
+		return NJ_ERR_TOO_LARGE;
+	return nj_keeper_store_meta_put(keeper->store, key, text);
+}
+
+static enum nj_err make_own_rows(struct nj_keeper *keeper, const struct wanted *wanted,
+				 const struct nj_door_policy *policy, const char *caller)
+{
+	char key[NJ_NAME_BYTES + sizeof(KEY_PROFILE)];
+
+	NJ_TRY(nj_text_format(key, sizeof(key), KEY_PROFILE, wanted->name));
+	NJ_TRY(nj_keeper_store_policy_put(keeper->store, policy));
+	NJ_TRY(meta_put_json(keeper, key, wanted->json));
+	NJ_TRY(nj_keeper_store_meta_put(keeper->store, KEY_PENDING, ""));
+	return nj_audit_append(keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_PROFILE_SET,
+									 .customer = wanted->customer,
+									 .subject = wanted->name,
+									 .source = caller });
+}
+
+/* Third step: policy, text and audit record in one commit. */
+static enum nj_err make_own(struct nj_keeper *keeper, const struct wanted *wanted, const char *caller)
+{
+	struct nj_door_policy policy = {
+		.services = wanted->services,
+		.plain = wanted->plain,
+		.grant_ms = wanted->grant_ms,
+		.source_bits_v4 = 32,
+		.source_bits_v6 = 128,
+	};
+	enum nj_err err;
+
+	NJ_TRY(nj_text_copy(policy.profile, sizeof(policy.profile), wanted->name));
+	NJ_TRY(nj_keeper_begin(keeper));
+	err = nj_keeper_end(keeper, make_own_rows(keeper, wanted, &policy, caller));
+	return err == NJ_OK ? nj_keeper_policy_set(keeper, &policy) : err;
+}
+
+static void send_profile(struct nj_keeper *keeper, const struct wanted *wanted, nj_link_done_fn done, void *arg)
+{
+	struct nj_ipc message = { .type = NJ_IPC_PROFILE_PUT };
+	struct nj_ipc_profile *profile = &message.as.profile;
+
+	profile->customer = nj_view_str(wanted->customer);
+	profile->name = nj_view_str(wanted->name);
+	profile->services = wanted->services;
+	profile->plain = wanted->plain;
+	profile->rule_count = (uint16_t)wanted->rule_count;
+	for (size_t i = 0; i < wanted->rule_count; i++)
+		profile->rules[i] = (struct nj_ipc_rule){
+			.direction = (uint8_t)wanted->rules[i].direction,
+			.deny = wanted->rules[i].deny,
+			.pattern = nj_view_str(wanted->rules[i].pattern),
+		};
+	keeper->link->ops->request(keeper->link, &message, done, arg);
+}
+
+/* ---- profile.set ---- */
+
+struct setting {
+	struct nj_keeper *keeper;
+	struct nj_admin_call *call; /* NULL: resumed after a crash */
+	struct wanted wanted;
+};
+
+/* The gateway said no for good: forget that it was wanted. */
+static void drop_pending(struct nj_keeper *keeper)
+{
+	/* Left behind, it is sent, and refused, once more at the next start: no harm. */
+	(void)!nj_keeper_store_meta_put(keeper->store, KEY_PENDING, "");
+}
+
+static void setting_end(struct setting *setting, enum nj_err err, const char *text)
+{
+	struct nj_admin_call *call = setting->call;
+
+	setting->keeper->profile_busy = false;
+	if (call != NULL && err != NJ_OK)
+		nj_admin_fail(call, err, "%s", text[0] != '\0' ? text : nj_err_text(err));
+	wanted_done(&setting->wanted);
+	free(setting);
+}
+
+static void on_stored(void *arg, enum nj_err err, const char *text)
+{
+	struct setting *setting = arg;
+	struct nj_keeper *keeper = setting->keeper;
+	const char *name = setting->wanted.name;
+	bool created = nj_keeper_policy(keeper, name) == NULL;
+
+	if (err != NJ_OK) {
+		if (err != NJ_ERR_CLOSED && err != NJ_ERR_TIMEOUT)
+			drop_pending(keeper);
+		setting_end(setting, err, text);
+		return;
+	}
+	err = make_own(keeper, &setting->wanted, setting->call != NULL ? nj_admin_caller(setting->call) : "keeper");
+	if (err == NJ_OK && setting->call != NULL)
+		nj_admin_ok(setting->call, json_pack("{s:s, s:b}", "name", name, "created", (int)created));
+	if (err == NJ_OK && setting->call == NULL && keeper->watch.reconciled != NULL)
+		keeper->watch.reconciled(keeper->watch.arg, name, "profile stored");
+	setting_end(setting, err, "");
+}
+
+static enum nj_err setting_check(struct setting *setting, struct nj_why *why)
+{
+	struct nj_keeper *keeper = setting->keeper;
+	json_t *args = json_copy((json_t *)(uintptr_t)nj_admin_args(setting->call));
+
+	if (args == NULL)
+		return NJ_ERR_NO_MEMORY;
+	NJ_TRY(wanted_read(&setting->wanted, args, keeper->grant_ms, why));
+	if (!keeper->link->ops->connected(keeper->link))
+		return nj_why(why, NJ_ERR_AGAIN, "the gateway process is not up, try again in a moment");
+	return meta_put_json(keeper, KEY_PENDING, setting->wanted.json);
+}
+
+void nj_keeper_verb_profile_set(void *arg, struct nj_admin_call *call)
+{
+	struct nj_keeper *keeper = arg;
+	struct nj_why why = { "" };
+	struct setting *setting;
+	enum nj_err err;
+
+	if (keeper->profile_busy) {
+		nj_admin_fail(call, NJ_ERR_BUSY, "another profile is being stored, try again");
+		return;
+	}
+	setting = calloc(1, sizeof(*setting));
+	if (setting == NULL) {
+		nj_admin_fail(call, NJ_ERR_NO_MEMORY, "out of memory");
+		return;
+	}
+	setting->keeper = keeper;
+	setting->call = call;
+	keeper->profile_busy = true;
+	err = setting_check(setting, &why);
+	if (err == NJ_OK)
+		send_profile(keeper, &setting->wanted, on_stored, setting);
+	else
+		setting_end(setting, err, why.text);
+}
+
+void nj_keeper_profile_resume(struct nj_keeper *keeper)
+{
+	struct setting *setting;
+	struct nj_why why;
+	json_t *json;
+
+	if (keeper->profile_busy || meta_json(keeper, KEY_PENDING, &json) != NJ_OK)
+		return;
+	setting = calloc(1, sizeof(*setting));
+	if (setting == NULL) {
+		json_decref(json);
+		return;
+	}
+	setting->keeper = keeper;
+	keeper->profile_busy = true;
+	if (wanted_read(&setting->wanted, json, keeper->grant_ms, &why) == NJ_OK)
+		send_profile(keeper, &setting->wanted, on_stored, setting);
+	else
+		setting_end(setting, NJ_ERR_CORRUPT, "");
+}
+
+/* ---- profile.list, profile.show ---- */
+
+static enum nj_err profile_json(struct nj_keeper *keeper, const char *name, json_t **out_json)
+{
+	char key[NJ_NAME_BYTES + sizeof(KEY_PROFILE)];
+
+	NJ_TRY(nj_text_format(key, sizeof(key), KEY_PROFILE, name));
+	return meta_json(keeper, key, out_json);
+}
+
+void nj_keeper_verb_profile_list(void *arg, struct nj_admin_call *call)
+{
+	struct nj_keeper *keeper = arg;
+	const struct nj_keeper_policy *policy;
+	size_t cursor = 0;
+
+	while ((policy = nj_map_next(&keeper->policies, &cursor)) != NULL) {
+		json_t *json;
+		enum nj_err err = profile_json(keeper, policy->door.profile, &json);
+
+		if (err != NJ_OK) {
+			nj_admin_fail(call, err, "profile %s cannot be read: %s", policy->door.profile,
+				      nj_err_text(err));
+			return;
+		}
+		nj_admin_item(call, json);
+	}
+	nj_admin_ok(call, json_object());
+}
+
+void nj_keeper_verb_profile_show(void *arg, struct nj_admin_call *call)
+{
+	struct nj_keeper *keeper = arg;
+	const char *name;
+	json_t *json;
+	enum nj_err err;
+
+	if (!nj_admin_text(call, "name", true, &name))
+		return;
+	err = nj_name_valid(name) ? profile_json(keeper, name, &json) : NJ_ERR_NOT_FOUND;
+	if (err == NJ_OK)
+		nj_admin_ok(call, json);
+	else
+		nj_admin_fail(call, err, "profile %.64s: %s", name, nj_err_text(err));
+}

@@ -1,0 +1,103 @@
+/*
+ * The keeper: store, vault, audit, window, grants and cloak put together, driven by its owner (keeper/process.h in the
+ * running gateway, the command line for a stopped one, a test). Invariants: no grant before its burn is on disk, no
+ * open cloak before the gateway holds the key, no lease while the store refuses writes. One thread. Never logs: it
+ * tells its watcher.
+ */
+#ifndef NJ_KEEPER_CORE_H
+#define NJ_KEEPER_CORE_H
+
+#include "bus/admin.h"
+#include "identity/audit.h"
+#include "identity/authority.h"
+#include "keeper/cloak/cloak.h"
+#include "keeper/grants.h"
+#include "keeper/knock.h"
+#include "keeper/link.h"
+
+#define NJ_KEEPER_GROUP_MS 20 /* knocks and records of this time share a commit */
+
+struct nj_keeper;
+
+/* Texts and arrays are copied where they are needed longer than the call. */
+struct nj_keeper_config {
+	const char *store_path;
+	const char *key_file;
+	const struct nj_clock *clock;
+	struct nj_random *random;
+	const char *host;         /* what credentials tell devices to knock at, and the certificate's first name */
+	const char *const *names; /* further names of the certificate */
+	size_t name_count;
+	uint16_t knock_port;
+	uint16_t ports[NJ_SERVICE_END]; /* by service; 0 = not offered */
+	uint32_t max_devices;           /* applications too; 0 = 2,000,000 */
+	uint32_t max_grants;            /* at one time; 0 = 8,192 */
+	uint32_t grant_ms;              /* of profiles that do not say; 0 = NJ_PROFILE_GRANT_MS_DEFAULT */
+	struct nj_knock_limits limits;
+};
+
+/* What an owner may want to log. Every member may be NULL. */
+struct nj_keeper_watch {
+	void (*knock)(void *arg, const struct nj_knock_fact *fact); /* accepted or refused, on disk */
+	void (*forged)(void *arg, const struct nj_knock_fact *fact);
+	void (*limited)(void *arg, const struct nj_knock_fact *fact);
+	void (*not_granted)(void *arg, const struct nj_knock_fact *fact, enum nj_err err);
+	void (*opened)(void *arg, uint64_t grant_id);
+	void (*ended)(void *arg, uint64_t grant_id, const struct nj_grant_spec *spec, enum nj_grant_end end);
+	/* The store failed (the lease stops), or works again (NJ_OK). */
+	void (*store)(void *arg, enum nj_err err);
+	void (*cloak_failed)(void *arg, enum nj_err err);
+	void (*reconciled)(void *arg, const char *name, const char *what);
+	void *arg;
+};
+
+/* Opens store, vault, authority and audit log. `out_report` (may be NULL) is filled also on failure. */
+NJ_MUST_USE enum nj_err nj_keeper_open(const struct nj_keeper_config *config, struct nj_keeper **out_keeper,
+				       struct nj_vault_report *out_report, struct nj_why *why);
+/* Without an orderly end: call nj_keeper_stop first for that. Link and cloak stay the owner's. */
+void nj_keeper_close(struct nj_keeper *keeper);
+void nj_keeper_watch(struct nj_keeper *keeper, const struct nj_keeper_watch *watch);
+/* Borrowed; before any verb is called. */
+void nj_keeper_set_link(struct nj_keeper *keeper, struct nj_link *link);
+/* Clears the cloak (borrowed), loads every live device, builds the hint filter, audits the start. */
+NJ_MUST_USE enum nj_err nj_keeper_start(struct nj_keeper *keeper, struct nj_cloak *cloak, struct nj_why *why);
+/* Ends grants, signs a checkpoint, audits the stop. */
+NJ_MUST_USE enum nj_err nj_keeper_stop(struct nj_keeper *keeper);
+
+void nj_keeper_datagrams(struct nj_keeper *keeper, const struct nj_udp_datagram *datagrams, size_t count);
+/* Lease, expiries, group commit, checkpoints, slices of long work. Call it at least after nj_keeper_wait_ms. */
+void nj_keeper_tick(struct nj_keeper *keeper);
+uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper);
+/* Commits what waits. NJ_OK also when nothing did. */
+NJ_MUST_USE enum nj_err nj_keeper_flush(struct nj_keeper *keeper);
+/* One audit record with the next group. */
+void nj_keeper_note(struct nj_keeper *keeper, const struct nj_audit_record *record);
+
+/* ---- the gateway ---- */
+
+/* Certificate and key for HELLO: `out_pair` is the caller's to wipe, the CA is borrowed. */
+NJ_MUST_USE enum nj_err nj_keeper_server_pair(struct nj_keeper *keeper, struct nj_x509_pair *out_pair,
+					      const char **out_ca_pem);
+/* The link reaches a gateway: finishes or undoes what a crash left half-made. */
+void nj_keeper_gateway_here(struct nj_keeper *keeper);
+void nj_keeper_gateway_gone(struct nj_keeper *keeper);
+void nj_keeper_ack(struct nj_keeper *keeper, uint64_t grant_id);
+void nj_keeper_bound(struct nj_keeper *keeper, const struct nj_ipc_bound *bound);
+void nj_keeper_flow_end(struct nj_keeper *keeper, const struct nj_ipc_flow *flow);
+/* False: a record that the gateway may not write, or with broken text; nothing of the batch is kept. */
+bool nj_keeper_gateway_audit(struct nj_keeper *keeper, const struct nj_ipc_audit *audit);
+
+/* ---- administration (keeper.sock); the verbs' argument is the keeper ---- */
+
+extern const struct nj_admin_verb nj_keeper_verbs[];
+extern const size_t nj_keeper_verb_count;
+
+/* ---- for status and tests ---- */
+
+const struct nj_window *nj_keeper_window(const struct nj_keeper *keeper);
+const struct nj_knocks_counters *nj_keeper_counters(const struct nj_keeper *keeper);
+uint32_t nj_keeper_grants(const struct nj_keeper *keeper);
+/* False while the store refuses writes: the lease is not renewed then. */
+bool nj_keeper_store_works(const struct nj_keeper *keeper);
+
+#endif

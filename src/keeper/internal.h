@@ -1,0 +1,131 @@
+/* The keeper's inside, shared by the files of this folder alone. */
+#ifndef NJ_KEEPER_INTERNAL_H
+#define NJ_KEEPER_INTERNAL_H
+
+#include "base/log.h"
+#include "base/map.h"
+#include "bus/defaults.h"
+#include "identity/audit_verify.h"
+#include "identity/party.h"
+#include "keeper/core.h"
+#include "keeper/journal.h"
+
+#define NJ_KEEPER_HOST_BYTES 256
+#define NJ_KEEPER_PROFILE_JSON_MAX (256 * 1024)
+
+struct nj_keeper_policy {
+	struct nj_door_policy door;
+};
+
+/* Changes that a crash or a dead gateway left half-made, one after the other. */
+struct nj_keeper_reconcile {
+	struct nj_keeper_unsettled {
+		uint8_t uid[NJ_UID_BYTES];
+		bool pending; /* else revoked, not cut */
+	} * rows;
+	size_t count;
+	size_t next;
+	bool running;
+	bool waiting;
+	bool pumping;
+};
+
+struct nj_keeper {
+	const struct nj_clock *clock;
+	struct nj_random *random;
+	char host[NJ_KEEPER_HOST_BYTES];
+	char names[NJ_AUTHORITY_NAMES_MAX][NJ_KEEPER_HOST_BYTES];
+	size_t name_count; /* host among them, first */
+	uint16_t knock_port;
+	uint16_t ports[NJ_SERVICE_END];
+	uint32_t max_devices;
+	uint32_t max_grants;
+	uint32_t grant_ms;
+	struct nj_knock_limits limits;
+
+	struct nj_keeper_store *store;
+	struct nj_vault *vault;
+	struct nj_vault_report vault_report;
+	struct nj_authority *authority;
+	struct nj_audit *audit;
+	struct nj_map policies; /* of struct nj_keeper_policy, by profile */
+
+	struct nj_link *link;
+	struct nj_cloak *cloak;
+	struct nj_window *window; /* NULL until started */
+	struct nj_knocks *knocks;
+	struct nj_grants *grants;
+	struct nj_journal journal;
+	struct nj_keeper_watch watch;
+	struct nj_log_brake forged_brake;
+	struct nj_log_brake limited_brake;
+
+	uint64_t started_ms; /* wall clock; 0 = not serving */
+	uint64_t kinds[NJ_PARTY_APPLICATION + 1];
+	bool store_works;
+	bool group_waits;
+	uint64_t group_due_ms;
+	uint64_t group_last_ms;
+	uint64_t renew_due_ms;
+	uint64_t second_due_ms;
+
+	bool rebuilding;
+	uint64_t planned_hints; /* what the filter was last sized for */
+	struct nj_window_walk walk;
+
+	const struct nj_ipc_bound *binding; /* while a grant is consumed */
+
+	struct nj_audit_verifier *verifier;
+	struct nj_admin_call *verify_call;
+
+	bool unsettled; /* the store may hold rows that are half-made */
+	bool profile_busy;
+	struct nj_keeper_reconcile reconcile;
+};
+
+/* A commit of the store failed or succeeded: decides about the lease. */
+void nj_keeper_store_result(struct nj_keeper *keeper, enum nj_err err);
+/* Begins an audit transaction with nothing staged before it. */
+NJ_MUST_USE enum nj_err nj_keeper_begin(struct nj_keeper *keeper);
+/* Ends it: commits when `err` is NJ_OK, else rolls back. Returns what came of it. */
+NJ_MUST_USE enum nj_err nj_keeper_end(struct nj_keeper *keeper, enum nj_err err);
+
+/* A live device enters the window; harmless when it is there, or when the keeper does not serve. */
+NJ_MUST_USE enum nj_err nj_keeper_admit(struct nj_keeper *keeper, const struct nj_keeper_device *row,
+					const uint8_t root_key[NJ_KEY_BYTES]);
+/* A device leaves window, keyring and grants. */
+void nj_keeper_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES]);
+
+const struct nj_door_policy *nj_keeper_policy(const struct nj_keeper *keeper, const char *profile);
+NJ_MUST_USE enum nj_err nj_keeper_policy_set(struct nj_keeper *keeper, const struct nj_door_policy *policy);
+
+/* The live rows' way into memory at start (load.c). */
+NJ_MUST_USE enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why);
+NJ_MUST_USE enum nj_err nj_keeper_load_policies(struct nj_keeper *keeper);
+/* The kernel's hint filter, kept fresh in slices. */
+void nj_keeper_rebuild_step(struct nj_keeper *keeper);
+
+/* A slice of audit.verify, if one is asked for. */
+void nj_keeper_verify_step(struct nj_keeper *keeper);
+void nj_keeper_verify_abort(struct nj_keeper *keeper);
+/* Sends the profile that a crash left half-made once more. */
+void nj_keeper_profile_resume(struct nj_keeper *keeper);
+
+/* Verbs, by file. */
+void nj_keeper_verb_device_add(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_device_list(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_device_show(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_device_revoke(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_application_add(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_application_list(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_application_show(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_application_revoke(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_profile_set(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_profile_list(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_profile_show(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_audit_tail(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_audit_verify(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_status(void *keeper, struct nj_admin_call *call);
+
+#endif

@@ -1,0 +1,108 @@
+#include "keeper/keyring.h"
+
+#include "crypto/crypto.h"
+#include "crypto/secret.h"
+
+struct nj_keyring {
+	struct nj_vault *vault;
+	struct nj_secret *keys; /* NJ_KEYRING_PLACES × struct nj_knock_keys */
+	uint64_t clock;
+	struct nj_keyring_entry entries[NJ_KEYRING_PLACES];
+};
+
+static struct nj_knock_keys *keys_at(struct nj_keyring *keyring, size_t place)
+{
+	return (struct nj_knock_keys *)(void *)nj_secret_bytes(keyring->keys) + place;
+}
+
+enum nj_err nj_keyring_new(struct nj_vault *vault, struct nj_keyring **out_keyring)
+{
+	struct nj_keyring *keyring = calloc(1, sizeof(*keyring));
+	enum nj_err err;
+
+	if (keyring == NULL)
+		return NJ_ERR_NO_MEMORY;
+	keyring->vault = vault;
+	err = nj_secret_new(NJ_KEYRING_PLACES * sizeof(struct nj_knock_keys), &keyring->keys);
+	if (err != NJ_OK) {
+		free(keyring);
+		return err;
+	}
+	for (size_t i = 0; i < NJ_KEYRING_PLACES; i++)
+		keyring->entries[i].keys = keys_at(keyring, i);
+	*out_keyring = keyring;
+	return NJ_OK;
+}
+
+void nj_keyring_free(struct nj_keyring *keyring)
+{
+	if (keyring == NULL)
+		return;
+	nj_secret_free(keyring->keys);
+	free(keyring);
+}
+
+static struct nj_keyring_entry *find(struct nj_keyring *keyring, uint32_t device)
+{
+	for (size_t i = 0; i < NJ_KEYRING_PLACES; i++)
+		if (keyring->entries[i].used != 0 && keyring->entries[i].device == device)
+			return &keyring->entries[i];
+	return NULL;
+}
+
+static size_t oldest(const struct nj_keyring *keyring)
+{
+	size_t at = 0;
+
+	for (size_t i = 1; i < NJ_KEYRING_PLACES; i++)
+		if (keyring->entries[i].used < keyring->entries[at].used)
+			at = i;
+	return at;
+}
+
+static enum nj_err fill(struct nj_keyring *keyring, const uint8_t uid[NJ_UID_BYTES], size_t place)
+{
+	struct nj_keyring_entry *entry = &keyring->entries[place];
+	struct nj_keeper_device row;
+	uint8_t root_key[NJ_KEY_BYTES];
+
+	NJ_TRY(nj_keeper_store_device_get(nj_vault_store(keyring->vault), uid, &row));
+	if (row.state != NJ_DEVICE_LIVE)
+		return NJ_ERR_NOT_FOUND;
+	NJ_TRY(nj_vault_open_root_key(keyring->vault, uid, row.epoch, nj_view_of(row.sealed_key, row.sealed_key_len),
+				      root_key));
+	nj_knock_derive(root_key, uid, keys_at(keyring, place));
+	nj_wipe(root_key, sizeof(root_key));
+	memcpy(entry->customer, row.customer, sizeof(entry->customer));
+	memcpy(entry->name, row.name, sizeof(entry->name));
+	memcpy(entry->profile, row.profile, sizeof(entry->profile));
+	return NJ_OK;
+}
+
+enum nj_err nj_keyring_get(struct nj_keyring *keyring, uint32_t device, const uint8_t uid[NJ_UID_BYTES],
+			   const struct nj_keyring_entry **out_entry)
+{
+	struct nj_keyring_entry *entry = find(keyring, device);
+
+	if (entry == NULL) {
+		size_t place = oldest(keyring);
+
+		entry = &keyring->entries[place];
+		entry->used = 0;
+		NJ_TRY(fill(keyring, uid, place));
+		entry->device = device;
+	}
+	entry->used = ++keyring->clock;
+	*out_entry = entry;
+	return NJ_OK;
+}
+
+void nj_keyring_forget(struct nj_keyring *keyring, uint32_t device)
+{
+	struct nj_keyring_entry *entry = find(keyring, device);
+
+	if (entry == NULL)
+		return;
+	nj_wipe(keys_at(keyring, (size_t)(entry - keyring->entries)), sizeof(struct nj_knock_keys));
+	entry->used = 0;
+}

@@ -1,0 +1,411 @@
+#include "keeper/knock.h"
+
+#include "base/text.h"
+#include "crypto/crypto.h"
+#include "crypto/secret.h"
+#include "keeper/keyring.h"
+
+/* The one-time keys of a staged knock: all of them lie in one block of locked memory. */
+struct staged_keys {
+	uint8_t psk[32];
+	uint8_t password[32];
+};
+
+struct staged {
+	uint32_t device;
+	struct nj_knock_fact fact; /* names point into this */
+	char customer[NJ_STORE_NAME_BYTES];
+	char name[NJ_STORE_NAME_BYTES];
+};
+
+struct nj_knocks {
+	struct nj_knocks_config config;
+	struct nj_keyring *keyring;
+	struct nj_knocks_counters counters;
+	uint64_t global_at_ms;
+	uint64_t global_tokens; /* thousandths of a knock */
+	struct nj_secret *keys; /* NJ_KNOCKS_STAGED_MAX × struct staged_keys */
+	size_t staged_count;
+	struct staged staged[NJ_KNOCKS_STAGED_MAX];
+};
+
+const char *nj_knock_verdict_text(enum nj_knock_verdict verdict)
+{
+	static const char *const texts[] = {
+#define VERDICT_TEXT(name, text) text,
+		NJ_KNOCK_VERDICT_TABLE(VERDICT_TEXT)
+#undef VERDICT_TEXT
+	};
+
+	return texts[verdict];
+}
+
+static void limits_fill(struct nj_knock_limits *limits)
+{
+	if (limits->device_burst == 0)
+		limits->device_burst = 8;
+	if (limits->device_burst > UINT8_MAX)
+		limits->device_burst = UINT8_MAX;
+	if (limits->device_refill_ms == 0)
+		limits->device_refill_ms = 5000;
+	if (limits->global_per_s == 0)
+		limits->global_per_s = 20000;
+	if (limits->time_window_ms == 0)
+		limits->time_window_ms = 60000;
+}
+
+enum nj_err nj_knocks_new(const struct nj_knocks_config *config, struct nj_knocks **out_knocks)
+{
+	struct nj_knocks *knocks = calloc(1, sizeof(*knocks));
+	enum nj_err err;
+
+	if (knocks == NULL)
+		return NJ_ERR_NO_MEMORY;
+	knocks->config = *config;
+	limits_fill(&knocks->config.limits);
+	knocks->global_at_ms = nj_clock_boot_ms(config->clock);
+	knocks->global_tokens = (uint64_t)knocks->config.limits.global_per_s * 1000;
+	err = nj_keyring_new(config->vault, &knocks->keyring);
+	if (err == NJ_OK)
+		err = nj_secret_new(NJ_KNOCKS_STAGED_MAX * sizeof(struct staged_keys), &knocks->keys);
+	if (err != NJ_OK) {
+		nj_knocks_free(knocks);
+		return err;
+	}
+	*out_knocks = knocks;
+	return NJ_OK;
+}
+
+void nj_knocks_free(struct nj_knocks *knocks)
+{
+	if (knocks == NULL)
+		return;
+	nj_keyring_free(knocks->keyring);
+	nj_secret_free(knocks->keys);
+	free(knocks);
+}
+
+static struct staged_keys *keys_of(struct nj_knocks *knocks, size_t place)
+{
+	return (struct staged_keys *)(void *)nj_secret_bytes(knocks->keys) + place;
+}
+
+/* ---- buckets ---- */
+
+/* `bucket` counts what was spent, so that a new device's is full. */
+static bool device_bucket_pass(const struct nj_knocks *knocks, struct nj_window_device *device)
+{
+	const struct nj_knock_limits *limits = &knocks->config.limits;
+	uint32_t now_ms = (uint32_t)nj_clock_boot_ms(knocks->config.clock);
+	uint32_t refilled = (now_ms - device->bucket_at_ms) / limits->device_refill_ms;
+
+	if (refilled >= device->bucket) {
+		device->bucket = 0;
+		device->bucket_at_ms = now_ms;
+	} else {
+		device->bucket -= (uint8_t)refilled;
+		device->bucket_at_ms += refilled * limits->device_refill_ms;
+	}
+	if (device->bucket >= limits->device_burst)
+		return false;
+	device->bucket++;
+	return true;
+}
+
+static bool global_bucket_pass(struct nj_knocks *knocks)
+{
+	const uint64_t full = (uint64_t)knocks->config.limits.global_per_s * 1000;
+	uint64_t now_ms = nj_clock_boot_ms(knocks->config.clock);
+	uint64_t passed_ms = now_ms - knocks->global_at_ms;
+
+	knocks->global_at_ms = now_ms;
+	if (passed_ms > 1000)
+		passed_ms = 1000;
+	knocks->global_tokens += passed_ms * knocks->config.limits.global_per_s;
+	if (knocks->global_tokens > full)
+		knocks->global_tokens = full;
+	if (knocks->global_tokens < 1000)
+		return false;
+	knocks->global_tokens -= 1000;
+	return true;
+}
+
+/* ---- the body ---- */
+
+static bool all_zero(const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+static bool time_fits(const struct nj_knocks *knocks, uint64_t time_ms)
+{
+	uint64_t now_ms = nj_clock_wall_ms(knocks->config.clock);
+	uint64_t off_ms = now_ms > time_ms ? now_ms - time_ms : time_ms - now_ms;
+
+	return time_ms == 0 || off_ms <= knocks->config.limits.time_window_ms;
+}
+
+static uint8_t source_prefix(const struct nj_door_policy *policy, const struct nj_addr *source)
+{
+	return nj_addr_is_v4(source) ? (uint8_t)(96 + policy->source_bits_v4) : policy->source_bits_v6;
+}
+
+/* What the body asks for, held against the profile. Everything here comes after the burn was decided. */
+static enum nj_knock_verdict body_check(const struct nj_knocks *knocks, const struct nj_window_device *device,
+					const struct nj_door_policy *policy, const struct nj_addr *source,
+					const struct nj_knock_body *body)
+{
+	const uint32_t bit = body->service < NJ_SERVICE_END ? NJ_SERVICE_BIT(body->service) : 0;
+
+	if (memcmp(body->uid, device->uid, NJ_UID_BYTES) != 0)
+		return NJ_KNOCK_OTHER_UID;
+	if ((knocks->config.served & bit) == 0)
+		return NJ_KNOCK_NOT_SERVED;
+	if (policy == NULL || (policy->services & bit) == 0)
+		return NJ_KNOCK_NOT_ALLOWED;
+	if (!all_zero(body->source, sizeof(body->source)) &&
+	    memcmp(body->source, source->ip, sizeof(body->source)) != 0)
+		return NJ_KNOCK_OTHER_SOURCE;
+	if (!time_fits(knocks, body->time_ms))
+		return NJ_KNOCK_CLOCK_OFF;
+	return NJ_KNOCK_ACCEPTED;
+}
+
+static uint32_t lifetime(const struct nj_door_policy *policy, const struct nj_knock_body *body)
+{
+	uint32_t wanted_ms = (uint32_t)body->wanted_seconds * 1000;
+
+	return wanted_ms != 0 && wanted_ms < policy->grant_ms ? wanted_ms : policy->grant_ms;
+}
+
+/* ---- staging ---- */
+
+/* A datagram that was authenticated as this device's, with this counter. */
+struct authentic {
+	struct nj_window_candidate candidate;
+	struct nj_window_device *device;
+	const struct nj_keyring_entry *known;
+	struct nj_knock_body body;
+	bool malformed;
+};
+
+static void fact_basics(const struct authentic *found, const struct nj_udp_datagram *datagram,
+			struct nj_knock_fact *fact)
+{
+	*fact = (struct nj_knock_fact){
+		.kind = found->device->kind,
+		.customer = found->known->customer,
+		.name = found->known->name,
+		.source = datagram->source,
+		.counter = found->candidate.counter,
+	};
+	fact->source.port = 0;
+	memcpy(fact->uid, found->device->uid, sizeof(fact->uid));
+	memcpy(fact->hint, datagram->bytes.data, sizeof(fact->hint));
+}
+
+static bool burnt_in_stage(const struct nj_knocks *knocks, const struct nj_window_candidate *candidate)
+{
+	for (size_t i = knocks->staged_count; i > 0; i--)
+		if (knocks->staged[i - 1].device == candidate->device)
+			return candidate->counter <= knocks->staged[i - 1].fact.counter;
+	return false;
+}
+
+/* Keys, lifetime and source of a knock that is accepted once its commit succeeded. */
+static void prepare_grant(struct nj_knocks *knocks, const struct authentic *found, const struct nj_door_policy *policy,
+			  const uint8_t *datagram, size_t place)
+{
+	struct nj_knock_fact *fact = &knocks->staged[place].fact;
+	struct staged_keys *keys = keys_of(knocks, place);
+
+	fact->lifetime_ms = lifetime(policy, &found->body);
+	fact->source_prefix = source_prefix(policy, &fact->source);
+	fact->plain = policy->plain;
+	if (nj_service_is_tls(fact->service))
+		nj_knock_psk(found->known->keys, datagram, keys->psk);
+	else if (policy->plain)
+		nj_knock_password(found->known->keys, fact->counter, datagram, fact->service, keys->password);
+	fact->psk = keys->psk;
+	fact->password = keys->password;
+}
+
+static void stage(struct nj_knocks *knocks, const struct authentic *found, const struct nj_udp_datagram *datagram)
+{
+	const size_t place = knocks->staged_count++;
+	struct staged *staged = &knocks->staged[place];
+	const struct nj_door_policy *policy = knocks->config.policy(knocks->config.arg, found->known->profile);
+
+	staged->device = found->candidate.device;
+	fact_basics(found, datagram, &staged->fact);
+	memcpy(staged->customer, found->known->customer, sizeof(staged->customer));
+	memcpy(staged->name, found->known->name, sizeof(staged->name));
+	staged->fact.customer = staged->customer;
+	staged->fact.name = staged->name;
+	staged->fact.service = found->body.service;
+	staged->fact.verdict = found->malformed
+				   ? NJ_KNOCK_BAD_BODY
+				   : body_check(knocks, found->device, policy, &staged->fact.source, &found->body);
+	if (staged->fact.verdict == NJ_KNOCK_ACCEPTED)
+		prepare_grant(knocks, found, policy, datagram->bytes.data, place);
+}
+
+static void forged(struct nj_knocks *knocks, struct authentic *found, const struct nj_udp_datagram *datagram)
+{
+	struct nj_knock_fact fact;
+
+	knocks->counters.forged++;
+	fact_basics(found, datagram, &fact);
+	knocks->config.forged(knocks->config.arg, &fact);
+}
+
+/* Tries the candidates of a hint. Returns false when none authenticates it; `out->known` is NULL if none had keys. */
+static bool authenticate(struct nj_knocks *knocks, const struct nj_udp_datagram *datagram,
+			 const struct nj_window_candidate *candidates, size_t count, struct authentic *out)
+{
+	out->known = NULL;
+	for (size_t i = 0; i < count; i++) {
+		struct nj_window_device *device = nj_window_device(knocks->config.window, candidates[i].device);
+		const struct nj_keyring_entry *known;
+		enum nj_err err;
+
+		if (nj_keyring_get(knocks->keyring, candidates[i].device, device->uid, &known) != NJ_OK)
+			continue;
+		out->candidate = candidates[i];
+		out->device = device;
+		out->known = known;
+		err = nj_knock_open(known->keys, candidates[i].counter, datagram->bytes.data, &out->body);
+		out->malformed = err == NJ_ERR_MALFORMED;
+		if (err == NJ_OK || out->malformed)
+			return true;
+	}
+	return false;
+}
+
+static void take_known(struct nj_knocks *knocks, const struct nj_udp_datagram *datagram,
+		       const struct nj_window_candidate *candidates, size_t count)
+{
+	struct authentic found;
+	struct nj_knock_fact fact;
+
+	if (!authenticate(knocks, datagram, candidates, count, &found)) {
+		if (found.known != NULL)
+			forged(knocks, &found, datagram);
+		return;
+	}
+	if (burnt_in_stage(knocks, &found.candidate)) {
+		knocks->counters.replayed++;
+		return;
+	}
+	if (knocks->staged_count == NJ_KNOCKS_STAGED_MAX || !device_bucket_pass(knocks, found.device) ||
+	    !global_bucket_pass(knocks)) {
+		knocks->counters.limited++;
+		fact_basics(&found, datagram, &fact);
+		knocks->config.limited(knocks->config.arg, &fact);
+		return;
+	}
+	stage(knocks, &found, datagram);
+}
+
+void nj_knocks_take(struct nj_knocks *knocks, const struct nj_udp_datagram *datagrams, size_t count)
+{
+	struct nj_window_candidate candidates[NJ_WINDOW_CANDIDATES];
+
+	for (size_t i = 0; i < count; i++) {
+		size_t found = 0;
+
+		if (datagrams[i].bytes.len == NJ_KNOCK_BYTES)
+			found = nj_window_lookup(knocks->config.window, datagrams[i].bytes.data, candidates);
+		if (found == 0)
+			knocks->counters.unknown++;
+		else
+			take_known(knocks, &datagrams[i], candidates, found);
+	}
+}
+
+size_t nj_knocks_staged(const struct nj_knocks *knocks)
+{
+	return knocks->staged_count;
+}
+
+/* ---- the commit ---- */
+
+static enum nj_err record(struct nj_knocks *knocks, const struct nj_knock_fact *fact)
+{
+	const char *service = nj_service_name(fact->service);
+	char source[NJ_ADDR_TEXT_BYTES];
+	char detail[160];
+
+	(void)!nj_text_format(detail, sizeof(detail), "%s%sservice %s, counter %llu",
+			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : nj_knock_verdict_text(fact->verdict),
+			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : "; ", service == NULL ? "unknown" : service,
+			      (unsigned long long)fact->counter);
+	return nj_audit_append(knocks->config.audit,
+			       &(struct nj_audit_record){
+				   .event = fact->verdict == NJ_KNOCK_ACCEPTED ? NJ_AUDIT_KNOCK_ACCEPTED
+									       : NJ_AUDIT_KNOCK_REFUSED,
+				   .customer = fact->customer,
+				   .subject = fact->name,
+				   .source = nj_addr_host_text(&fact->source, source),
+				   .detail = detail,
+			       });
+}
+
+enum nj_err nj_knocks_write(struct nj_knocks *knocks)
+{
+	for (size_t i = 0; i < knocks->staged_count; i++) {
+		struct nj_knock_fact *fact = &knocks->staged[i].fact;
+		enum nj_err err =
+		    nj_keeper_store_device_raise_floor(nj_vault_store(knocks->config.vault), fact->uid, fact->counter);
+
+		if (err == NJ_ERR_REPLAYED)
+			fact->verdict = NJ_KNOCK_BURNT;
+		else if (err != NJ_OK)
+			return err;
+		NJ_TRY(record(knocks, fact));
+	}
+	return NJ_OK;
+}
+
+static void stage_clear(struct nj_knocks *knocks)
+{
+	nj_wipe(nj_secret_bytes(knocks->keys), knocks->staged_count * sizeof(struct staged_keys));
+	knocks->staged_count = 0;
+}
+
+void nj_knocks_committed(struct nj_knocks *knocks)
+{
+	for (size_t i = 0; i < knocks->staged_count; i++) {
+		const struct staged *staged = &knocks->staged[i];
+
+		/* Without memory some of the next hints are missing until a later slide or start: that fails closed. */
+		(void)!nj_window_slide(knocks->config.window, staged->device, staged->fact.counter);
+		if (staged->fact.verdict == NJ_KNOCK_ACCEPTED) {
+			knocks->counters.accepted++;
+			knocks->config.accepted(knocks->config.arg, &staged->fact);
+		} else {
+			knocks->counters.refused++;
+			knocks->config.refused(knocks->config.arg, &staged->fact);
+		}
+	}
+	stage_clear(knocks);
+}
+
+void nj_knocks_rolled_back(struct nj_knocks *knocks)
+{
+	knocks->counters.rolled_back += knocks->staged_count;
+	stage_clear(knocks);
+}
+
+void nj_knocks_forget(struct nj_knocks *knocks, uint32_t device)
+{
+	nj_keyring_forget(knocks->keyring, device);
+}
+
+const struct nj_knocks_counters *nj_knocks_counters(const struct nj_knocks *knocks)
+{
+	return &knocks->counters;
+}

@@ -1,0 +1,193 @@
+#include "crypto/crypto.h"
+#include "keeper/internal.h"
+
+#define WALK_PLACES 200000 /* of the hint table, a slice: a few milliseconds */
+
+/* ---- policies ---- */
+
+const struct nj_door_policy *nj_keeper_policy(const struct nj_keeper *keeper, const char *profile)
+{
+	const struct nj_keeper_policy *policy = nj_map_get(&keeper->policies, nj_view_str(profile));
+
+	return policy == NULL ? NULL : &policy->door;
+}
+
+enum nj_err nj_keeper_policy_set(struct nj_keeper *keeper, const struct nj_door_policy *door)
+{
+	struct nj_keeper_policy *policy = nj_map_get(&keeper->policies, nj_view_str(door->profile));
+	enum nj_err err;
+
+	if (policy != NULL) {
+		policy->door = *door;
+		return NJ_OK;
+	}
+	policy = calloc(1, sizeof(*policy));
+	if (policy == NULL)
+		return NJ_ERR_NO_MEMORY;
+	policy->door = *door;
+	err = nj_map_put(&keeper->policies, policy);
+	if (err != NJ_OK)
+		free(policy);
+	return err;
+}
+
+static enum nj_err policy_loaded(void *arg, const struct nj_door_policy *policy)
+{
+	return nj_keeper_policy_set(arg, policy);
+}
+
+enum nj_err nj_keeper_load_policies(struct nj_keeper *keeper)
+{
+	return nj_keeper_store_policy_each(keeper->store, policy_loaded, keeper);
+}
+
+/* ---- devices ---- */
+
+enum nj_err nj_keeper_admit(struct nj_keeper *keeper, const struct nj_keeper_device *row,
+			    const uint8_t root_key[NJ_KEY_BYTES])
+{
+	struct nj_window_device model = { .floor = row->floor, .kind = row->kind };
+	uint32_t device;
+	enum nj_err err;
+
+	if (keeper->window == NULL)
+		return NJ_OK;
+	memcpy(model.uid, row->uid, sizeof(model.uid));
+	nj_knock_derive_hint_key(root_key, row->uid, model.hint_key);
+	err = nj_window_add(keeper->window, &model, &device);
+	nj_wipe(&model, sizeof(model));
+	if (err == NJ_OK && row->kind <= NJ_PARTY_APPLICATION)
+		keeper->kinds[row->kind]++;
+	return err == NJ_ERR_EXISTS ? NJ_OK : err;
+}
+
+void nj_keeper_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
+{
+	uint32_t device;
+
+	if (keeper->window == NULL)
+		return;
+	device = nj_window_find(keeper->window, uid);
+	if (device == NJ_WINDOW_NO_DEVICE)
+		return;
+	keeper->kinds[nj_window_device(keeper->window, device)->kind]--;
+	nj_window_remove(keeper->window, device);
+	nj_knocks_forget(keeper->knocks, device);
+	nj_grants_end_uid(keeper->grants, uid, NJ_GRANT_REVOKED);
+}
+
+struct loading {
+	struct nj_keeper *keeper;
+	struct nj_why *why;
+};
+
+static enum nj_err device_loaded(void *arg, const struct nj_keeper_device *row)
+{
+	struct loading *loading = arg;
+	struct nj_keeper *keeper = loading->keeper;
+	uint8_t root_key[NJ_KEY_BYTES];
+	enum nj_err err;
+
+	if (row->state == NJ_DEVICE_PENDING || (row->state == NJ_DEVICE_REVOKED && !row->cut_done))
+		keeper->unsettled = true;
+	if (row->state != NJ_DEVICE_LIVE)
+		return NJ_OK;
+	err = nj_vault_open_root_key(keeper->vault, row->uid, row->epoch,
+				     nj_view_of(row->sealed_key, row->sealed_key_len), root_key);
+	if (err != NJ_OK)
+		return nj_why(loading->why, NJ_ERR_CORRUPT,
+			      "the sealed key of %s is damaged: restore a backup, or revoke it and add it anew",
+			      row->name);
+	err = nj_keeper_admit(keeper, row, root_key);
+	nj_wipe(root_key, sizeof(root_key));
+	return err == NJ_OK ? NJ_OK : nj_why(loading->why, err, "%s cannot be loaded: %s", row->name, nj_err_text(err));
+}
+
+static void hint_rebuilt(void *arg, const uint8_t hint[NJ_KNOCK_HINT_BYTES])
+{
+	struct nj_keeper *keeper = arg;
+
+	keeper->cloak->ops->rebuild_add(keeper->cloak, hint);
+}
+
+static void hint_entered(void *arg, const uint8_t hint[NJ_KNOCK_HINT_BYTES])
+{
+	struct nj_keeper *keeper = arg;
+
+	keeper->cloak->ops->hint_add(keeper->cloak, hint);
+}
+
+/* The filter is planned with room for what will be burnt and added until the next rebuild. */
+static uint64_t hints_expected(uint64_t hints)
+{
+	return hints + hints / 2 + 4096;
+}
+
+enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why)
+{
+	struct loading loading = { .keeper = keeper, .why = why };
+	uint64_t count = 0;
+	size_t expected;
+
+	NJ_TRY(nj_keeper_store_device_count(keeper->store, &count));
+	if (count > keeper->max_devices)
+		return nj_why(why, NJ_ERR_LIMIT, "%llu devices are stored, and the limit is %u: raise it",
+			      (unsigned long long)count, keeper->max_devices);
+	expected = (size_t)(count + count / 16);
+	NJ_TRY(nj_window_new(expected < keeper->max_devices ? expected : keeper->max_devices, keeper->max_devices,
+			     &keeper->window));
+	keeper->planned_hints = hints_expected(count * NJ_KNOCK_WINDOW);
+	NJ_TRY(keeper->cloak->ops->rebuild_begin(keeper->cloak, keeper->planned_hints));
+	nj_window_on_hint(keeper->window, hint_rebuilt, keeper);
+	keeper->unsettled = false;
+	NJ_TRY(nj_keeper_store_device_each(keeper->store, device_loaded, &loading));
+	nj_window_on_hint(keeper->window, hint_entered, keeper);
+	return keeper->cloak->ops->rebuild_end(keeper->cloak);
+}
+
+/* ---- the kernel's filter ---- */
+
+static bool rebuild_due(const struct nj_keeper *keeper)
+{
+	struct nj_cloak_stats stats = { 0 };
+	uint64_t hints = nj_window_hints(keeper->window);
+
+	keeper->cloak->ops->stats(keeper->cloak, &stats);
+	if (stats.hints_added * 16 <= stats.hint_bits)
+		return false;
+	/* Too full for its size. It helps when a quarter has left the window, or when more was asked for than planned.
+	 */
+	return stats.hints_added > hints + hints / 4 + 4096 || hints > keeper->planned_hints;
+}
+
+static void rebuild_start(struct nj_keeper *keeper)
+{
+	uint64_t expected = hints_expected(nj_window_hints(keeper->window));
+
+	keeper->planned_hints = expected;
+	if (keeper->cloak->ops->rebuild_begin(keeper->cloak, expected) != NJ_OK)
+		return;
+	nj_window_walk_begin(keeper->window, &keeper->walk);
+	keeper->rebuilding = true;
+}
+
+void nj_keeper_rebuild_step(struct nj_keeper *keeper)
+{
+	enum nj_err err;
+
+	if (!keeper->rebuilding) {
+		if (rebuild_due(keeper))
+			rebuild_start(keeper);
+		return;
+	}
+	err = nj_window_walk_step(keeper->window, &keeper->walk, WALK_PLACES, hint_rebuilt, keeper);
+	if (err == NJ_ERR_AGAIN)
+		return;
+	keeper->rebuilding = false;
+	/* The table grew: begin again with the next tick. */
+	if (err != NJ_OK)
+		return;
+	err = keeper->cloak->ops->rebuild_end(keeper->cloak);
+	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)
+		keeper->watch.cloak_failed(keeper->watch.arg, err);
+}

@@ -1,0 +1,341 @@
+#include "keeper/process.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/control.h"
+#include "identity/party.h"
+
+#define KNOCK_SOCKETS_MAX 32
+
+struct process {
+	struct nj_reactor *reactor;
+	struct nj_keeper *keeper;
+	struct nj_link *link;
+	struct nj_channel control;
+	bool control_up;
+	struct nj_admin_server *admin;
+	struct nj_udp udp[KNOCK_SOCKETS_MAX];
+	size_t udp_count;
+	struct nj_timer tick;
+	const struct nj_clock *clock;
+	bool had_gateway;
+	struct nj_log_brake forged;
+	struct nj_log_brake limited;
+	struct nj_log_brake cloak;
+};
+
+/* ---- what the keeper tells ---- */
+
+static void log_knock(void *arg, const struct nj_knock_fact *fact)
+{
+	const char *service = nj_service_name(fact->service);
+	bool accepted = fact->verdict == NJ_KNOCK_ACCEPTED;
+
+	NJ_LOG(accepted ? NJ_LOG_INFO : NJ_LOG_WARN, accepted ? "knock.accepted" : "knock.refused",
+	       NJ_S("customer", fact->customer), NJ_S(nj_party_kind_name(fact->kind), fact->name),
+	       NJ_A("source", &fact->source), NJ_S("service", service == NULL ? "unknown" : service),
+	       NJ_S("verdict", nj_knock_verdict_text(fact->verdict)), NJ_U("counter", fact->counter),
+	       NJ_U("grant_ms", fact->lifetime_ms));
+}
+
+static void log_braked(struct process *p, struct nj_log_brake *brake, const char *event,
+		       const struct nj_knock_fact *fact)
+{
+	uint64_t held_back;
+
+	if (nj_log_brake_pass(brake, p->clock, &held_back))
+		NJ_LOG(NJ_LOG_WARN, event, NJ_S("customer", fact->customer),
+		       NJ_S(nj_party_kind_name(fact->kind), fact->name), NJ_A("source", &fact->source),
+		       NJ_U("suppressed", held_back));
+}
+
+static void log_forged(void *arg, const struct nj_knock_fact *fact)
+{
+	struct process *p = arg;
+
+	log_braked(p, &p->forged, "knock.forged", fact);
+}
+
+static void log_limited(void *arg, const struct nj_knock_fact *fact)
+{
+	struct process *p = arg;
+
+	log_braked(p, &p->limited, "knock.limited", fact);
+}
+
+static void log_not_granted(void *arg, const struct nj_knock_fact *fact, enum nj_err err)
+{
+	NJ_LOG(NJ_LOG_WARN, "grant.failed", NJ_S(nj_party_kind_name(fact->kind), fact->name),
+	       NJ_A("source", &fact->source), NJ_E(err));
+}
+
+static void log_opened(void *arg, uint64_t grant_id)
+{
+	NJ_LOG(NJ_LOG_DEBUG, "grant.opened", NJ_U("grant", grant_id));
+}
+
+static void log_ended(void *arg, uint64_t grant_id, const struct nj_grant_spec *spec, enum nj_grant_end end)
+{
+	const char *event = end == NJ_GRANT_BOUND ? "bound" : end == NJ_GRANT_EXPIRED ? "grant.expired" : "grant.ended";
+
+	NJ_LOG(NJ_LOG_INFO, event, NJ_S("name", spec->name), NJ_A("source", &spec->source),
+	       NJ_S("service", nj_service_name(spec->service)), NJ_S("reason", nj_grant_end_text(end)));
+}
+
+static void log_store(void *arg, enum nj_err err)
+{
+	if (err == NJ_OK)
+		NJ_LOG(NJ_LOG_WARN, "store.works", NJ_S("meaning", "the door may open again"));
+	else
+		NJ_LOG(NJ_LOG_ERROR, "store.failed", NJ_E(err),
+		       NJ_S("meaning", "nothing opens until the keeper's store takes writes"));
+}
+
+static void log_cloak(void *arg, enum nj_err err)
+{
+	struct process *p = arg;
+	uint64_t held_back;
+
+	if (nj_log_brake_pass(&p->cloak, p->clock, &held_back))
+		NJ_LOG(NJ_LOG_ERROR, "cloak.failed", NJ_E(err), NJ_U("suppressed", held_back));
+}
+
+static void log_reconciled(void *arg, const char *name, const char *what)
+{
+	NJ_LOG(NJ_LOG_WARN, "reconciled", NJ_S("name", name), NJ_S("outcome", what));
+}
+
+/* ---- the gateway ---- */
+
+static void on_ack(void *arg, uint64_t grant_id)
+{
+	nj_keeper_ack(((struct process *)arg)->keeper, grant_id);
+}
+
+static void on_bound(void *arg, const struct nj_ipc_bound *bound)
+{
+	nj_keeper_bound(((struct process *)arg)->keeper, bound);
+}
+
+static void on_flow_end(void *arg, const struct nj_ipc_flow *flow)
+{
+	nj_keeper_flow_end(((struct process *)arg)->keeper, flow);
+}
+
+static bool on_audit(void *arg, const struct nj_ipc_audit *audit)
+{
+	return nj_keeper_gateway_audit(((struct process *)arg)->keeper, audit);
+}
+
+static void on_gone(void *arg, const char *violation)
+{
+	struct process *p = arg;
+
+	if (violation != NULL)
+		NJ_LOG(NJ_LOG_ERROR, "gateway.violation", NJ_S("what", violation));
+	else
+		NJ_LOG(NJ_LOG_INFO, "gateway.gone", NJ_U("grants", nj_keeper_grants(p->keeper)));
+	nj_keeper_gateway_gone(p->keeper);
+}
+
+static void gateway_connect(struct process *p, int fd)
+{
+	struct nj_x509_pair pair = { 0 };
+	struct nj_ipc_hello hello;
+	const char *ca_pem;
+	enum nj_err err = nj_keeper_server_pair(p->keeper, &pair, &ca_pem);
+
+	if (err == NJ_OK) {
+		hello.cert_pem = nj_view_str(pair.cert_pem);
+		hello.key_pem = nj_view_str(pair.key_pem);
+		hello.ca_pem = nj_view_str(ca_pem);
+		err = nj_link_ipc_connect(p->link, fd, &hello);
+		nj_x509_pair_done(&pair);
+	} else {
+		(void)close(fd);
+	}
+	if (err != NJ_OK) {
+		NJ_LOG(NJ_LOG_ERROR, "gateway.unreached", NJ_E(err));
+		return;
+	}
+	if (p->had_gateway)
+		nj_keeper_note(p->keeper, &(struct nj_audit_record){
+					      .event = NJ_AUDIT_RESTART, .subject = "gateway", .source = "keeper" });
+	p->had_gateway = true;
+	nj_keeper_gateway_here(p->keeper);
+}
+
+/* ---- the supervisor ---- */
+
+static void on_control(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
+{
+	struct process *p = channel->user;
+	uint8_t type = message.len == 1 ? message.data[0] : 0;
+
+	if (type == NJ_CONTROL_PEER && fd_count == 1) {
+		gateway_connect(p, fds[0]);
+		return;
+	}
+	for (size_t i = 0; i < fd_count; i++)
+		(void)close(fds[i]);
+	if (type == NJ_CONTROL_STOP)
+		nj_reactor_stop(p->reactor);
+	else
+		NJ_LOG(NJ_LOG_ERROR, "supervisor.unknown", NJ_U("message", type));
+}
+
+static void on_control_closed(struct nj_channel *channel)
+{
+	struct process *p = channel->user;
+
+	p->control_up = false;
+	NJ_LOG(NJ_LOG_ERROR, "supervisor.gone");
+	nj_reactor_stop(p->reactor);
+}
+
+/* ---- time and knocks ---- */
+
+static void rearm(struct process *p)
+{
+	nj_timer_arm(p->reactor, &p->tick, nj_keeper_wait_ms(p->keeper));
+}
+
+static void on_tick(struct nj_timer *timer)
+{
+	struct process *p = NJ_CONTAINER(timer, struct process, tick);
+
+	nj_keeper_tick(p->keeper);
+	rearm(p);
+}
+
+static void on_datagrams(struct nj_udp *udp, const struct nj_udp_datagram *datagrams, size_t count)
+{
+	struct process *p = udp->user;
+
+	nj_keeper_datagrams(p->keeper, datagrams, count);
+	rearm(p);
+}
+
+/* ---- start, end ---- */
+
+static void process_init(struct process *p, const struct nj_keeper_process_config *config)
+{
+	static const struct nj_log_brake brake = NJ_LOG_BRAKE(5, 10000);
+
+	*p = (struct process){ .clock = config->keeper.clock, .forged = brake, .limited = brake, .cloak = brake };
+	p->tick.on_timer = on_tick;
+	p->control = (struct nj_channel){ .on_message = on_control, .on_closed = on_control_closed, .user = p };
+}
+
+static enum nj_err open_keeper(struct process *p, const struct nj_keeper_process_config *config, struct nj_why *why)
+{
+	const struct nj_keeper_watch watch = {
+		.knock = log_knock,
+		.forged = log_forged,
+		.limited = log_limited,
+		.not_granted = log_not_granted,
+		.opened = log_opened,
+		.ended = log_ended,
+		.store = log_store,
+		.cloak_failed = log_cloak,
+		.reconciled = log_reconciled,
+		.arg = p,
+	};
+	const struct nj_link_events events = {
+		.ack = on_ack,
+		.bound = on_bound,
+		.flow_end = on_flow_end,
+		.audit = on_audit,
+		.gone = on_gone,
+		.arg = p,
+	};
+	struct nj_vault_report report = { 0 };
+
+	NJ_TRY(nj_keeper_open(&config->keeper, &p->keeper, &report, why));
+	if (report.degraded > 0)
+		NJ_LOG(NJ_LOG_ERROR, "vault.degraded", NJ_U("slots", report.slots), NJ_U("failed", report.degraded));
+	nj_keeper_watch(p->keeper, &watch);
+	NJ_TRY(nj_link_ipc_new(p->reactor, &events, &p->link));
+	nj_keeper_set_link(p->keeper, p->link);
+	return nj_keeper_start(p->keeper, config->cloak, why);
+}
+
+static enum nj_err open_sockets(struct process *p, const struct nj_keeper_process_config *config)
+{
+	if (config->knock_fd_count > KNOCK_SOCKETS_MAX)
+		return NJ_ERR_LIMIT;
+	for (size_t i = 0; i < config->knock_fd_count; i++) {
+		p->udp[i] = (struct nj_udp){ .on_datagrams = on_datagrams, .user = p };
+		NJ_TRY(nj_udp_start(p->reactor, &p->udp[i], config->knock_fds[i]));
+		p->udp_count++;
+	}
+	return nj_channel_start(p->reactor, &p->control, config->control_fd, NJ_CHANNEL_MAX_BYTES);
+}
+
+static enum nj_err open_all(struct process *p, const struct nj_keeper_process_config *config, struct nj_why *why)
+{
+	static const uint8_t ready = NJ_CONTROL_READY;
+	enum nj_err err;
+
+	NJ_TRY(nj_reactor_new(config->keeper.clock, &p->reactor));
+	NJ_TRY(open_keeper(p, config, why));
+	NJ_TRY(nj_admin_server_new(p->reactor, config->admin_fd, config->owner_uid, nj_keeper_verbs,
+				   nj_keeper_verb_count, p->keeper, &p->admin));
+	err = open_sockets(p, config);
+	if (err != NJ_OK)
+		return nj_why(why, err, "the knock sockets cannot be used: %s", nj_err_text(err));
+	p->control_up = true;
+	if (config->before_loop != NULL)
+		NJ_TRY(config->before_loop(config->before_loop_arg, why));
+	return nj_channel_send(&p->control, nj_view_of(&ready, 1));
+}
+
+/* Requests fail first, so that whoever waits for an answer gets it while the socket is still served. */
+static enum nj_err end_in_order(struct process *p)
+{
+	enum nj_err err;
+
+	nj_link_ipc_drop(p->link, NULL);
+	err = nj_keeper_stop(p->keeper);
+	if (err != NJ_OK)
+		NJ_LOG(NJ_LOG_ERROR, "stop.unrecorded", NJ_E(err));
+	return err;
+}
+
+static void process_done(struct process *p)
+{
+	for (size_t i = 0; i < p->udp_count; i++)
+		nj_udp_stop(&p->udp[i]);
+	nj_timer_cancel(&p->tick);
+	if (p->control_up)
+		nj_channel_stop(&p->control);
+	nj_admin_server_free(p->admin);
+	if (p->link != NULL)
+		p->link->ops->free(p->link);
+	nj_keeper_close(p->keeper);
+	nj_reactor_free(p->reactor);
+}
+
+enum nj_err nj_keeper_serve(const struct nj_keeper_process_config *config, struct nj_why *why)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	enum nj_err err;
+
+	if (p == NULL)
+		return NJ_ERR_NO_MEMORY;
+	process_init(p, config);
+	why->text[0] = '\0';
+	err = open_all(p, config, why);
+	if (err == NJ_OK) {
+		rearm(p);
+		err = nj_reactor_run(p->reactor);
+		if (end_in_order(p) != NJ_OK && err == NJ_OK)
+			err = NJ_ERR_IO;
+	}
+	process_done(p);
+	free(p);
+	if (err != NJ_OK && why->text[0] == '\0')
+		(void)nj_why(why, err, "the keeper cannot serve: %s", nj_err_text(err));
+	return err;
+}
