@@ -4,9 +4,7 @@
 #define NJ_DAEMON_INIT_H
 
 #include "daemon/paths.h"
-#include "identity/vault.h"
-
-#define NJ_SETUP_TOKEN_BYTES 40
+#include "keeper/init.h"
 
 struct nj_init_options {
 	const char *dir;   /* NULL: the system's places */
@@ -18,8 +16,7 @@ struct nj_init_options {
 /* Shown once; the caller wipes it. */
 struct nj_init_result {
 	struct nj_paths paths;
-	char setup_token[NJ_SETUP_TOKEN_BYTES];
-	char recovery_key[NJ_RECOVERY_TEXT_BYTES];
+	struct nj_keeper_init_result secrets;
 };
 
 /* NJ_ERR_EXISTS when there is a gateway already. Needs nj_crypto_init. */
