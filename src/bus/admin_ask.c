@@ -167,7 +167,7 @@ static enum nj_err read_error(struct ask *ask, const json_t *error)
 static enum nj_err read_answers(struct ask *ask, nj_admin_item_fn on_item, void *item_arg, json_t **out_ok)
 {
 	for (;;) {
-		json_t *answer;
+		json_t *answer = NULL;
 		json_t *part;
 		enum nj_err err;
 

@@ -36,7 +36,7 @@ static const struct nj_command *command_of(const char *first, const char *second
 /* The known word nearest to one that is not: a first word, or a second after `group`. */
 static const char *nearest_word(const char *word, const char *group)
 {
-	const char *names[MAX_NAMES];
+	const char *names[MAX_NAMES] = { NULL };
 	const char *nearest;
 	size_t count = 0;
 	size_t skip = group != NULL ? strlen(group) + 1 : 0;

@@ -99,7 +99,7 @@ static enum nj_err take_option(const struct nj_option_set *set, struct nj_args *
 	size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
 	const char *inlined = equals != NULL ? equals + 1 : NULL;
 	const struct nj_option *option = option_named(set, word, len);
-	const char *value;
+	const char *value = NULL;
 
 	if (option == NULL && len == 4 && inlined == NULL && strncmp(word, "help", 4) == 0) {
 		args->help = true;
