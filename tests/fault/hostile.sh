@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The gateway process in an attacker's hands (hostile.c): whatever it tries after it entered its sandbox is denied, the
+# ports stay silent, and a device still gets in. With users of their own and without.
+set -u
+export NJ_PROGRAM=${NJ_BUILD:?the build folder}/tests/fault/nightjar-hostile
+. "$(dirname "$0")/../integration/lib.sh"
+world nmap mosquitto_pub
+
+test_hostile() { # WHAT
+	local tried denied
+	rm -f "$tmp/log"
+	gateway_start
+	within 3000 grep -q 'hostile: [0-9]* attempts' "$tmp/log"
+	tried=$(sed -n 's/^hostile: \([0-9]*\) attempts/\1/p' "$tmp/log")
+	denied=$(grep -c '^hostile: .*: denied$' "$tmp/log")
+	is "$1: allowed" "" "$(grep 'ALLOWED$' "$tmp/log")"
+	is "$1: attempts denied" "${tried:-none were made}" "$denied"
+	is "$1: the gateway runs as uid" "$2" "$(awk '/^Uid:/ { print $2 }' "/proc/$worker/status")"
+	dark "$1"
+	succeeds "$1: a device gets in" publish d1 $GW4 dev/d1/t 1
+	gateway_status=$(gateway status)
+	gateway_stop
+	is "$1: nothing was written elsewhere" "" "$(ls -d /tmp/nightjar-hostile* 2> /dev/null)"
+}
+
+gateway_make
+enrol device d1
+test_hostile "one user" "$(id -u)"
+has "status says what one user means" 'not enforced against the gateway' "$gateway_status"
+printf 'users:\n  keeper: "64701"\n  gateway: "64702"\n' >> "$dir/nightjar.yaml"
+test_hostile "two users" 64702
+is "status then warns of" "" "$(grep 'not enforced' <<< "$gateway_status")"
+finish

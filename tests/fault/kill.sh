@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# kill -9 of a random process at a random moment, 20 times, with 10,000 devices and knocks going on. No door is ever
+# open to a stranger, and a device gets in again within two seconds.
+set -u
+. "$(dirname "$0")/../integration/lib.sh"
+world mosquitto_pub
+ROUNDS=${ROUNDS:-20}
+RANDOM=${SEED:=$$}
+echo "seed $SEED"
+
+gateway_make
+must gateway device import --count 10000 --prefix m --profile meter --out "$tmp/many"
+
+# Every try takes the next device: none reaches its own limit of knocks.
+next=0
+try() { # publishes by a fresh device, or fails within a second
+	next=$((next + 1))
+	timeout 1 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/many/m$next.cred" --to $GW4 \
+		--then mosquitto_pub $PSK -t "dev/m$next/t" -m 1 > /dev/null 2>&1
+}
+load() { # a light load, by devices of its own
+	local i
+	for i in $(seq 5001 10000); do
+		timeout 1 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/many/m$i.cred" --to $GW4 --then true
+		sleep 0.05
+	done > /dev/null 2>&1
+}
+# What a stranger sees while things break: one word a probe. "refused" is a machine without a gateway.
+watch_door() { while sleep 0.05; do reach "$FAR" $GW4; done; }
+
+gateway_start
+load &
+loader=$!
+watch_door > "$tmp/door" &
+watcher=$!
+worst=0
+declare -A killed
+for round in $(seq "$ROUNDS"); do
+	names=(supervisor keeper gateway)
+	name=${names[RANDOM % 3]}
+	case $name in
+	supervisor) victim=$supervisor ;;
+	keeper) victim=$keeper ;;
+	gateway) victim=$worker ;;
+	esac
+	sleep 0.$((RANDOM % 1000 + 1000))
+	kill -9 "$victim"
+	began=$(now_ms)
+	killed[$name]=$((${killed[$name]:-0} + 1))
+	if [ $name = supervisor ]; then
+		wait "$victim" 2> /dev/null
+		gateway_start
+	fi
+	within 10000 try || { echo "WRONG round $round: no way in"; failures=$((failures + 1)); }
+	took=$(($(now_ms) - began))
+	[ $took -le $worst ] || worst=$took
+	echo "      round $round: $name killed, in again after $took ms"
+	within 5000 children
+done
+kill $loader $watcher
+wait $loader $watcher 2> /dev/null
+echo "      killed: ${!killed[*]} ${killed[*]}; a stranger saw: $(sort "$tmp/door" | uniq -c | paste -sd,)"
+at_most "the longest way in, ms" 2000 $worst
+is "times a stranger saw an open door" 0 "$(grep -vcE '^(silent|refused)$' "$tmp/door")"
+is "the door at the end" silent "$(reach "$FAR" $GW4)"
+gateway_stop
+has "the audit log" '^whole' "$(gateway audit verify)"
+finish

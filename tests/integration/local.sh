@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The local listener: stock clients on loopback and on a Unix socket, without a knock, with any client id, user name
+# and password. Without a cloak it listens nowhere else.
+set -u
+. "$(dirname "$0")/lib.sh"
+world mosquitto_pub mosquitto_sub
+gateway_make
+must gateway profile set bench --publish '#' --subscribe '#'
+must gateway application add bench --profile bench --out "$tmp/bench.cred"
+enrol application office
+PORT=11883
+
+sub() { # FILE OPTIONS…: in the background, subscribed when this returns
+	local file=$tmp/$1
+	shift
+	: > "$file"
+	in_gw stdbuf -oL mosquitto_sub -d -F 'got %t %q %r %p' -W 10 "$@" > "$file" 2>&1 &
+	subscriber=$!
+	within 5000 grep -q '^Subscribed' "$file"
+}
+pub() { in_gw mosquitto_pub "$@"; }
+
+test_version() { # mqttv311|mqttv5 WHERE…
+	local v=$1 qos id=0
+	shift
+	local at=("$@" -V "$v")
+	for qos in 0 1 2; do
+		sub $v.$qos "${at[@]}" -t "t/+/$qos" -q $qos -C 1 -i "any id $qos" -u anybody -P anything
+		succeeds "$v QoS $qos published ($1)" pub "${at[@]}" -t t/a/$qos -q $qos -m "qos $qos"
+		wait $subscriber
+		is "$v QoS $qos arrives" "got t/a/$qos $qos 0 qos $qos" "$(grep ^got "$tmp/$v.$qos")"
+	done
+	pub "${at[@]}" -t t/kept -r -q 1 -m kept
+	sub $v.kept "${at[@]}" -t t/kept -q 1 -C 1
+	wait $subscriber
+	is "$v retained" "got t/kept 1 1 kept" "$(grep ^got "$tmp/$v.kept")"
+	pub "${at[@]}" -t t/kept -r -n
+	test_will "$v" "$@"
+}
+test_will() { # mqttv311|mqttv5 WHERE…
+	local v=$1 dying
+	shift
+	local at=("$@" -V "$v")
+	sub $v.dying "${at[@]}" -t none --will-topic t/will --will-payload gone --will-qos 1
+	dying=$(pgrep -P $subscriber -x mosquitto_sub || echo $subscriber)
+	sub $v.will "${at[@]}" -t t/will -q 1 -C 1
+	kill -9 $dying
+	wait $subscriber
+	is "$v will" "got t/will 1 0 gone" "$(grep ^got "$tmp/$v.will")"
+}
+test_rights() {
+	local said
+	said=$(in_gw mosquitto_sub -d -h 127.0.0.1 -p $((PORT + 1)) -t 'cmd/#' -W 5 2>&1)
+	has "the application's profile holds" '128|denied' "$said"
+}
+test_elsewhere() {
+	local place
+	for place in 0.0.0.0:11883 $GW4:11883 "[::]:11883"; do
+		refused "serve --local on $place" 'loopback|local' \
+			timeout 10 ip netns exec "$GW" "$NJ" serve --dir "$dir" --local "mqtt=$place,as=bench"
+		cp "$dir/nightjar.yaml" "$tmp/config"
+		printf 'local:\n  - service: mqtt\n    address: "%s"\n    as: bench\n    cloak: none\n' "$place" \
+			>> "$dir/nightjar.yaml"
+		refused "check of $place without a cloak" 'loopback' gateway check
+		refused "serve of $place without a cloak" 'loopback' timeout 10 ip netns exec "$GW" "$NJ" serve --dir "$dir"
+		cp "$tmp/config" "$dir/nightjar.yaml"
+	done
+}
+
+test_elsewhere
+# 1883 is a cloaked port of the defaults too: the loopback listener must live beside it.
+gateway_start --local mqtt=127.0.0.1:$PORT,as=bench --local "mqtt=[::1]:$PORT,as=bench" \
+	--local mqtt=127.0.0.1:$((PORT + 1)),as=office --local "mqtt=unix:$tmp/local.sock,as=bench"
+test_version mqttv311 -h 127.0.0.1 -p $PORT
+test_version mqttv5 -h ::1 -p $PORT
+test_version mqttv5 --unix "$tmp/local.sock"
+test_rights
+is "the local port from outside" "refused" "$(in_out "$PACKET" reach $GW4 $PORT)"
+gateway_stop
+gateway_start --local mqtt=127.0.0.1:1883,as=bench
+succeeds "a local listener on the port of a cloaked service" pub -h 127.0.0.1 -p 1883 -t t/a -m 1
+is "which stays silent" silent "$(in_out "$PACKET" reach $GW4 1883)"
+gateway_stop
+finish

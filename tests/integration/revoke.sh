@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Revocation cuts a live session within a second, and what was revoked knocks in vain. Others stay.
+set -u
+. "$(dirname "$0")/lib.sh"
+world mosquitto_pub mosquitto_sub
+gateway_make
+enrol device d1 d2
+enrol application office other
+gateway_start
+
+gone() { [ ! -d /proc/$1 ]; }
+connected() { [ "$(ss_count)" -ge "$1" ]; }
+ss_count() { in_out ss -Htn state established "dport = :$MQTTS" | wc -l; }
+
+cut() { # device|application NAME TOPIC
+	local began before
+	subscribe "$2" $GW4 "$3" --will-topic dev/none --will-payload x
+	before=$(ss_count)
+	began=$(now_ms)
+	has "$1 revoke says so" cut "$(gateway "$1" revoke "$2")"
+	within 3000 fewer "$before"
+	at_most "$1: the session is cut within ms" 1000 $(($(now_ms) - began))
+	kill $subscriber 2> /dev/null
+	wait $subscriber 2> /dev/null
+	knock "$2" $GW4 true
+	is "$1: a later knock: the port" silent "$(reach "$OUT" $GW4)"
+	is "$1: it is shown as" revoked "$(gateway "$1" show "$2" --json | jq -r .state)"
+	refused "$1: it cannot be revoked twice without a word" 'revoked' gateway "$1" revoke "$2"
+}
+fewer() { [ "$(ss_count)" -lt "$1" ]; }
+
+subscribe other $GW4 'dev/#' -C 1 -W 30
+others=$subscriber
+cut device d1 'cmd/d1/#'
+cut application office 'dev/#'
+publish d2 $GW4 dev/d2/t still
+wait $others
+is "another's session goes on" "got dev/d2/t still" "$(grep ^got "$tmp/other.got")"
+gateway_stop
+gateway_start
+knock d1 $GW4 true
+is "after a restart: the port" silent "$(reach "$OUT" $GW4)"
+is "its knocks accepted in all" 1 "$(accepted d1)"
+must gateway_stop
+must gateway device revoke d2
+gateway_start
+knock d2 $GW4 true
+is "revoked while stopped: the port" silent "$(reach "$OUT" $GW4)"
+gateway_stop
+finish
