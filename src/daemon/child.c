@@ -80,7 +80,7 @@ static bool kept_variable(const char *variable)
 	const char *equals = strchr(variable, '=');
 	size_t len = equals == NULL ? 0 : (size_t)(equals - variable);
 
-	return len > 12 && strncmp(variable + len - 12, "SAN_OPTIONS", 11) == 0;
+	return len > 11 && strncmp(variable + len - 11, "SAN_OPTIONS", 11) == 0;
 }
 
 /* Nothing of the caller's environment but what steers a sanitizer. */
