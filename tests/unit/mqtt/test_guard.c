@@ -1,0 +1,254 @@
+/* What the broker refuses: rights, checked again whenever something is delivered, and limits of memory. */
+#include "unit/mqtt/client.h"
+
+#define V4 NJ_MQTT_V311
+#define V5 NJ_MQTT_V5
+
+/* --- rights --- */
+
+static void what_is_not_allowed_is_said(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *d = joined(&gate, DAVE, V5, "d");
+	struct peer *old = joined(&gate, DAVE, V4, "old");
+	assert_int_equal(subscribe(d, "other/#", 1), NJ_MQTT_R_NOT_AUTHORIZED);
+	assert_int_equal(subscribe(old, "#", 1), 0x80);
+	assert_int_equal(subscribe(d, "cmd/secret/#", 1), NJ_MQTT_R_NOT_AUTHORIZED);
+	assert_int_equal(gate.denied, 3);
+	publish(d, "dev/other/x", "x", 1, 1);
+	assert_int_equal(expect_ack(d, NJ_MQTT_PUBACK, 1), NJ_MQTT_R_NOT_AUTHORIZED);
+	publish(d, "dev/other/x", "x", 2, 1);
+	assert_int_equal(expect_ack(d, NJ_MQTT_PUBREC, 1), NJ_MQTT_R_NOT_AUTHORIZED);
+	publish(d, "dev/other/x", "x", 0, 0);
+	expect_nothing(d);
+	publish(d, "dev/other/x", "x", 0, 0);
+	expect_closed_with(d, NJ_MQTT_R_NOT_AUTHORIZED);
+	publish(old, "dev/dave/x", "x", 1, 1);
+	expect_ack(old, NJ_MQTT_PUBACK, 1);
+	publish(old, "dev/other/x", "x", 0, 0);
+	expect_nothing(old);
+	publish(old, "dev/other/x", "x", 1, 2);
+	expect_closed(old);
+	struct peer *w = peer_open(&gate, DAVE, V5);
+	struct nj_mqtt_packet hello = with_will(w, "dev/other", 0, 0);
+	assert_int_equal(connect_with(w, &hello)->as.connack.code, NJ_MQTT_R_NOT_AUTHORIZED);
+	peer_close(d);
+	peer_close(old);
+	peer_close(w);
+	gate_close(&gate);
+}
+
+static void a_part_that_is_denied_is_not_delivered(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *d = joined(&gate, DAVE, V5, "d");
+	retain(a, "cmd/secret/r", "kept");
+	retain(a, "cmd/r", "kept");
+	assert_int_equal(subscribe(d, "cmd/#", 1), 1);
+	expect_message(d, "cmd/r", "kept", 0);
+	publish(a, "cmd/secret/1", "x", 0, 0);
+	publish(a, "cmd/1", "y", 0, 0);
+	expect_message(d, "cmd/1", "y", 0);
+	expect_nothing(d);
+	peer_close(a);
+	peer_close(d);
+	gate_close(&gate);
+}
+
+static void a_right_that_is_taken_acts_at_once(void **state)
+{
+	static const struct nj_rights_rule less[] = { { NJ_SUBSCRIBE, false, "cmd/{device}" } };
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *d = peer_open(&gate, DAVE, V5);
+	struct nj_mqtt_packet hello = with_will(d, "dev/dave/w", 0, 50);
+	assert_int_equal(connect_with(d, &hello)->as.connack.code, 0);
+	subscribe(a, "dev/#", 0);
+	assert_int_equal(subscribe(d, "cmd/#", 1), 1);
+	assert_int_equal(subscribe(d, "cmd/dave", 1), 1);
+	peer_close(d);
+	expect_message(a, "dev/dave/w", "died", 0);
+	publish(a, "cmd/1", "queued before", 1, 1);
+	expect_ack(a, NJ_MQTT_PUBACK, 1);
+	publish(a, "cmd/dave", "still mine", 1, 2);
+	expect_ack(a, NJ_MQTT_PUBACK, 2);
+	gate_party(&gate, DAVE, "acme", "dave", less, 1);
+	d = peer_open(&gate, DAVE, V5);
+	assert_true(join(d, "w", false, 50));
+	expect_message(d, "cmd/dave", "still mine", 1);
+	publish(a, "cmd/1", "after", 0, 0);
+	publish(a, "cmd/dave", "after", 0, 0);
+	expect_message(d, "cmd/dave", "after", 0);
+	expect_nothing(d);
+	peer_close(d);
+	peer_close(a);
+	gate_close(&gate);
+}
+
+static void a_will_is_checked_when_it_is_published(void **state)
+{
+	static const struct nj_rights_rule none[] = { { NJ_SUBSCRIBE, false, "cmd/#" } };
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	subscribe(a, "dev/#", 0);
+	struct peer *d = with_will_joined(&gate, DAVE, "dev/dave/w", 0, 0);
+	gate_party(&gate, DAVE, "acme", "dave", none, 1);
+	peer_close(d);
+	expect_nothing(a);
+	assert_int_equal(gate.denied, 1);
+	peer_close(a);
+	gate_close(&gate);
+}
+
+static void a_cut_party_is_gone(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	subscribe(a, "#", 0);
+	struct peer *d = with_will_joined(&gate, DAVE, "dev/dave/w", 0, 100);
+	struct peer *d2 = peer_open(&gate, DAVE, V5);
+	subscribe(d, "cmd/#", 1);
+	gate.parties[DAVE].revoked = true;
+	publish(a, "cmd/1", "x", 1, 1);
+	expect_message(a, "cmd/1", "x", 0);
+	expect_ack(a, NJ_MQTT_PUBACK, 1);
+	nj_mqtt_cut(gate.broker, gate.parties[DAVE].uid);
+	expect_closed(d);
+	expect_closed(d2);
+	assert_int_equal(gate.last_close, NJ_CLOSE_REVOKED);
+	expect_nothing(a);
+	assert_int_equal(nj_mqtt_counters_of(gate.broker).sessions, 1);
+	struct peer *again = peer_open(&gate, DAVE, V5);
+	struct nj_mqtt_packet hello = connect_packet(again, "d", true);
+	assert_int_equal(connect_with(again, &hello)->as.connack.code, NJ_MQTT_R_NOT_AUTHORIZED);
+	peer_close(a);
+	peer_close(d);
+	peer_close(d2);
+	peer_close(again);
+	gate_close(&gate);
+}
+
+/* --- no room --- */
+
+static void a_client_that_does_not_read_loses_qos_0_alone(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	limits.max_queued_messages = 1000;
+	limits.max_queued_bytes = 1 << 24;
+	limits.max_memory_bytes = 1 << 26;
+	gate_open_with(&gate, &limits);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *b = joined(&gate, BOB, V5, "b");
+	char big[2001];
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	int size = 4096;
+	subscribe(b, "t/0", 0);
+	subscribe(b, "t/1", 1);
+	assert_int_equal(setsockopt(b->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+	for (int i = 0; i < 300; i++)
+		publish(a, "t/0", big, 0, 0);
+	uint64_t dropped = nj_mqtt_counters_of(gate.broker).messages_dropped;
+	assert_true(dropped > 0);
+	for (uint16_t i = 1; i <= 8; i++) {
+		publish(a, "t/1", big, 1, i);
+		expect_ack(a, NJ_MQTT_PUBACK, i);
+	}
+	assert_int_equal(nj_mqtt_counters_of(gate.broker).messages_dropped, dropped);
+	for (uint64_t i = 0; i < 300 - dropped; i++)
+		expect_message(b, "t/0", big, 0);
+	for (int i = 0; i < 8; i++) {
+		uint16_t id = expect_message(b, "t/1", big, 1)->packet_id;
+		acknowledge(b, NJ_MQTT_PUBACK, id);
+	}
+	peer_close(a);
+	peer_close(b);
+	gate_close(&gate);
+}
+
+static void at_the_memory_ceiling_messages_are_refused(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	limits.max_queued_messages = 1000;
+	limits.max_queued_bytes = 1 << 24;
+	limits.max_memory_bytes = 24 * 1024;
+	gate_open_with(&gate, &limits);
+	struct peer *b = peer_open(&gate, BOB, V5);
+	join(b, "b", true, 100);
+	subscribe(b, "t", 1);
+	peer_close(b);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *old = joined(&gate, ALICE, V4, "old");
+	char big[2001];
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	uint8_t code = 0;
+	for (uint16_t i = 1; i <= 20 && code == 0; i++) {
+		publish(a, "t", big, 1, i);
+		advance(&gate, 100);
+		code = expect_ack(a, NJ_MQTT_PUBACK, i);
+	}
+	assert_int_equal(code, NJ_MQTT_R_QUOTA_EXCEEDED);
+	publish(old, "t", big, 1, 1);
+	expect_closed(old);
+	assert_true(nj_mqtt_counters_of(gate.broker).memory_bytes <= limits.max_memory_bytes);
+	peer_close(a);
+	peer_close(old);
+	gate_close(&gate);
+}
+
+static void what_is_too_large_for_a_client_is_not_sent(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *b = peer_open(&gate, BOB, V5);
+	struct nj_mqtt_packet hello = connect_packet(b, "b", true);
+	nj_mqtt_set_number(&hello.properties, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, 20);
+	assert_int_equal(connect_with(b, &hello)->as.connack.code, 0);
+	subscribe(b, "t", 1);
+	publish(a, "t", "123456789012", 1, 1);
+	publish(a, "t", "1234567890123", 1, 2);
+	publish(a, "t", "short", 1, 3);
+	expect_message(b, "t", "123456789012", 1);
+	expect_message(b, "t", "short", 1);
+	expect_nothing(b);
+	peer_close(a);
+	peer_close(b);
+	gate_close(&gate);
+}
+
+static void closing_says_goodbye(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	nj_mqtt_broker_close(gate.broker);
+	expect_closed_with(a, NJ_MQTT_R_SHUTTING_DOWN);
+	peer_close(a);
+	gate_close(&gate);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_allowed_is_said),
+		cmocka_unit_test(a_part_that_is_denied_is_not_delivered),
+		cmocka_unit_test(a_right_that_is_taken_acts_at_once),
+		cmocka_unit_test(a_will_is_checked_when_it_is_published),
+		cmocka_unit_test(a_cut_party_is_gone),
+		cmocka_unit_test(a_client_that_does_not_read_loses_qos_0_alone),
+		cmocka_unit_test(at_the_memory_ceiling_messages_are_refused),
+		cmocka_unit_test(what_is_too_large_for_a_client_is_not_sent),
+		cmocka_unit_test(closing_says_goodbye),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
