@@ -396,4 +396,27 @@ static inline const struct nj_mqtt_publish *expect_message(struct peer *peer, co
 	return m;
 }
 
+/* Client "w" with a will; it does not start clean. */
+static inline struct nj_mqtt_packet with_will(struct peer *peer, const char *topic, uint32_t delay_s, uint32_t expiry_s)
+{
+	struct nj_mqtt_packet packet = connect_packet(peer, "w", false);
+	packet.as.connect.has_will = true;
+	packet.as.connect.will_topic = nj_view_str(topic);
+	packet.as.connect.will_payload = nj_view_str("died");
+	if (delay_s > 0)
+		nj_mqtt_set_number(&packet.as.connect.will, NJ_MQTT_P_WILL_DELAY, delay_s);
+	if (expiry_s > 0)
+		nj_mqtt_set_number(&packet.properties, NJ_MQTT_P_SESSION_EXPIRY, expiry_s);
+	return packet;
+}
+
+static inline struct peer *with_will_joined(struct gate *gate, size_t party, const char *topic, uint32_t delay_s,
+					    uint32_t expiry_s)
+{
+	struct peer *peer = peer_open(gate, party, V5);
+	struct nj_mqtt_packet hello = with_will(peer, topic, delay_s, expiry_s);
+	assert_int_equal(connect_with(peer, &hello)->as.connack.code, 0);
+	return peer;
+}
+
 #endif
