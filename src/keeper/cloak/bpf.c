@@ -16,12 +16,18 @@
 _Static_assert(sizeof(struct nj_cloak_key) == 24, "keys are compared whole: no padding");
 _Static_assert(sizeof(struct nj_cloak_counters) == 64, "one cache line a CPU");
 
+/* The part of a hint array that is in use, mapped: memory follows the number of devices, not the ceiling. */
+struct hint_view {
+	uint64_t *words; /* NULL: not mapped */
+	size_t bytes;
+};
+
 struct bpf_cloak {
 	struct nj_cloak cloak;
 	struct nj_cloak_fds fds;
 	struct nj_cloak_control *control;
-	uint64_t *hints; /* both arrays */
-	uint64_t hint_words;
+	struct hint_view views[2];
+	uint64_t hint_words; /* of one array, whole */
 	struct nj_cloak_counters *counters;
 	uint32_t cpus;
 	bool building;
@@ -129,24 +135,23 @@ static enum nj_err bpf_renew(struct nj_cloak *cloak, uint64_t now_boot_ns)
 	return NJ_OK;
 }
 
-static void set_bit(struct bpf_cloak *b, const struct nj_cloak_hint_array *array, uint32_t position)
+static void set_bit(const struct hint_view *view, uint64_t mask, uint32_t position)
 {
-	uint64_t bit = position & array->mask;
+	uint64_t bit = position & mask;
 
-	__atomic_fetch_or(&b->hints[array->first_word + bit / WORD_BITS], UINT64_C(1) << bit % WORD_BITS,
-			  __ATOMIC_RELAXED);
+	__atomic_fetch_or(&view->words[bit / WORD_BITS], UINT64_C(1) << bit % WORD_BITS, __ATOMIC_RELAXED);
 }
 
 static void add_to(struct bpf_cloak *b, unsigned which, const uint8_t hint[8])
 {
-	const struct nj_cloak_hint_array *array = &b->control->hints[which];
+	uint64_t mask = b->control->hints[which].mask;
 	__u64 value;
 	uint64_t hash;
 
 	memcpy(&value, hint, sizeof(value));
 	hash = nj_cloak_hint_hash(value, b->control->seed);
-	set_bit(b, array, (uint32_t)hash);
-	set_bit(b, array, (uint32_t)(hash >> 32));
+	set_bit(&b->views[which], mask, (uint32_t)hash);
+	set_bit(&b->views[which], mask, (uint32_t)(hash >> 32));
 	b->added[which]++;
 }
 
@@ -168,7 +173,7 @@ static void bpf_hint_add(struct nj_cloak *cloak, const uint8_t hint[8])
 {
 	struct bpf_cloak *b = of(cloak);
 
-	if (b->control->hints[active(b)].mask != 0)
+	if (b->views[active(b)].words != NULL)
 		add_to(b, active(b), hint);
 	bpf_rebuild_add(cloak, hint);
 }
@@ -183,13 +188,48 @@ static uint64_t array_bits(const struct bpf_cloak *b, uint64_t expected)
 	return bits;
 }
 
+static void unmap(void *at, size_t bytes)
+{
+	if (at)
+		munmap(at, bytes);
+}
+
+static enum nj_err map_shared(int fd, uint64_t offset, size_t bytes, int access, void **out_at)
+{
+	void *at = mmap(NULL, bytes, access, MAP_SHARED, fd, (off_t)offset);
+
+	if (at == MAP_FAILED)
+		return nj_err_from_errno(errno);
+	*out_at = at;
+	return NJ_OK;
+}
+
+static void unmap_view(struct hint_view *view)
+{
+	unmap(view->words, view->bytes);
+	*view = (struct hint_view){ 0 };
+}
+
+static enum nj_err map_view(struct bpf_cloak *b, unsigned which, uint64_t bits)
+{
+	uint64_t offset = b->control->hints[which].first_word * sizeof(uint64_t);
+	void *at = NULL;
+
+	unmap_view(&b->views[which]);
+	NJ_TRY(map_shared(b->fds.fd[NJ_CLOAK_FD_HINTS], offset, bits / 8, PROT_READ | PROT_WRITE, &at));
+	b->views[which] = (struct hint_view){ .words = at, .bytes = bits / 8 };
+	return NJ_OK;
+}
+
 static enum nj_err bpf_rebuild_begin(struct nj_cloak *cloak, uint64_t expected)
 {
 	struct bpf_cloak *b = of(cloak);
 	unsigned next = !active(b);
 	uint64_t bits = array_bits(b, expected);
 
-	memset(&b->hints[b->control->hints[next].first_word], 0, bits / 8);
+	b->building = false;
+	NJ_TRY(map_view(b, next, bits));
+	memset(b->views[next].words, 0, bits / 8);
 	publish(&b->control->hints[next].mask, bits - 1);
 	b->added[next] = 0;
 	b->building = true;
@@ -204,6 +244,7 @@ static enum nj_err bpf_rebuild_end(struct nj_cloak *cloak)
 		return NJ_ERR_STATE;
 	publish(&b->control->active, !active(b));
 	b->building = false;
+	unmap_view(&b->views[!active(b)]);
 	return NJ_OK;
 }
 
@@ -227,18 +268,13 @@ static void bpf_stats(struct nj_cloak *cloak, struct nj_cloak_stats *out_stats)
 	*out_stats = sum;
 }
 
-static void unmap(void *at, size_t bytes)
-{
-	if (at)
-		munmap(at, bytes);
-}
-
 static void bpf_free(struct nj_cloak *cloak)
 {
 	struct bpf_cloak *b = of(cloak);
 
 	unmap(b->control, sizeof(*b->control));
-	unmap(b->hints, 2 * b->hint_words * sizeof(*b->hints));
+	unmap_view(&b->views[0]);
+	unmap_view(&b->views[1]);
 	unmap(b->counters, b->cpus * sizeof(*b->counters));
 	free(b);
 }
@@ -273,16 +309,6 @@ static enum nj_err check_map(int fd, enum bpf_map_type type, size_t value_bytes,
 	return NJ_OK;
 }
 
-static enum nj_err map_shared(int fd, size_t bytes, int access, void **out_at)
-{
-	void *at = mmap(NULL, bytes, access, MAP_SHARED, fd, 0);
-
-	if (at == MAP_FAILED)
-		return nj_err_from_errno(errno);
-	*out_at = at;
-	return NJ_OK;
-}
-
 static enum nj_err check_tables(struct bpf_cloak *b)
 {
 	uint32_t entries;
@@ -298,19 +324,18 @@ static enum nj_err map_arrays(struct bpf_cloak *b)
 	void *at = NULL;
 
 	NJ_TRY(check_map(fd[NJ_CLOAK_FD_CONTROL], BPF_MAP_TYPE_ARRAY, sizeof(*b->control), &ones));
-	NJ_TRY(check_map(fd[NJ_CLOAK_FD_HINTS], BPF_MAP_TYPE_ARRAY, sizeof(*b->hints), &words));
+	NJ_TRY(check_map(fd[NJ_CLOAK_FD_HINTS], BPF_MAP_TYPE_ARRAY, sizeof(uint64_t), &words));
 	NJ_TRY(check_map(fd[NJ_CLOAK_FD_COUNTERS], BPF_MAP_TYPE_ARRAY, sizeof(*b->counters), &cpus));
 	if (words < 2 * ARRAY_BITS_MIN / WORD_BITS)
 		return NJ_ERR_STATE;
-	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_CONTROL], sizeof(*b->control), PROT_READ | PROT_WRITE, &at));
+	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_CONTROL], 0, sizeof(*b->control), PROT_READ | PROT_WRITE, &at));
 	b->control = at;
-	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_HINTS], words * sizeof(*b->hints), PROT_READ | PROT_WRITE, &at));
-	b->hints = at;
 	b->hint_words = words / 2;
-	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_COUNTERS], cpus * sizeof(*b->counters), PROT_READ, &at));
+	NJ_TRY(map_shared(fd[NJ_CLOAK_FD_COUNTERS], 0, cpus * sizeof(*b->counters), PROT_READ, &at));
 	b->counters = at;
 	b->cpus = cpus;
-	return NJ_OK;
+	uint64_t mask = b->control->hints[active(b)].mask;
+	return mask == 0 ? NJ_OK : map_view(b, active(b), mask + 1);
 }
 
 enum nj_err nj_cloak_bpf_from_fds(const struct nj_cloak_fds *fds, struct nj_cloak **out_cloak)
