@@ -194,9 +194,6 @@ static enum nj_err settle(struct nj_db *db, uint32_t version)
 	sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 	sqlite3_randomness(sizeof(seed), &seed);
 	NJ_TRY(migrate(db, version));
-	/* Opens the WAL and takes the lock, if no migration did. */
-	NJ_TRY(nj_db_begin(db));
-	NJ_TRY(nj_db_commit(db));
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	return NJ_OK;
 }

@@ -160,6 +160,15 @@ static void edit(struct fixture *f, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static void edit_and_die(struct fixture *f, const char *sql)
+{
+	sqlite3 *db;
+
+	if (sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, real_vfs->zName) == SQLITE_OK &&
+	    sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		kill(getpid(), SIGKILL);
+}
+
 static void poke(struct fixture *f, off_t at, const char *bytes, size_t len)
 {
 	int fd = open(f->path, O_WRONLY);
@@ -250,25 +259,51 @@ static void cut_short(void **state)
 	refused(f, NJ_ERR_CORRUPT, "restore");
 }
 
-static void in_use(void **state)
+/* Another process asks for the store: busy, and it says why. */
+static void ask_from_outside(struct fixture *f)
 {
-	struct fixture *f = *state;
-	struct nj_keeper_store *store = create_keeper(f);
 	pid_t child = fork();
 	int status;
 
 	if (child == 0) {
 		struct nj_keeper_store *second = NULL;
 		struct nj_why why;
+		enum nj_err err = nj_keeper_store_open(f->path, NJ_STORE_OPEN, &second, &why);
 
-		_exit(nj_keeper_store_open(f->path, NJ_STORE_OPEN, &second, &why) == NJ_ERR_BUSY &&
-			      strstr(why.text, "running") != NULL
-			  ? 0
-			  : 1);
+		_exit(err == NJ_ERR_BUSY && strstr(why.text, "running") != NULL ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+}
+
+static void in_use(void **state)
+{
+	struct nj_keeper_store *store = create_keeper(*state);
+
+	ask_from_outside(*state);
 	nj_keeper_store_close(store);
+	store = open_keeper(*state);
+	ask_from_outside(*state);
+	nj_keeper_store_close(store);
+}
+
+/* The newer version stands in the WAL alone: refusing must not move it into the database. */
+static void newer_in_the_wal(void **state)
+{
+	struct fixture *f = *state;
+	pid_t child;
+	int status;
+
+	fill(f, 1);
+	child = fork();
+	if (child == 0) {
+		edit_and_die(f, "PRAGMA user_version = 1000");
+		_exit(1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	refused(f, NJ_ERR_NEWER, "newer Nightjar");
+	refused(f, NJ_ERR_NEWER, "newer Nightjar");
 }
 
 /* ---- crashes ---- */
@@ -480,6 +515,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(newer),
+		TEST(newer_in_the_wal),
 		TEST(foreign),
 		TEST(damaged),
 		TEST(cut_short),
