@@ -38,7 +38,7 @@ enum nj_err nj_run_audit_verify(struct nj_cli *cli)
 		nj_print_json(ok);
 	else
 		printf("%swhole%s: %" JSON_INTEGER_FORMAT " records (%" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
-		       "), %" JSON_INTEGER_FORMAT " signed checkpoints\n",
+		       "), signed checkpoints: %" JSON_INTEGER_FORMAT "\n",
 		       nj_tone(stdout, NJ_TONE_GOOD), nj_tone_end(stdout),
 		       json_integer_value(json_object_get(ok, "records")),
 		       json_integer_value(json_object_get(ok, "first_seq")),

@@ -23,8 +23,8 @@ static void tell_init(const struct nj_cli *cli, const struct nj_init_result *mad
 	printf("A new gateway is made.\n\n");
 	printf("  configuration  %s\n  keeper         %s\n  gateway        %s\n  vault's key    %s\n\n",
 	       made->paths.config, made->paths.keeper_dir, made->paths.gateway_dir, made->paths.key_file);
-	printf("  set-up token   %s%s%s\n  recovery key   %s%s%s\n\n", bold, made->setup_token, end, bold,
-	       made->recovery_key, end);
+	printf("  set-up token   %s%s%s\n  recovery key   %s%s%s\n\n", bold, made->secrets.setup_token, end, bold,
+	       made->secrets.recovery, end);
 	printf("%sBoth are shown this once and kept nowhere.%s Write the recovery key down and lock it away:\n"
 	       "it opens the vault when its key file is lost. The token makes the first user of the portal.\n\n",
 	       warn, end);
@@ -46,7 +46,7 @@ enum nj_err nj_run_init(struct nj_cli *cli)
 
 	if (err == NJ_OK && cli->json) {
 		json_t *told = json_pack("{s:s, s:s, s:s}", "config", made.paths.config, "setup_token",
-					 made.setup_token, "recovery_key", made.recovery_key);
+					 made.secrets.setup_token, "recovery_key", made.secrets.recovery);
 
 		nj_print_json(told);
 		json_decref(told);

@@ -30,6 +30,19 @@ static void toned(enum nj_tone tone, const char *text)
 	printf("%s%s%s", nj_tone(stdout, tone), text, nj_tone_end(stdout));
 }
 
+static const char *text_in(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "?";
+}
+
+/* "1 device", "2 devices" */
+static void counted(const json_t *value, const char *noun, const char *after)
+{
+	printf("%" JSON_INTEGER_FORMAT " %s%s%s", number(value), noun, number(value) == 1 ? "" : "s", after);
+}
+
 static const char *span_since(json_int_t started_ms, char out[SPAN_BYTES])
 {
 	uint64_t now_ms = nj_clock_wall_ms(nj_clock_system());
@@ -60,8 +73,8 @@ static void tell_gateway(const struct nj_cli *cli, bool running, const json_t *k
 		       cli->session.paths.dir);
 	}
 	line("parties");
-	printf("%" JSON_INTEGER_FORMAT " devices, %" JSON_INTEGER_FORMAT " applications\n",
-	       number(json_object_get(keeper, "devices")), number(json_object_get(keeper, "applications")));
+	counted(json_object_get(keeper, "devices"), "device", ", ");
+	counted(json_object_get(keeper, "applications"), "application", "\n");
 }
 
 static void tell_doors(const json_t *keeper)
@@ -74,24 +87,22 @@ static void tell_doors(const json_t *keeper)
 	printf(" (%s)\n", name != NULL ? name : "none");
 	line("knocks");
 	printf("%" JSON_INTEGER_FORMAT " accepted, %" JSON_INTEGER_FORMAT " refused, %" JSON_INTEGER_FORMAT
-	       " replayed, %" JSON_INTEGER_FORMAT " forged, %" JSON_INTEGER_FORMAT " unknown; %" JSON_INTEGER_FORMAT
-	       " doors open now\n",
+	       " replayed, %" JSON_INTEGER_FORMAT " forged, %" JSON_INTEGER_FORMAT " unknown; ",
 	       number(at(keeper, "knocks", "accepted")), number(at(keeper, "knocks", "refused")),
 	       number(at(keeper, "knocks", "replayed")), number(at(keeper, "knocks", "forged")),
-	       number(at(keeper, "knocks", "unknown")), number(json_object_get(keeper, "grants")));
+	       number(at(keeper, "knocks", "unknown")));
+	counted(json_object_get(keeper, "grants"), "door", " open now\n");
 }
 
 static void tell_listener(const json_t *row)
 {
-	const char *service = json_string_value(json_object_get(row, "service"));
-	const char *address = json_string_value(json_object_get(row, "address"));
-	const char *kind = json_string_value(json_object_get(row, "kind"));
+	const char *service = text_in(row, "service");
+	const char *address = text_in(row, "address");
+	const char *kind = text_in(row, "kind");
 	const char *as = json_string_value(json_object_get(row, "as"));
 	char plain[160];
 
-	if (service == NULL || address == NULL || kind == NULL)
-		return;
-	printf("%-11s %-6s %s  %s", "", service, nj_plain_text(address, plain, sizeof(plain)), kind);
+	printf("%-6s %s  %s", service, nj_plain_text(address, plain, sizeof(plain)), kind);
 	if (as != NULL)
 		printf(", as \"%s\"", nj_plain_text(as, plain, sizeof(plain)));
 	if (json_is_false(json_object_get(row, "listening")))
@@ -105,13 +116,15 @@ static void tell_traffic(const json_t *gateway)
 	json_t *row;
 
 	line("mqtt");
-	printf("%" JSON_INTEGER_FORMAT " connections, %" JSON_INTEGER_FORMAT " sessions, %" JSON_INTEGER_FORMAT
-	       " messages in, %" JSON_INTEGER_FORMAT " out\n",
-	       number(at(gateway, "mqtt", "connections")), number(at(gateway, "mqtt", "sessions")),
-	       number(at(gateway, "mqtt", "messages_in")), number(at(gateway, "mqtt", "messages_out")));
-	line("listeners");
-	putchar('\n');
-	json_array_foreach(json_object_get(gateway, "listeners"), index, row) tell_listener(row);
+	counted(at(gateway, "mqtt", "connections"), "connection", ", ");
+	counted(at(gateway, "mqtt", "sessions"), "session", ", ");
+	counted(at(gateway, "mqtt", "messages_in"), "message", " in, ");
+	printf("%" JSON_INTEGER_FORMAT " out\n", number(at(gateway, "mqtt", "messages_out")));
+	json_array_foreach(json_object_get(gateway, "listeners"), index, row)
+	{
+		line(index == 0 ? "listeners" : "");
+		tell_listener(row);
+	}
 }
 
 static void warn(bool wrong, const char *text)
@@ -148,7 +161,7 @@ static void tell_warnings(bool running, const json_t *keeper, const json_t *gate
 		return;
 	warn(!json_is_true(at(keeper, "cloak", "dark")),
 	     "every port answers strangers: the cloak is not bpf, or could not be put up");
-	warn(json_is_false(json_object_get(gateway, "separate_users")),
+	warn(json_is_true(at(keeper, "cloak", "dark")) && json_is_false(json_object_get(gateway, "separate_users")),
 	     "cloak not enforced against the gateway: keeper and gateway run as the same user (users: in the "
 	     "configuration)");
 	warn(gateway == NULL, "the gateway process does not answer; devices cannot connect at the moment");

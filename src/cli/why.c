@@ -41,8 +41,8 @@ static void tell(const struct nj_args *args, const json_t *ok)
 	const char *rule = json_string_value(json_object_get(ok, "rule"));
 	char plain[512];
 
-	printf("%s%s%s  %s %s\n", nj_tone(stdout, allowed ? NJ_TONE_GOOD : NJ_TONE_BAD), allowed ? "allowed" : "denied",
-	       nj_tone_end(stdout), publish ? "publish" : "subscribe",
+	printf("%s%-7s%s  %s %s\n", nj_tone(stdout, allowed ? NJ_TONE_GOOD : NJ_TONE_BAD),
+	       allowed ? "allowed" : "denied", nj_tone_end(stdout), publish ? "publish" : "subscribe",
 	       nj_plain_text(nj_args_text(args, publish ? "publish" : "subscribe"), plain, sizeof(plain)));
 	printf("profile  %s\n", nj_plain_text(text_in(ok, "profile"), plain, sizeof(plain)));
 	if (rule != NULL)
