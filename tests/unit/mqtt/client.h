@@ -22,6 +22,8 @@
 #include "mqtt/codec.h"
 
 #define GATE_PARTIES 4
+#define V4 NJ_MQTT_V311
+#define V5 NJ_MQTT_V5
 #define PEER_BYTES (256 * 1024)
 
 struct gate {

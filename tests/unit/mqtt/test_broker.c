@@ -1,9 +1,6 @@
 /* The broker as its clients see it: messages and sessions, over real connections. */
 #include "unit/mqtt/client.h"
 
-#define V4 NJ_MQTT_V311
-#define V5 NJ_MQTT_V5
-
 /* --- messages --- */
 
 static void messages_reach_subscribers_of_both_versions(void **state)

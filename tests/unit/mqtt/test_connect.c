@@ -1,9 +1,6 @@
 /* How a connection begins and ends: terms, binding, faults with their reason codes, wills. */
 #include "unit/mqtt/client.h"
 
-#define V4 NJ_MQTT_V311
-#define V5 NJ_MQTT_V5
-
 /* --- connecting --- */
 
 static void connect_is_answered_by_its_terms(void **state)

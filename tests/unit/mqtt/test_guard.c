@@ -1,9 +1,6 @@
 /* What the broker refuses: rights, checked again whenever something is delivered, and limits of memory. */
 #include "unit/mqtt/client.h"
 
-#define V4 NJ_MQTT_V311
-#define V5 NJ_MQTT_V5
-
 /* --- rights --- */
 
 static void what_is_not_allowed_is_said(void **state)
