@@ -6,9 +6,9 @@
 #define NJ_BUS_CONTROL_H
 
 /* X(name, number, who sends it) */
-#define NJ_CONTROL_TABLE(X)                                                                                            \
-	X(NJ_CONTROL_PEER, 1, "supervisor: a channel to the other process (one descriptor); replaces the last one")    \
-	X(NJ_CONTROL_STOP, 2, "supervisor: finish in order and exit")                                                  \
+#define NJ_CONTROL_TABLE(X)                                                                                         \
+	X(NJ_CONTROL_PEER, 1, "supervisor: a channel to the other process (one descriptor); replaces the last one") \
+	X(NJ_CONTROL_STOP, 2, "supervisor: finish in order and exit")                                               \
 	X(NJ_CONTROL_READY, 16, "child: started; the keeper before its first knock, the gateway when it listens")
 
 enum nj_control {

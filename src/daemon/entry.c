@@ -189,10 +189,8 @@ static const struct nj_conn_ops unproven_ops = {
 
 /* ---- accepting ---- */
 
-static void evict(struct nj_list *oldest_first, size_t member_offset)
+static void evict(struct visitor *visitor)
 {
-	struct visitor *visitor = (struct visitor *)((char *)oldest_first->next - member_offset);
-
 	nj_conn_abort(visitor->conn, NJ_CLOSE_EVICTED);
 	/* Gone from the counts at once; its close follows at the end of the turn. */
 	nj_list_remove(&visitor->of_source);
@@ -204,9 +202,9 @@ static bool make_room(struct nj_entry *entry, struct source *source)
 	size_t held = entry->count + entry->config.served(entry->config.arg);
 
 	if (source->count >= entry->config.limits->unproven_per_source && !nj_list_empty(&source->visitors))
-		evict(&source->visitors, offsetof(struct visitor, of_source));
+		evict(NJ_CONTAINER(source->visitors.next, struct visitor, of_source));
 	else if (held >= entry->config.limits->connections && !nj_list_empty(&entry->all))
-		evict(&entry->all, offsetof(struct visitor, of_all));
+		evict(NJ_CONTAINER(entry->all.next, struct visitor, of_all));
 	else if (held >= entry->config.limits->connections)
 		return false;
 	return entry->count < VISITORS_MAX;

@@ -53,9 +53,7 @@ static void take_grant(struct gateway *g, struct nj_grant *grant)
 static void cut_party(struct gateway *g, struct nj_party *party)
 {
 	nj_door_end_uid(g->door, party->uid);
-	uint64_t before = nj_mqtt_counters_of(g->broker).connections;
-	nj_mqtt_cut(g->broker, party->uid);
-	uint64_t cut = before - nj_mqtt_counters_of(g->broker).connections;
+	size_t cut = nj_mqtt_cut(g->broker, party->uid);
 	NJ_LOG(NJ_LOG_INFO, "party.revoked", NJ_S("kind", nj_party_kind_name(party->kind)),
 	       NJ_S("name", party->names.name), NJ_U("connections_cut", cut));
 	if (cut > 0)

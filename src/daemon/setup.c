@@ -121,7 +121,6 @@ static enum nj_err open_listener(struct stage *stage, uint16_t service, const st
 	struct nj_handle handle = { .kind = NJ_HANDLE_LISTENER, .service = service, .addr = *addr };
 	struct nj_handle hold = { .kind = NJ_HANDLE_HOLD, .service = service, .addr = *addr };
 
-	NJ_TRY(await_port(stage, NJ_SOCKET_TCP, addr));
 	enum nj_err err = nj_socket_bind(NJ_SOCKET_TCP, addr, &handle.fd, stage->why);
 	if (may_skip(stage, addr, err))
 		return NJ_OK;
@@ -140,7 +139,6 @@ static enum nj_err open_knock(struct stage *stage, const struct nj_addr *addr)
 {
 	struct nj_handle handle = { .kind = NJ_HANDLE_KNOCK, .addr = *addr };
 
-	NJ_TRY(await_port(stage, NJ_SOCKET_UDP, addr));
 	enum nj_err err = nj_socket_bind(NJ_SOCKET_UDP, addr, &handle.fd, stage->why);
 	if (may_skip(stage, addr, err))
 		return NJ_OK;
@@ -188,7 +186,6 @@ static enum nj_err open_local(struct stage *stage, size_t index)
 		NJ_TRY(nj_socket_unix(path, SOCKET_MODE, &handle.fd, stage->why));
 		return add(stage, handle);
 	}
-	NJ_TRY(await_port(stage, NJ_SOCKET_TCP, &local->addr));
 	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why));
 	NJ_TRY(add(stage, handle));
 	if (listen(handle.fd, LISTEN_BACKLOG) != 0)

@@ -1,6 +1,6 @@
 #include "identity/profile.h"
 
-#include "wire/knock.h"
+#include "base/service.h"
 
 #define SERVICES_KNOWN (NJ_SERVICE_BIT(NJ_SERVICE_END) - NJ_SERVICE_BIT(NJ_SERVICE_MQTTS))
 

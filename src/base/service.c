@@ -1,4 +1,4 @@
-#include "wire/knock.h"
+#include "base/service.h"
 
 struct service {
 	uint16_t id;
