@@ -1,0 +1,229 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "bus/door.h"
+#include "crypto/crypto.h"
+
+static struct nj_clock_fake fake;
+static struct nj_door *door;
+
+static int set_up(void **state)
+{
+	nj_clock_fake_init(&fake, UINT64_C(5000000000), 0);
+	return nj_door_new(&fake.clock, 4, &door) == NJ_OK ? 0 : 1;
+}
+
+static int tear_down(void **state)
+{
+	nj_door_free(door);
+	return 0;
+}
+
+static struct nj_addr address(const char *text)
+{
+	struct nj_addr addr;
+
+	assert_int_equal(nj_addr_parse(text, &addr), NJ_OK);
+	return addr;
+}
+
+static struct nj_grant model(uint64_t id, uint16_t service)
+{
+	struct nj_grant grant = {
+		.id = id,
+		.service = service,
+		.plain_allowed = !nj_service_is_tls(service),
+		.source = address("192.0.2.1"),
+		.source_prefix = 128,
+		.lifetime_ms = 30000,
+	};
+
+	memset(grant.hint, (int)id, sizeof(grant.hint));
+	memset(grant.uid, (int)id, sizeof(grant.uid));
+	memset(grant.psk, 0x50 + (int)id, sizeof(grant.psk));
+	memset(grant.password, 0x70 + (int)id, sizeof(grant.password));
+	return grant;
+}
+
+static void give(uint64_t id, uint16_t service)
+{
+	struct nj_grant grant = model(id, service);
+
+	assert_int_equal(nj_door_grant(door, &grant), NJ_OK);
+}
+
+static const char *hint_hex(uint64_t id)
+{
+	static char text[NJ_KNOCK_HINT_BYTES * 2 + 1];
+	uint8_t hint[NJ_KNOCK_HINT_BYTES];
+
+	memset(hint, (int)id, sizeof(hint));
+	nj_hex_encode(hint, sizeof(hint), text);
+	return text;
+}
+
+static enum nj_err bind_psk(uint64_t id, uint16_t service, const char *from)
+{
+	struct nj_addr peer = address(from);
+	struct nj_grant out;
+	static const uint8_t zero[32];
+	enum nj_err err = nj_door_bind_psk(door, hint_hex(id), service, &peer, &out);
+
+	if (err == NJ_OK) {
+		assert_int_equal(out.id, id);
+		assert_memory_equal(out.psk, zero, 32);
+		assert_memory_equal(out.password, zero, 32);
+	}
+	return err;
+}
+
+static void key_has_no_side_effect_and_binding_consumes(void **state)
+{
+	uint8_t key[32];
+
+	give(1, NJ_SERVICE_MQTTS);
+	for (int i = 0; i < 2; i++) {
+		assert_true(nj_door_psk(door, nj_view_str(hint_hex(1)), key));
+		assert_int_equal(key[0], 0x51);
+	}
+	assert_int_equal(bind_psk(1, NJ_SERVICE_HTTPS, "192.0.2.1"), NJ_ERR_DENIED);
+	assert_int_equal(bind_psk(1, NJ_SERVICE_MQTTS, "192.0.2.2"), NJ_ERR_DENIED);
+	assert_int_equal(bind_psk(1, NJ_SERVICE_MQTTS, "192.0.2.1"), NJ_OK);
+	assert_int_equal(bind_psk(1, NJ_SERVICE_MQTTS, "192.0.2.1"), NJ_ERR_NOT_FOUND);
+	assert_false(nj_door_psk(door, nj_view_str(hint_hex(1)), key));
+	assert_int_equal(nj_door_count(door), 0);
+}
+
+static void bad_identities(void **state)
+{
+	static const char *const bad[] = { "", "01", "zz01010101010101", "010101010101010101", "0101010101010102" };
+	uint8_t key[32];
+
+	give(1, NJ_SERVICE_MQTTS);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(nj_door_psk(door, nj_view_str(bad[i]), key));
+	give(2, NJ_SERVICE_MQTT);
+	assert_false(nj_door_psk(door, nj_view_str(hint_hex(2)), key));
+}
+
+static void expiry(void **state)
+{
+	uint8_t key[32];
+
+	give(1, NJ_SERVICE_MQTTS);
+	nj_clock_fake_advance_ms(&fake, 29999);
+	assert_true(nj_door_psk(door, nj_view_str(hint_hex(1)), key));
+	nj_clock_fake_advance_ms(&fake, 1);
+	assert_false(nj_door_psk(door, nj_view_str(hint_hex(1)), key));
+	assert_int_equal(bind_psk(1, NJ_SERVICE_MQTTS, "192.0.2.1"), NJ_ERR_EXPIRED);
+	assert_int_equal(nj_door_count(door), 0);
+}
+
+static void limits(void **state)
+{
+	struct nj_grant grant = model(5, NJ_SERVICE_MQTTS);
+
+	for (uint64_t id = 1; id <= 4; id++)
+		give(id, NJ_SERVICE_MQTTS);
+	assert_int_equal(nj_door_grant(door, &grant), NJ_ERR_LIMIT);
+	grant = model(4, NJ_SERVICE_MQTTS);
+	assert_int_equal(nj_door_grant(door, &grant), NJ_ERR_EXISTS);
+	nj_door_end(door, 2);
+	nj_door_end(door, 2);
+	give(5, NJ_SERVICE_MQTTS);
+	/* Expired ones make room. */
+	nj_clock_fake_advance_ms(&fake, 30000);
+	give(6, NJ_SERVICE_MQTTS);
+	assert_int_equal(nj_door_count(door), 1);
+}
+
+static void ends_by_uid(void **state)
+{
+	uint8_t uid[NJ_UID_BYTES];
+
+	give(1, NJ_SERVICE_MQTTS);
+	give(2, NJ_SERVICE_MQTTS);
+	memset(uid, 1, sizeof(uid));
+	nj_door_end_uid(door, uid);
+	assert_int_equal(nj_door_count(door), 1);
+	assert_int_equal(bind_psk(2, NJ_SERVICE_MQTTS, "192.0.2.1"), NJ_OK);
+}
+
+static void password(void **state)
+{
+	struct nj_addr peer = address("192.0.2.1");
+	struct nj_grant out;
+	uint8_t bytes[32];
+	char text[65];
+
+	give(1, NJ_SERVICE_MQTT);
+	memset(bytes, 0x71, sizeof(bytes));
+	nj_hex_encode(bytes, sizeof(bytes), text);
+	text[63] ^= 1;
+	assert_int_equal(nj_door_bind_password(door, nj_view_str(hint_hex(1)), nj_view_str(text), NJ_SERVICE_MQTT,
+					       &peer, &out),
+			 NJ_ERR_FORGED);
+	assert_int_equal(nj_door_bind_password(door, nj_view_str(hint_hex(1)), nj_view_str("71"), NJ_SERVICE_MQTT,
+					       &peer, &out),
+			 NJ_ERR_FORGED);
+	text[63] ^= 1;
+	assert_int_equal(nj_door_bind_password(door, nj_view_str(hint_hex(1)), nj_view_str(text), NJ_SERVICE_MQTT,
+					       &peer, &out),
+			 NJ_OK);
+	assert_int_equal(out.id, 1);
+	assert_int_equal(nj_door_bind_password(door, nj_view_str(hint_hex(1)), nj_view_str(text), NJ_SERVICE_MQTT,
+					       &peer, &out),
+			 NJ_ERR_NOT_FOUND);
+	/* Not for a service with TLS, whatever the password. */
+	give(3, NJ_SERVICE_MQTTS);
+	assert_int_equal(nj_door_bind_password(door, nj_view_str(hint_hex(3)), nj_view_str(text), NJ_SERVICE_MQTTS,
+					       &peer, &out),
+			 NJ_ERR_DENIED);
+}
+
+static void prefixes(void **state)
+{
+	static const struct {
+		uint8_t prefix;
+		const char *peer;
+		enum nj_err want;
+	} rows[] = {
+		{ 128, "192.0.2.1", NJ_OK },   { 128, "192.0.2.0", NJ_ERR_DENIED },
+		{ 127, "192.0.2.0", NJ_OK },   { 127, "192.0.2.2", NJ_ERR_DENIED },
+		{ 120, "192.0.2.255", NJ_OK }, { 120, "192.0.3.1", NJ_ERR_DENIED },
+		{ 121, "192.0.2.127", NJ_OK }, { 121, "192.0.2.128", NJ_ERR_DENIED },
+		{ 0, "2001:db8::1", NJ_OK },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct nj_grant grant = model(1, NJ_SERVICE_MQTTS);
+
+		grant.source_prefix = rows[i].prefix;
+		assert_int_equal(nj_door_grant(door, &grant), NJ_OK);
+		assert_int_equal(bind_psk(1, NJ_SERVICE_MQTTS, rows[i].peer), rows[i].want);
+		nj_door_end(door, 1);
+	}
+}
+
+int main(void)
+{
+#define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		ROW(key_has_no_side_effect_and_binding_consumes),
+		ROW(bad_identities),
+		ROW(expiry),
+		ROW(limits),
+		ROW(ends_by_uid),
+		ROW(password),
+		ROW(prefixes),
+	};
+
+	if (nj_crypto_init() != NJ_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
