@@ -12,7 +12,11 @@ deps: ## install what a build and a run need (Debian 12)
 deps-test: ## install the peers that tests and benchmarks use
 	@scripts/deps.sh test
 
-release debug asan tsan clang fuzz: ## build a preset into build/<preset>
+release: ## build the program alone, optimised, into build/release
+	@[ -f build/release/build.ninja ] || cmake --preset release -Wno-dev >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target nightjar
+
+debug asan tsan clang fuzz: ## build a preset, tests and all, into build/<preset>
 	@[ -f build/$@/build.ninja ] || cmake --preset $@ -Wno-dev >/dev/null
 	@cmake --build --preset $@ -j $(JOBS)
 

@@ -18,6 +18,13 @@ struct nj_keeper_config nj_keeper_config_of(const struct nj_settings *settings, 
 		.knock_port = settings->ports.knock,
 		.max_devices = settings->limits.devices,
 		.max_grants = nj_ceiling_grants(settings->limits.devices),
+		.grant_ms = settings->knock.grant_ms,
+		.limits = {
+			.device_burst = settings->knock.rate_device_burst,
+			.device_refill_ms = settings->knock.rate_device_refill_ms,
+			.global_per_s = settings->knock.rate_global,
+			.time_window_ms = settings->knock.time_window_ms,
+		},
 	};
 
 	config.ports[NJ_SERVICE_MQTTS] = settings->ports.mqtts;

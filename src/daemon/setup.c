@@ -41,6 +41,7 @@ static const struct service_port service_ports[] = {
 	{ NJ_SERVICE_MQTTS, offsetof(struct nj_settings_ports, mqtts) },
 	{ NJ_SERVICE_MQTT, offsetof(struct nj_settings_ports, mqtt) },
 };
+#define SERVICES (sizeof(service_ports) / sizeof(service_ports[0]))
 
 static bool is_dark(const struct stage *stage)
 {
@@ -149,6 +150,35 @@ static enum nj_err open_knock(struct stage *stage, const struct nj_addr *addr)
 	return NJ_OK;
 }
 
+static uint16_t port_of(const struct stage *stage, const struct service_port *service)
+{
+	uint16_t port;
+
+	memcpy(&port, (const char *)&stage->settings->ports + service->offset, sizeof(port));
+	return port;
+}
+
+/* Before the first socket of ours is made: a local listener may share its port with a cloaked one of all addresses. */
+static enum nj_err await_ports(struct stage *stage)
+{
+	const struct nj_settings *settings = stage->settings;
+
+	for (size_t i = 0; i < settings->listen_count; i++) {
+		struct nj_addr addr = settings->listen_addr[i];
+		addr.port = settings->ports.knock;
+		NJ_TRY(await_port(stage, NJ_SOCKET_UDP, &addr));
+		for (size_t s = 0; s < SERVICES; s++) {
+			addr.port = port_of(stage, &service_ports[s]);
+			if (addr.port != 0)
+				NJ_TRY(await_port(stage, NJ_SOCKET_TCP, &addr));
+		}
+	}
+	for (size_t i = 0; i < settings->local_count; i++)
+		if (settings->local[i].unix_path_at == 0)
+			NJ_TRY(await_port(stage, NJ_SOCKET_TCP, &settings->local[i].addr));
+	return NJ_OK;
+}
+
 static enum nj_err open_cloaked(struct stage *stage)
 {
 	const struct nj_settings *settings = stage->settings;
@@ -157,15 +187,27 @@ static enum nj_err open_cloaked(struct stage *stage)
 		struct nj_addr addr = settings->listen_addr[i];
 		addr.port = settings->ports.knock;
 		NJ_TRY(open_knock(stage, &addr));
-		for (size_t s = 0; s < sizeof(service_ports) / sizeof(service_ports[0]); s++) {
-			const char *ports = (const char *)&settings->ports;
-			memcpy(&addr.port, ports + service_ports[s].offset, sizeof(addr.port));
+		for (size_t s = 0; s < SERVICES; s++) {
+			addr.port = port_of(stage, &service_ports[s]);
 			if (addr.port != 0)
 				NJ_TRY(open_listener(stage, (uint16_t)service_ports[s].service, &addr));
 		}
 	}
 	if (nj_handles_find(stage->handles, NJ_HANDLE_KNOCK) < 0)
 		return nj_why(stage->why, NJ_ERR_CONFIG, "no address of `listen` exists on this machine");
+	return NJ_OK;
+}
+
+/* Sockets of one address and port would share its connections. */
+static enum nj_err check_apart(const struct stage *stage, const struct nj_settings_local *local)
+{
+	for (size_t i = 0; i < stage->handles->count; i++) {
+		const struct nj_handle *handle = &stage->handles->at[i];
+		if (handle->kind == NJ_HANDLE_LISTENER && handle->addr.port == local->addr.port &&
+		    nj_addr_same_host(&handle->addr, &local->addr))
+			return nj_why(stage->why, NJ_ERR_CONFIG, "local: '%s' is the address of a cloaked service too",
+				      local->address);
+	}
 	return NJ_OK;
 }
 
@@ -186,6 +228,7 @@ static enum nj_err open_local(struct stage *stage, size_t index)
 		NJ_TRY(nj_socket_unix(path, SOCKET_MODE, &handle.fd, stage->why));
 		return add(stage, handle);
 	}
+	NJ_TRY(check_apart(stage, local));
 	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why));
 	NJ_TRY(add(stage, handle));
 	if (listen(handle.fd, LISTEN_BACKLOG) != 0)
@@ -205,6 +248,7 @@ static enum nj_err run_stage(struct stage *stage)
 {
 	NJ_TRY(add_config(stage));
 	NJ_TRY(load_cloak(stage));
+	NJ_TRY(await_ports(stage));
 	/* SO_REUSEPORT shares a port among sockets of one uid only: the keeper's, so never the gateway's. */
 	(void)setfsuid(stage->users->keeper_uid);
 	NJ_TRY(open_cloaked(stage));

@@ -66,11 +66,11 @@ static const struct nj_config_row knock_rows[] = {
 	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, time_window_ms),
 	  .min = 1 * SECOND, .max = 1 * HOUR },
 	{ "rate_device_burst", "Knocks that one device may send at once.", "8",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_burst), .min = 1, .max = 1000 },
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_burst), .min = 1, .max = 255 },
 	{ "rate_device_refill", "After the burst, a device may knock once in this time.", "5s",
 	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_refill_ms),
 	  .min = 100, .max = 1 * HOUR },
-	{ "rate_global", "Knocks of all devices together that are taken up in a second.", "2000",
+	{ "rate_global", "Knocks of all devices together that are taken up in a second.", "20000",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_global), .min = 1, .max = 1000000 },
 };
 
