@@ -242,7 +242,7 @@ static inline struct nj_addr address(const char *text)
 }
 
 static inline void knock_make(struct fixture *f, const struct device *device, uint64_t counter, const char *from,
-		       struct knock *knock)
+			      struct knock *knock)
 {
 	uint8_t fresh[NJ_KNOCK_RANDOM_BYTES];
 

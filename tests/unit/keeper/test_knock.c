@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "unit/keeper/keeper_fixture.h"
 
@@ -87,6 +88,32 @@ static void replay_opens_nothing(void **state)
 	assert_int_equal(fx.gateway.grant_count, 2);
 	deliver_new(&fx, &d, 3, "192.0.2.1");
 	assert_int_equal(fx.gateway.grant_count, 3);
+}
+
+/* A process that burns, tells so and is gone in the same moment: no checkpoint, no close. */
+static void replay_after_kill_opens_nothing(void **state)
+{
+	struct device d;
+	struct knock knock;
+	pid_t child;
+	int status;
+
+	add_device(&fx, "d1", "sensor", &d);
+	knock_make(&fx, &d, 1, "192.0.2.1", &knock);
+	fixture_drop(&fx);
+	child = fork();
+	if (child == 0) {
+		fixture_start(&fx);
+		nj_keeper_datagrams(fx.keeper, &knock.datagram, 1);
+		(void)kill(getpid(), fx.gateway.grant_count == 1 ? SIGKILL : SIGTERM);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	fixture_start(&fx);
+	deliver(&fx, &knock);
+	assert_int_equal(fx.gateway.grant_count, 0);
+	deliver_new(&fx, &d, 2, "192.0.2.1");
+	assert_int_equal(fx.gateway.grant_count, 1);
 }
 
 static void duplicates_of_one_batch_open_once(void **state)
@@ -401,6 +428,7 @@ int main(void)
 		ROW(opens_after_commit_and_ack),
 		ROW(key_is_the_device_s),
 		ROW(replay_opens_nothing),
+		ROW(replay_after_kill_opens_nothing),
 		ROW(duplicates_of_one_batch_open_once),
 		ROW(window_ends),
 		ROW(last_counter),
