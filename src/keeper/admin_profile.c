@@ -335,24 +335,36 @@ static enum nj_err profile_json(struct nj_keeper *keeper, const char *name, json
 	return meta_json(keeper, key, out_json);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void nj_keeper_verb_profile_list(void *arg, struct nj_admin_call *call)
 {
 	struct nj_keeper *keeper = arg;
 	const struct nj_keeper_policy *policy;
 	size_t cursor = 0;
+	size_t count = 0;
+	const char **names = calloc(keeper->policies.count + 1, sizeof(*names));
+	enum nj_err err = names == NULL ? NJ_ERR_NO_MEMORY : NJ_OK;
 
-	while ((policy = nj_map_next(&keeper->policies, &cursor)) != NULL) {
+	while (err == NJ_OK && (policy = nj_map_next(&keeper->policies, &cursor)) != NULL)
+		names[count++] = policy->door.profile;
+	if (count > 0)
+		qsort(names, count, sizeof(*names), by_name);
+	for (size_t i = 0; err == NJ_OK && i < count; i++) {
 		json_t *json;
-		enum nj_err err = profile_json(keeper, policy->door.profile, &json);
 
-		if (err != NJ_OK) {
-			nj_admin_fail(call, err, "profile %s cannot be read: %s", policy->door.profile,
-				      nj_err_text(err));
-			return;
-		}
-		nj_admin_item(call, json);
+		err = profile_json(keeper, names[i], &json);
+		if (err == NJ_OK)
+			nj_admin_item(call, json);
 	}
-	nj_admin_ok(call, json_object());
+	if (err == NJ_OK)
+		nj_admin_ok(call, json_object());
+	else
+		nj_admin_fail(call, err, "the profiles cannot be read: %s", nj_err_text(err));
+	free(names);
 }
 
 void nj_keeper_verb_profile_show(void *arg, struct nj_admin_call *call)

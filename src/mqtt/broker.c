@@ -198,8 +198,10 @@ static bool is_uid(const uint8_t a[NJ_PARTY_UID_BYTES], const uint8_t b[NJ_PARTY
 	return memcmp(a, b, NJ_PARTY_UID_BYTES) == 0;
 }
 
-void nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_BYTES])
+size_t nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_BYTES])
 {
+	size_t count = 0;
+
 	NJ_LIST_EACH (&broker->sessions, at) {
 		if (is_uid(session_at(at)->key, uid))
 			nj_mqtt_session_free(session_at(at));
@@ -212,7 +214,9 @@ void nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_B
 		client->doomed = true;
 		client->reason = NJ_MQTT_R_NOT_AUTHORIZED;
 		nj_conn_abort(client->conn, NJ_CLOSE_REVOKED);
+		count++;
 	}
+	return count;
 }
 
 enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,

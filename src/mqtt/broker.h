@@ -105,8 +105,9 @@ void nj_mqtt_broker_close(struct nj_mqtt_broker *broker);
 /* Takes over a connection: its ops become the broker's. On an error it is aborted. */
 NJ_MUST_USE enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn,
 				       const struct nj_mqtt_entry *entry);
-/* Resets every connection of a party (NJ_CLOSE_REVOKED) and drops its sessions and their wills. */
-void nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_BYTES]);
+/* Resets every connection of a party (NJ_CLOSE_REVOKED) and drops its sessions and their wills. Returns how many
+ * connections it were; their closing is seen at the end of the turn. */
+size_t nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_BYTES]);
 /* A message of the gateway's own, to a customer's subscribers. NJ_ERR_MALFORMED (topic), NJ_ERR_LIMIT. */
 NJ_MUST_USE enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,
 					struct nj_view payload, uint8_t qos, bool retain);
