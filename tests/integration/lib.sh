@@ -181,14 +181,14 @@ at_most() { # WHAT LIMIT GOT
 	fi
 }
 succeeds() { # WHAT COMMAND…
-	local what=$1 said status
+	local what=$1 status
 	shift
-	said=$("$@" 2>&1)
+	"$@" > "$tmp/said" 2>&1
 	status=$?
 	if [ $status = 0 ]; then
 		echo "ok    $what"
 	else
-		echo "WRONG $what: expected status 0, got $status: $said"
+		echo "WRONG $what: expected status 0, got $status: $(tail -5 "$tmp/said")"
 		failures=$((failures + 1))
 	fi
 }
@@ -205,9 +205,8 @@ refused() { # WHAT PATTERN COMMAND…: fails, saying so
 	fi
 }
 must() { # COMMAND…: a step without which the rest means nothing
-	local said
-	if ! said=$("$@" 2>&1); then
-		echo "WRONG $*: $said"
+	if ! "$@" > "$tmp/said" 2>&1; then
+		echo "WRONG $*: $(tail -5 "$tmp/said")"
 		failures=$((failures + 1))
 		finish
 	fi

@@ -28,10 +28,11 @@ changes() {
 		gateway application revoke $p-a --json
 		gateway device show $p-1 --json
 		gateway device show $p-9 --json
-		gateway audit tail --count 2 --event device.revoked --json
-	} > "$tmp/said" 2>&1
-	sed -E "s/$p-/P-/g; s,$p/,P/,g; s/[0-9a-f]{32}/UID/g; s/\"(seq|time_ms|created_ms|revoked_ms)\":[0-9]+/\"\1\":N/g
-		s/\"time\":\"[^\"]*\"/\"time\":T/g; s/,\"cut\":(true|false)//; s/\"next\":[0-9]+/N/" "$tmp/said"
+		gateway audit tail --count 1 --event device.revoked --json
+	} > "$tmp/told" 2>&1
+	# Who asked is known of a running gateway only.
+	sed -E "s/\"source\":\"[^\"]*\"/\"source\":S/; s/$p-/P-/g; s,$p/,P/,g; s/[0-9a-f]{32}/UID/g; s/\"(seq|time_ms|created_ms|revoked_ms)\":[0-9]+/\"\1\":N/g
+		s/\"time\":\"[^\"]*\"/\"time\":T/g; s/,\"cut\":(true|false)//; s/\"next\":[0-9]+/N/" "$tmp/told"
 	stat -c '%a' "$tmp/$p-1.cred" "$tmp/$p"/*.cred
 }
 shows() {
