@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "daemon/offline.h"
@@ -53,6 +54,11 @@ static enum nj_err reach(struct nj_session *session, enum nj_side side, struct n
 		if (nj_admin_serves(sock_of(session, side)))
 			return NJ_OK;
 		err = nj_offline_open(&session->paths, &session->offline, why);
+		if (err == NJ_ERR_NOT_FOUND && access(session->paths.config, F_OK) != 0)
+			return nj_why(why, err,
+				      "there is no gateway here (%s is missing): nightjar init makes one, "
+				      "--dir names another",
+				      session->paths.config);
 		if (err != NJ_ERR_BUSY)
 			return err;
 		if (nj_clock_boot_ms(nj_clock_system()) >= until_ms)
