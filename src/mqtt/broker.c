@@ -211,7 +211,6 @@ size_t nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID
 		if (client->party == NULL || !is_uid(client->party->uid, uid))
 			continue;
 		client->phase = NJ_MQTT_ENDED;
-		client->doomed = true;
 		client->reason = NJ_MQTT_R_NOT_AUTHORIZED;
 		nj_conn_abort(client->conn, NJ_CLOSE_REVOKED);
 		count++;

@@ -120,7 +120,10 @@ void nj_mqtt_session_end(struct nj_mqtt_session *session)
 
 void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_client *client)
 {
+	struct nj_party *former = session->party;
 	nj_timer_cancel(&session->expiry);
+	session->party = nj_party_ref(client->party);
+	nj_party_unref(former);
 	session->client = client;
 	client->session = session;
 }

@@ -89,7 +89,8 @@ void nj_mqtt_retained_each(struct nj_mqtt_retained *retained, struct nj_view fil
 {
 	struct lookup lookup = { .fn = fn, .arg = arg, .now_ms = now_ms };
 	nj_mqtt_tree_find(&retained->tree, filter, tell_live, &lookup);
-	/* Parents come before their children: pruning takes emptied parents along, and none of them is still to come. */
+	/* Parents come before their children: pruning takes emptied parents along, and none of them is still to come.
+	 */
 	for (size_t i = 0; i < lookup.expired_count; i++)
 		drop(retained, lookup.expired[i]);
 	for (size_t i = 0; i < lookup.expired_count; i++)

@@ -242,6 +242,32 @@ static void wills_wait_for_their_delay(void **state)
 	gate_close(&gate);
 }
 
+/* 3.1.3.2.2: coming back to the session in time cancels a delayed will; any other take-over publishes it. */
+static void wills_of_a_connection_that_is_taken_over(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	subscribe(a, "dev/#", 0);
+	struct peer *first = with_will_joined(&gate, BOB, "dev/delayed", 5, 100);
+	struct peer *second = with_will_joined(&gate, BOB, "dev/prompt", 0, 100);
+	expect_closed_with(first, NJ_MQTT_R_TAKEN_OVER);
+	expect_nothing(a);
+	struct peer *third = with_will_joined(&gate, BOB, "dev/delayed", 5, 100);
+	expect_message(a, "dev/prompt", "died", 0);
+	struct peer *clean = peer_open(&gate, BOB, V5);
+	assert_false(join(clean, "w", true, 0));
+	expect_message(a, "dev/delayed", "died", 0);
+	advance(&gate, 10000);
+	expect_nothing(a);
+	peer_close(first);
+	peer_close(second);
+	peer_close(third);
+	peer_close(clean);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +280,7 @@ int main(void)
 		cmocka_unit_test(packets_arrive_in_pieces),
 		cmocka_unit_test(wills_are_published_when_the_connection_is_lost),
 		cmocka_unit_test(wills_wait_for_their_delay),
+		cmocka_unit_test(wills_of_a_connection_that_is_taken_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
