@@ -43,7 +43,7 @@ check: ## the rules of style that a machine can check
 	@scripts/check-style.sh
 
 install: release ## install the binary, the manual page and the completion below $(DESTDIR)/usr
-	@cmake --install build/release --prefix $(DESTDIR)/usr
+	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix /usr
 
 clean: ## remove all builds
 	rm -rf build
