@@ -100,7 +100,8 @@ static bool will_refused(struct nj_mqtt_client *client, const struct nj_mqtt_con
 	return true;
 }
 
-/* 3.1.4: an older connection of the session goes; its session stays, or not, as this CONNECT wants it. */
+/* 3.1.4: an older connection of the session goes; its session stays, or not, as both CONNECTs want it. Its will is
+ * published, unless it has a delay in which this client came back to the session (3.1.3.2.2). */
 static struct nj_mqtt_session *take_over(struct nj_mqtt_client *client, const struct terms *terms)
 {
 	struct nj_mqtt_broker *broker = client->broker;
@@ -108,9 +109,7 @@ static struct nj_mqtt_session *take_over(struct nj_mqtt_client *client, const st
 	if (session == NULL)
 		return NULL;
 	if (session->client != NULL) {
-		/* A will with a delay is cancelled by the client's coming back in time (3.1.3.2.2). */
-		bool with_will = client->clean_start || session->will.delay_s == 0;
-		nj_mqtt_client_close(session->client, NJ_MQTT_R_TAKEN_OVER, NJ_CLOSE_EVICTED, with_will);
+		nj_mqtt_client_close(session->client, NJ_MQTT_R_TAKEN_OVER, NJ_CLOSE_EVICTED, true);
 		session = nj_mqtt_session_find(broker, client->party, terms->client_id);
 	}
 	if (session != NULL && client->clean_start) {

@@ -258,6 +258,12 @@ static void wills_of_a_connection_that_is_taken_over(void **state)
 	struct peer *clean = peer_open(&gate, BOB, V5);
 	assert_false(join(clean, "w", true, 0));
 	expect_message(a, "dev/delayed", "died", 0);
+	struct peer *short_lived = with_will_joined(&gate, BOB, "dev/ended", 5, 0);
+	struct peer *last = peer_open(&gate, BOB, V5);
+	assert_false(join(last, "w", false, 0));
+	expect_message(a, "dev/ended", "died", 0);
+	peer_close(short_lived);
+	peer_close(last);
 	advance(&gate, 10000);
 	expect_nothing(a);
 	peer_close(first);
