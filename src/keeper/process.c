@@ -108,6 +108,12 @@ static void log_reconciled(void *arg, const char *name, const char *what)
 
 /* ---- the gateway ---- */
 
+/* After whatever may have left something for the next group commit. */
+static void rearm(struct process *p)
+{
+	nj_timer_arm(p->reactor, &p->tick, nj_keeper_wait_ms(p->keeper));
+}
+
 static void on_ack(void *arg, uint64_t grant_id)
 {
 	nj_keeper_ack(((struct process *)arg)->keeper, grant_id);
@@ -115,7 +121,10 @@ static void on_ack(void *arg, uint64_t grant_id)
 
 static void on_bound(void *arg, const struct nj_ipc_bound *bound)
 {
-	nj_keeper_bound(((struct process *)arg)->keeper, bound);
+	struct process *p = arg;
+
+	nj_keeper_bound(p->keeper, bound);
+	rearm(p);
 }
 
 static void on_flow_end(void *arg, const struct nj_ipc_flow *flow)
@@ -125,7 +134,11 @@ static void on_flow_end(void *arg, const struct nj_ipc_flow *flow)
 
 static bool on_audit(void *arg, const struct nj_ipc_audit *audit)
 {
-	return nj_keeper_gateway_audit(((struct process *)arg)->keeper, audit);
+	struct process *p = arg;
+	bool allowed = nj_keeper_gateway_audit(p->keeper, audit);
+
+	rearm(p);
+	return allowed;
 }
 
 static void on_gone(void *arg, const char *violation)
@@ -195,11 +208,6 @@ static void on_control_closed(struct nj_channel *channel)
 }
 
 /* ---- time and knocks ---- */
-
-static void rearm(struct process *p)
-{
-	nj_timer_arm(p->reactor, &p->tick, nj_keeper_wait_ms(p->keeper));
-}
 
 static void on_tick(struct nj_timer *timer)
 {
