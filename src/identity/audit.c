@@ -2,11 +2,9 @@
 
 #include "base/text.h"
 #include "identity/audit_state.h"
+#include "identity/audit_verify.h"
 
 #define SEED_RECORD "audit"
-#define TAMPERED \
-	"the audit log was changed behind the gateway's back (%s): see `nightjar audit verify`, and restore a backup"
-
 static enum nj_err put_head(struct nj_keeper_store *store, const struct nj_audit_keys *keys,
 			    const struct nj_audit_chain *chain)
 {
@@ -58,22 +56,32 @@ static enum nj_err take_newest(void *arg, const struct nj_audit_row *row)
 	return NJ_OK;
 }
 
+/* Says what the verifier finds: no command could ask it later, because none opens this log. */
+static enum nj_err tampered(struct nj_vault *vault, const char *seen, struct nj_why *why)
+{
+	struct nj_audit_report report;
+	bool told = nj_audit_verify(vault, &report) == NJ_OK && !report.intact;
+
+	return nj_why(why, NJ_ERR_CORRUPT, "the audit log was changed behind the gateway's back (%s): restore a backup",
+		      told ? report.text : seen);
+}
+
 /* The head row must be ours and name the newest record; whole-log checks are the verifier's. */
-static enum nj_err load_chain(struct nj_audit *audit, struct nj_why *why)
+static enum nj_err load_chain(struct nj_audit *audit, struct nj_vault *vault, struct nj_why *why)
 {
 	struct nj_audit_head_row head;
 	struct newest newest = { 0 };
 	enum nj_err err = nj_keeper_store_head_get(audit->store, &head);
 
 	if (err == NJ_ERR_NOT_FOUND || err == NJ_ERR_CORRUPT)
-		return nj_why(why, NJ_ERR_CORRUPT, TAMPERED, "its head is missing or damaged");
+		return tampered(vault, "its head is missing or damaged", why);
 	if (err != NJ_OK)
 		return err;
 	if (nj_audit_head_verify(&audit->keys, &head) != NJ_OK)
-		return nj_why(why, NJ_ERR_CORRUPT, TAMPERED, "its head is not ours");
+		return tampered(vault, "its head is not ours", why);
 	NJ_TRY(nj_keeper_store_audit_before(audit->store, INT64_MAX, 1, take_newest, &newest));
 	if (newest.seq != head.seq || memcmp(newest.hash, head.hash, sizeof(head.hash)) != 0)
-		return nj_why(why, NJ_ERR_CORRUPT, TAMPERED, "its newest record is not the one last written");
+		return tampered(vault, "its newest record is not the one last written", why);
 	audit->chain.seq = head.seq;
 	audit->chain.checkpoint_seq = head.checkpoint_seq;
 	audit->chain.checkpoint_boot_ms = nj_clock_boot_ms(audit->clock);
@@ -95,7 +103,7 @@ enum nj_err nj_audit_open(struct nj_vault *vault, const struct nj_clock *clock, 
 	if (err != NJ_OK)
 		err = nj_why(why, err, "the audit log's key cannot be read: %s", nj_err_text(err));
 	else
-		err = load_chain(audit, why);
+		err = load_chain(audit, vault, why);
 	if (err != NJ_OK) {
 		nj_audit_close(audit);
 		return err;
