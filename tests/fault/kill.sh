@@ -11,12 +11,21 @@ echo "seed $SEED"
 gateway_make
 must gateway device import --count 10000 --prefix m --profile meter --out "$tmp/many"
 
-# Every try takes the next device: none reaches its own limit of knocks.
+# A device a try: none reaches its own limit of knocks. A try that comes too early would wait a second for TCP's next
+# SYN, so the next one starts beside it.
 next=0
-try() { # publishes by a fresh device, or fails within a second
-	next=$((next + 1))
-	timeout 1 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/many/m$next.cred" --to $GW4 \
-		--then mosquitto_pub $PSK -t "dev/m$next/t" -m 1 > /dev/null 2>&1
+try() { # ROUND NUMBER: notes the time at which it published
+	timeout 2 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/many/m$2.cred" --to $GW4 \
+		--then mosquitto_pub $PSK -t "dev/m$2/t" -m 1 && now_ms >> "$tmp/in.$1"
+}
+get_in() { # ROUND: the time of the first that published, or nothing
+	local end=$(($(now_ms) + 10000))
+	until [ -s "$tmp/in.$1" ] || [ "$(now_ms)" -gt $end ]; do
+		next=$((next + 1))
+		try "$1" $next &> /dev/null &
+		sleep 0.2
+	done
+	head -n 1 "$tmp/in.$1"
 }
 load() { # a light load, by devices of its own
 	local i
@@ -31,8 +40,12 @@ watch_door() { while sleep 0.05; do reach "$FAR" $GW4; done; }
 gateway_start
 load &
 loader=$!
-watch_door > "$tmp/door" &
-watcher=$!
+watchers=()
+for i in 1 2 3; do
+	watch_door > "$tmp/door.$i" &
+	watchers+=($!)
+	sleep 0.15
+done
 worst=0
 declare -A killed
 for round in $(seq "$ROUNDS"); do
@@ -51,17 +64,17 @@ for round in $(seq "$ROUNDS"); do
 		wait "$victim" 2> /dev/null
 		gateway_start
 	fi
-	within 10000 try || { echo "WRONG round $round: no way in"; failures=$((failures + 1)); }
-	took=$(($(now_ms) - began))
+	inside=$(get_in $round)
+	took=$((${inside:-$(now_ms)} - began))
 	[ $took -le $worst ] || worst=$took
-	echo "      round $round: $name killed, in again after $took ms"
+	echo "      round $round: $name killed, ${inside:+in again} after $took ms"
 	within 5000 children
 done
-kill $loader $watcher
-wait $loader $watcher 2> /dev/null
-echo "      killed: ${!killed[*]} ${killed[*]}; a stranger saw: $(sort "$tmp/door" | uniq -c | paste -sd,)"
+kill $loader "${watchers[@]}"
+wait $loader "${watchers[@]}" 2> /dev/null
+echo "      killed: ${!killed[*]} ${killed[*]}; a stranger saw: $(sort "$tmp"/door.* | uniq -c | paste -sd,)"
 at_most "the longest way in, ms" 2000 $worst
-is "times a stranger saw an open door" 0 "$(grep -vcE '^(silent|refused)$' "$tmp/door")"
+is "times a stranger saw an open door" 0 "$(cat "$tmp"/door.* | grep -vcE '^(silent|refused)$')"
 is "the door at the end" silent "$(reach "$FAR" $GW4)"
 gateway_stop
 has "the audit log" '^whole' "$(gateway audit verify)"

@@ -8,7 +8,6 @@ gateway_make
 enrol device d1 d2 d3 d4
 gateway_start
 knock d1 $GW4 true
-publish_end=$(now_ms)
 gateway_stop
 
 sql() { sqlite3 "$dir/keeper/keeper.db" "$1"; }
@@ -32,13 +31,13 @@ tampered "an edited hash" 'record 3\b' "UPDATE audit SET hash = zeroblob(length(
 tampered "a deleted record" 'record (3|4)\b' 'DELETE FROM audit WHERE seq = 3'
 tampered "two records in the other's place" 'record 3\b' \
 	'UPDATE audit SET seq = -1 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = -1'
-tampered "a cut tail" "record $last\b|$last|cut|tail" "DELETE FROM audit WHERE seq > $last - 2"
-tampered "a cut tail with its checkpoints" 'cut|tail|missing|end' \
+tampered "a cut tail" "tail was cut: records $((last - 1)) to $last are missing" "DELETE FROM audit WHERE seq > $last - 2"
+tampered "a cut tail with its checkpoints" "tail was cut: records $((last - 1)) to $last are missing" \
 	"DELETE FROM audit WHERE seq > $last - 2; DELETE FROM audit_checkpoints WHERE seq > $last - 2"
-tampered "an added record" "record $((last + 1))\b|$((last + 1))" "INSERT INTO audit SELECT seq + 1, time_ms, event,
+tampered "an added record" "record $((last + 1)) was changed" "INSERT INTO audit SELECT seq + 1, time_ms, event,
 	customer, subject, source, detail, hash FROM audit WHERE seq = $last"
 tampered "a forged checkpoint" 'checkpoint' 'UPDATE audit_checkpoints SET signature = zeroblob(length(signature))'
-tampered "no head" 'head|end' 'DELETE FROM audit_head'
+tampered "no head" 'head of the log is missing' 'DELETE FROM audit_head'
 has "the original is still whole" '^whole' "$(gateway audit verify)"
 gateway_start
 has "and grows on" '^whole' "$(gateway audit verify)"
