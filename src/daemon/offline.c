@@ -92,8 +92,12 @@ enum nj_err nj_offline_ask(struct nj_offline *offline, const char *verb, const j
 		if (strcmp(gateway_verbs[i].name, verb) == 0)
 			return nj_admin_ask_here(gateway_verbs, sizeof(gateway_verbs) / sizeof(gateway_verbs[0]),
 						 offline, verb, args, on_item, item_arg, out_ok, why);
+	json_t *ok = NULL;
 	NJ_TRY(nj_admin_ask_here(nj_keeper_verbs, nj_keeper_verb_count, offline->keeper, verb, args, on_item, item_arg,
-				 out_ok, why));
+				 &ok, why));
 	enum nj_err err = nj_keeper_flush(offline->keeper);
+	if (err == NJ_OK && out_ok != NULL)
+		*out_ok = json_incref(ok);
+	json_decref(ok);
 	return err == NJ_OK ? NJ_OK : nj_why(why, err, "the audit record of this change could not be written");
 }

@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,6 +13,8 @@
 #include "daemon/sandbox.h"
 #include "daemon/setup.h"
 #include "daemon/supervisor.h"
+
+#define SPARE_DESCRIPTORS 128 /* stores, channels, listeners */
 
 struct serve {
 	struct nj_settings settings;
@@ -107,6 +110,32 @@ static enum nj_err give_folders(struct serve *serve)
 	return give(serve->paths.gateway_dir, users->gateway_uid, users->gateway_gid, &serve->why);
 }
 
+/* ---- limits of the process ---- */
+
+/* As many descriptors and as much locked memory as the system lets us have: children inherit it. */
+static void raise_limits(void)
+{
+	static const int which[] = { RLIMIT_NOFILE, RLIMIT_MEMLOCK };
+	struct rlimit limit;
+
+	for (size_t i = 0; i < sizeof(which) / sizeof(which[0]); i++)
+		if (getrlimit((__rlimit_resource_t)which[i], &limit) == 0) {
+			limit.rlim_cur = limit.rlim_max;
+			(void)setrlimit((__rlimit_resource_t)which[i], &limit);
+		}
+}
+
+/* What the configuration promises and the system does not give is said at start, not when it fails. */
+static void warn_of_limits(const struct nj_settings *settings)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < settings->limits.connections + SPARE_DESCRIPTORS)
+		NJ_LOG(NJ_LOG_WARN, "limit.descriptors", NJ_U("have", limit.rlim_cur),
+		       NJ_U("want", settings->limits.connections + SPARE_DESCRIPTORS),
+		       NJ_S("meaning", "fewer connections than limits.connections; raise LimitNOFILE or ulimit -n"));
+}
+
 /* ---- the order of things ---- */
 
 static enum nj_err prepare(struct serve *serve, const struct nj_serve_options *options)
@@ -115,6 +144,8 @@ static enum nj_err prepare(struct serve *serve, const struct nj_serve_options *o
 	NJ_TRY(nj_settings_load(serve->paths.config, &serve->settings, &serve->why));
 	nj_log_setup(serve->settings.log.level, serve->settings.log.format, "supervisor");
 	NJ_TRY(add_locals(serve, options));
+	raise_limits();
+	warn_of_limits(&serve->settings);
 	NJ_TRY(nj_paths_lock(&serve->paths, &serve->lock, &serve->why));
 	NJ_TRY(nj_paths_make(&serve->paths, &serve->why));
 	NJ_TRY(nj_users_resolve(&serve->settings, &serve->users, &serve->why));

@@ -1,6 +1,7 @@
 #include "daemon/setup.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #define LISTEN_BACKLOG 1024
 #define FLOWS_MAX 16384
 #define SOCKET_MODE 0600
+#define SHARED_SOCKET_MODE 0660
 #define PORT_STEP_MS 20
 #define PORT_TRIES 50
 
@@ -211,6 +213,28 @@ static enum nj_err check_apart(const struct stage *stage, const struct nj_settin
 	return NJ_OK;
 }
 
+static enum nj_err give_to_group(struct stage *stage, const char *path, const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	if (group == NULL)
+		return nj_why(stage->why, NJ_ERR_CONFIG, "local: there is no group '%s' on this machine", name);
+	if (lchown(path, (uid_t)-1, group->gr_gid) != 0)
+		return nj_why(stage->why, nj_err_from_errno(errno), "local: %s cannot be given to the group %s: %s",
+			      path, name, strerror(errno));
+	return NJ_OK;
+}
+
+static enum nj_err open_local_unix(struct stage *stage, const struct nj_settings_local *local, struct nj_handle handle)
+{
+	const char *path = local->address + local->unix_path_at;
+	bool shared = local->group[0] != '\0';
+
+	NJ_TRY(nj_socket_unix(path, shared ? SHARED_SOCKET_MODE : SOCKET_MODE, &handle.fd, stage->why));
+	NJ_TRY(add(stage, handle));
+	return shared ? give_to_group(stage, path, local->group) : NJ_OK;
+}
+
 static enum nj_err open_local(struct stage *stage, size_t index)
 {
 	const struct nj_settings_local *local = &stage->settings->local[index];
@@ -223,11 +247,8 @@ static enum nj_err open_local(struct stage *stage, size_t index)
 
 	if (local->service != NJ_SETTINGS_LOCAL_MQTT)
 		return nj_why(stage->why, NJ_ERR_UNSUPPORTED, "local: only the service mqtt is there yet");
-	if (local->unix_path_at != 0) {
-		const char *path = local->address + local->unix_path_at;
-		NJ_TRY(nj_socket_unix(path, SOCKET_MODE, &handle.fd, stage->why));
-		return add(stage, handle);
-	}
+	if (local->unix_path_at != 0)
+		return open_local_unix(stage, local, handle);
 	NJ_TRY(check_apart(stage, local));
 	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why));
 	NJ_TRY(add(stage, handle));
@@ -252,9 +273,9 @@ static enum nj_err run_stage(struct stage *stage)
 	/* SO_REUSEPORT shares a port among sockets of one uid only: the keeper's, so never the gateway's. */
 	(void)setfsuid(stage->users->keeper_uid);
 	NJ_TRY(open_cloaked(stage));
+	(void)setfsuid(geteuid());
 	for (size_t i = 0; i < stage->settings->local_count; i++)
 		NJ_TRY(open_local(stage, i));
-	(void)setfsuid(geteuid());
 	NJ_TRY(open_admin(stage, NJ_HANDLE_KEEPER_SOCK, stage->paths->keeper_sock));
 	return open_admin(stage, NJ_HANDLE_ADMIN_SOCK, stage->paths->admin_sock);
 }

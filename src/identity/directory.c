@@ -155,7 +155,7 @@ static enum nj_err load(struct nj_directory *directory, struct nj_why *why)
 		return nj_why(why, err, "the store has more than %zu devices and applications: raise the limit",
 			      directory->max_parties);
 	if (err == NJ_ERR_CORRUPT)
-		return nj_why(why, err, "the gateway's store is damaged: restore the latest backup (nightjar restore)");
+		return nj_why(why, err, "the gateway's store is damaged: restore the latest backup of its file");
 	return err == NJ_OK ? NJ_OK : nj_why(why, err, "cannot read the gateway's store: %s", nj_err_text(err));
 }
 

@@ -79,8 +79,10 @@ static void log_ended(void *arg, uint64_t grant_id, const struct nj_grant_spec *
 {
 	const char *event = end == NJ_GRANT_BOUND ? "bound" : end == NJ_GRANT_EXPIRED ? "grant.expired" : "grant.ended";
 
-	NJ_LOG(NJ_LOG_INFO, event, NJ_S("name", spec->name), NJ_A("source", &spec->source),
-	       NJ_S("service", nj_service_name(spec->service)), NJ_S("reason", nj_grant_end_text(end)));
+	/* The gateway logs a binding too, and knows more of it. */
+	NJ_LOG(end == NJ_GRANT_BOUND ? NJ_LOG_DEBUG : NJ_LOG_INFO, event, NJ_S("name", spec->name),
+	       NJ_A("source", &spec->source), NJ_S("service", nj_service_name(spec->service)),
+	       NJ_S("reason", nj_grant_end_text(end)));
 }
 
 static void log_store(void *arg, enum nj_err err)

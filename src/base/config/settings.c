@@ -130,6 +130,9 @@ static const struct nj_config_row local_rows[] = {
 	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, address), .min = 1, .max = 127 },
 	{ "as", "Name of the application that connects here.", .example = "my-application", .required = true,
 	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, as), .min = 1, .max = 64 },
+	{ "group", "Group whose members may use a unix: socket, beside the user who started the gateway.",
+	  .example = "sensors",
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, group), .min = 1, .max = 32 },
 	{ "cloak", "A local listener has no cloak.", "none", .names = local_cloak_names,
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, cloak) },
 };

@@ -86,7 +86,8 @@ struct nj_settings_mqtt {
 struct nj_settings_local {
 	enum nj_settings_local_service service;
 	char address[NJ_SETTINGS_LOCAL_ADDRESS_BYTES];
-	char as[NJ_NAME_BYTES]; /* the application that connects here */
+	char as[NJ_NAME_BYTES];             /* the application that connects here */
+	char group[NJ_SETTINGS_USER_BYTES]; /* of a Unix socket; empty: only the user who started the gateway */
 	enum nj_settings_local_cloak cloak;
 	/* Filled by nj_settings_check: the Unix path inside `address` begins at `unix_path_at`, or 0 and `addr` is it.
 	 */

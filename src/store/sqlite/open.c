@@ -10,7 +10,7 @@
 /* Up to this size the whole file is checked at open; a larger one page by page, when it is read. */
 #define QUICK_CHECK_MAX_BYTES (16 << 20)
 
-#define RESTORE_HINT "restore the latest backup (nightjar restore), or move the file away to begin anew"
+#define RESTORE_HINT "restore the latest backup of this file; nothing was changed"
 
 /* One thread a connection, no statistics: without their mutexes. */
 static void configure_sqlite(void)
