@@ -344,7 +344,7 @@ static void test_ask(void **state)
 	struct nj_why why = { 0 };
 	json_t *args = json_pack("{s:s, s:i}", "text", "x", "count", 1000);
 	json_t *ok = NULL;
-	json_t *untouched = (json_t *)&why;
+	json_t *untouched = (json_t *)(void *)&why;
 	int items = 0;
 	pthread_t thread;
 
