@@ -57,9 +57,9 @@ for round in $(seq "$ROUNDS"); do
 	gateway) victim=$worker ;;
 	esac
 	sleep 0.$((RANDOM % 1000 + 1000))
-	kill -9 "$victim"
-	began=$(now_ms)
 	killed[$name]=$((${killed[$name]:-0} + 1))
+	began=$(now_ms)
+	kill -9 "$victim"
 	if [ $name = supervisor ]; then
 		wait "$victim" 2> /dev/null
 		gateway_start

@@ -40,6 +40,7 @@ world() {
 # Whatever still runs in the namespaces of this script was started by it.
 clean() {
 	local ns pid
+	exec 2> /dev/null # the shell's words about what is killed here
 	for ns in "$GW" "$OUT" "$FAR"; do
 		for pid in $(ip netns pids "$ns" 2> /dev/null); do kill -9 "$pid" 2> /dev/null; done
 	done

@@ -68,7 +68,6 @@ test_elsewhere() {
 }
 
 test_elsewhere
-# 1883 is a cloaked port of the defaults too: the loopback listener must live beside it.
 gateway_start --local mqtt=127.0.0.1:$PORT,as=bench --local "mqtt=[::1]:$PORT,as=bench" \
 	--local mqtt=127.0.0.1:$((PORT + 1)),as=office --local "mqtt=unix:$tmp/local.sock,as=bench"
 test_version mqttv311 -h 127.0.0.1 -p $PORT
@@ -77,8 +76,14 @@ test_version mqttv5 --unix "$tmp/local.sock"
 test_rights
 is "the local port from outside" "refused" "$(in_out "$PACKET" reach $GW4 $PORT)"
 gateway_stop
-gateway_start --local mqtt=127.0.0.1:1883,as=bench
-succeeds "a local listener on the port of a cloaked service" pub -h 127.0.0.1 -p 1883 -t t/a -m 1
-is "which stays silent" silent "$(in_out "$PACKET" reach $GW4 1883)"
-gateway_stop
+# 1883 is a cloaked port of the defaults: a loopback listener lives beside it.
+test_shared_port() { # WHO
+	gateway_start --local mqtt=127.0.0.1:1883,as=bench
+	succeeds "a local listener on the port of a cloaked service, $1" pub -h 127.0.0.1 -p 1883 -t t/a -m 1
+	is "which stays silent" silent "$(in_out "$PACKET" reach $GW4 1883)"
+	gateway_stop
+}
+test_shared_port "one user"
+printf 'users:\n  keeper: "64701"\n  gateway: "64702"\n' >> "$dir/nightjar.yaml"
+test_shared_port "two users"
 finish
