@@ -225,6 +225,7 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 		.source_prefix = fact->source_prefix,
 		.lifetime_ms = fact->lifetime_ms,
 	};
+	uint64_t id;
 	enum nj_err err;
 
 	if (keeper->link == NULL || !keeper->link->ops->connected(keeper->link))
@@ -232,7 +233,8 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 	memcpy(spec.uid, fact->uid, sizeof(spec.uid));
 	NJ_TRY(nj_text_copy(spec.customer, sizeof(spec.customer), fact->customer));
 	NJ_TRY(nj_text_copy(spec.name, sizeof(spec.name), fact->name));
-	NJ_TRY(nj_grants_add(keeper->grants, &spec, &grant.id));
+	NJ_TRY(nj_grants_add(keeper->grants, &spec, &id));
+	grant.id = id;
 	memcpy(grant.uid, fact->uid, sizeof(grant.uid));
 	memcpy(grant.hint, fact->hint, sizeof(grant.hint));
 	memcpy(grant.psk, fact->psk, sizeof(grant.psk));
@@ -240,7 +242,7 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 	err = keeper->link->ops->grant(keeper->link, &grant);
 	nj_wipe(&grant, sizeof(grant));
 	if (err != NJ_OK)
-		nj_grants_end(keeper->grants, grant.id, NJ_GRANT_UNANSWERED);
+		nj_grants_end(keeper->grants, id, NJ_GRANT_UNANSWERED);
 	return err;
 }
 

@@ -300,6 +300,12 @@ static void silent_gateway_opens_nothing(void **state)
 	deliver_new(&fx, &d, 2, "192.0.2.1");
 	assert_int_equal(nj_keeper_grants(fx.keeper), 0);
 	assert_int_equal(counters()->accepted, 2);
+	/* And one that takes no more: the grant ends at once. */
+	fx.gateway.connected = true;
+	fx.gateway.granting = NJ_ERR_LIMIT;
+	deliver_new(&fx, &d, 3, "192.0.2.1");
+	assert_int_equal(counters()->accepted, 3);
+	assert_int_equal(nj_keeper_grants(fx.keeper), 0);
 }
 
 static void dead_gateway_shuts(void **state)
