@@ -1,4 +1,4 @@
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 #define SPACES_MAX 10000
 #define SUBSCRIPTIONS_MAX (16u << 20)

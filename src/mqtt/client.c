@@ -1,4 +1,4 @@
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client)
 {

@@ -1,5 +1,5 @@
 #include "base/text.h"
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 #define ASSIGNED_RANDOM 8
 #define ASSIGNED_BYTES (sizeof("nj-") + 2 * ASSIGNED_RANDOM)

@@ -1,4 +1,4 @@
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 #define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
 

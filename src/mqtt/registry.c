@@ -1,4 +1,4 @@
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 #define FOREVER UINT32_MAX
 

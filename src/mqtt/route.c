@@ -1,4 +1,4 @@
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 /* One message on its way to all its receivers. */
 struct route {

@@ -1,4 +1,4 @@
-#include "mqtt/internal.h"
+#include "mqtt/client.h"
 
 static struct nj_mqtt_subscription *find(struct nj_mqtt_session *session, struct nj_view filter)
 {

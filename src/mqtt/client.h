@@ -1,0 +1,72 @@
+/*
+ * A client: a connection from its hand-over to its end, with a session from CONNECT on. Included in src/mqtt alone.
+ * One thread, see broker.h.
+ */
+#ifndef NJ_MQTT_CLIENT_H
+#define NJ_MQTT_CLIENT_H
+
+#include "mqtt/internal.h"
+
+enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
+
+struct nj_mqtt_client {
+	struct nj_list link;
+	struct nj_conn *conn;
+	struct nj_mqtt_broker *broker;
+	struct nj_mqtt_entry entry;
+	struct nj_party *party; /* NULL before plain binding */
+	struct nj_mqtt_session *session;
+	struct nj_timer limit;    /* CONNECT's, then keep alive */
+	struct nj_timer throttle; /* reading goes on */
+	enum nj_mqtt_phase phase;
+	uint8_t version;
+	uint8_t reason; /* of the end */
+	bool problem_info;
+	bool welcomed; /* CONNACK 0 was sent */
+	bool clean_start;
+	bool session_present;
+	bool expiry_was_zero;
+	bool doomed;           /* its connection was aborted; the end comes with on_close */
+	uint16_t keep_alive_s; /* in force */
+	uint32_t send_max;     /* the client's Receive Maximum */
+	uint32_t max_packet_bytes;
+	uint32_t denied;
+	uint64_t last_in_ms;
+	struct nj_mqtt_alias *aliases; /* topic_alias_max of them, made with the first */
+	uint8_t *client_id;
+	size_t client_id_bytes;
+};
+
+struct nj_mqtt_alias {
+	uint8_t *topic;
+	size_t topic_bytes;
+};
+
+extern const struct nj_conn_ops nj_mqtt_client_ops;
+void nj_mqtt_client_free(struct nj_mqtt_client *client);
+struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client);
+/* Encodes and queues a packet. A client that does not read is doomed: its session is left at the end of the turn, as
+ * the caller may be in the middle of a match. */
+void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+/* PUBACK, PUBREC, PUBREL, PUBCOMP. */
+void nj_mqtt_client_ack(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code);
+/* Ends it for a fault: tells hook and peer (where the version can), closes. */
+void nj_mqtt_client_fault(struct nj_mqtt_client *client, enum nj_mqtt_fault fault);
+/* Refuses CONNECT with a reason; before the binding without an answer. */
+void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text);
+/* Ends it: leaves the session, says DISCONNECT with `reason` where the version can, closes. */
+void nj_mqtt_client_close(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, enum nj_close why, bool with_will);
+void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms);
+
+/* connect.c, subscribe.c, publish.c: a packet of a client, decoded and well-formed */
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_puback(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_pubrec(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_pubrel(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_on_pubcomp(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+void nj_mqtt_aliases_free(struct nj_mqtt_client *client);
+
+#endif
