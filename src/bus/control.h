@@ -9,7 +9,8 @@
 #define NJ_CONTROL_TABLE(X)                                                                                         \
 	X(NJ_CONTROL_PEER, 1, "supervisor: a channel to the other process (one descriptor); replaces the last one") \
 	X(NJ_CONTROL_STOP, 2, "supervisor: finish in order and exit")                                               \
-	X(NJ_CONTROL_READY, 16, "child: started; the keeper before its first knock, the gateway when it listens")
+	X(NJ_CONTROL_READY, 16, "child: started; the keeper before its first knock, the gateway when it listens")   \
+	X(NJ_CONTROL_PEER_BROKE, 17, "keeper: the gateway broke the rules: it is to be killed and started anew")
 
 enum nj_control {
 #define NJ_CONTROL_ENUM(name, number, text) name = number,

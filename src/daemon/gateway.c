@@ -181,5 +181,5 @@ enum nj_err nj_gateway_role_run(const struct nj_role_config *config, struct nj_w
 		config->hooks->gateway_after_sandbox(&config->handles, &config->paths);
 	err = nj_reactor_run(g.reactor);
 	close_all(&g);
-	return err;
+	return err == NJ_OK ? g.failed : err;
 }

@@ -113,9 +113,10 @@ static void on_message(struct nj_channel *channel, struct nj_view bytes, int *fd
 		err = handle(g, &message);
 	if (err == NJ_OK)
 		return;
+	/* Two programs that do not understand each other: the supervisor starts this one anew. */
 	NJ_LOG(NJ_LOG_ERROR, "keeper.violation", NJ_E(err));
-	nj_channel_stop(&g->keeper);
-	on_closed(channel);
+	g->failed = err;
+	nj_reactor_stop(g->reactor);
 }
 
 void gateway_keeper_attach(struct gateway *g, int fd)

@@ -55,6 +55,7 @@ struct gateway {
 	bool keeper_up;
 	bool ready;
 	bool stopping;
+	enum nj_err failed; /* why the loop was ended, other than by the supervisor */
 	struct nj_timer stop;
 	struct gateway_audit audit;
 	struct gateway_listener listeners[NJ_HANDLES_MAX];

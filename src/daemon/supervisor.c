@@ -81,13 +81,19 @@ static void introduce(struct supervisor *s)
 	close(pair[1]);
 }
 
-static void on_message(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
+/* The keeper's word against the gateway: a fresh one takes its place. The other way round there is no such message. */
+static void end_gateway(struct supervisor *s)
 {
-	struct child *child = channel->user;
+	if (s->gateway.pid == 0 || s->stopping)
+		return;
+	NJ_LOG(NJ_LOG_ERROR, "process.killed", NJ_S("role", nj_role_name(NJ_ROLE_GATEWAY)),
+	       NJ_S("reason", "it broke the rules of its channel to the keeper"));
+	(void)kill(s->gateway.pid, SIGKILL);
+}
 
-	for (size_t i = 0; i < fd_count; i++)
-		close(fds[i]);
-	if (message.len != 1 || message.data[0] != NJ_CONTROL_READY || child->ready)
+static void say_started(struct child *child)
+{
+	if (child->ready)
 		return;
 	child->ready = true;
 	NJ_LOG(NJ_LOG_INFO, "process.ready", NJ_S("role", nj_role_name(child->role)), NJ_I("pid", child->pid),
@@ -95,6 +101,19 @@ static void on_message(struct nj_channel *channel, struct nj_view message, int *
 	if (child->role == NJ_ROLE_KEEPER)
 		introduce(child->owner);
 	say_ready(child->owner);
+}
+
+static void on_message(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
+{
+	struct child *child = channel->user;
+	uint8_t type = message.len == 1 ? message.data[0] : 0;
+
+	for (size_t i = 0; i < fd_count; i++)
+		close(fds[i]);
+	if (type == NJ_CONTROL_READY)
+		say_started(child);
+	else if (type == NJ_CONTROL_PEER_BROKE && child->role == NJ_ROLE_KEEPER)
+		end_gateway(child->owner);
 }
 
 /* The process's end is what counts, not its channel's. */

@@ -145,12 +145,17 @@ static bool on_audit(void *arg, const struct nj_ipc_audit *audit)
 
 static void on_gone(void *arg, const char *violation)
 {
+	static const uint8_t broke = NJ_CONTROL_PEER_BROKE;
 	struct process *p = arg;
 
-	if (violation != NULL)
+	if (violation != NULL) {
 		NJ_LOG(NJ_LOG_ERROR, "gateway.violation", NJ_S("what", violation));
-	else
+		/* A supervisor that is gone ends both of us. */
+		if (p->control_up)
+			(void)!nj_channel_send(&p->control, nj_view_of(&broke, 1));
+	} else {
 		NJ_LOG(NJ_LOG_INFO, "gateway.gone", NJ_U("grants", nj_keeper_grants(p->keeper)));
+	}
 	nj_keeper_gateway_gone(p->keeper);
 }
 

@@ -223,7 +223,7 @@ static void whole_way(void **state)
 	json_decref(ok);
 }
 
-static void violation_closes_the_channel(void **state)
+static void violation_ends_the_gateway(void **state)
 {
 	struct nj_ipc message = { .type = NJ_IPC_GRANT_END };
 	size_t len;
@@ -233,6 +233,7 @@ static void violation_closes_the_channel(void **state)
 	send_back(&message);
 	assert_int_equal(nj_channel_receive_fds(t.gateway, t.bytes, sizeof(t.bytes), &len, NULL, 0, &fd_count),
 			 NJ_ERR_CLOSED);
+	expect_control(NJ_CONTROL_PEER_BROKE);
 	(void)close(t.control);
 	t.control = -1;
 	wait_child();
@@ -241,7 +242,7 @@ static void violation_closes_the_channel(void **state)
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-	const struct CMUnitTest tests[] = { ROW(whole_way), ROW(violation_closes_the_channel) };
+	const struct CMUnitTest tests[] = { ROW(whole_way), ROW(violation_ends_the_gateway) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
