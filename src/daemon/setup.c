@@ -250,7 +250,11 @@ static enum nj_err open_local(struct stage *stage, size_t index)
 	if (local->unix_path_at != 0)
 		return open_local_unix(stage, local, handle);
 	NJ_TRY(check_apart(stage, local));
-	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why));
+	/* As the cloaked listeners: it may share its port with one of all addresses. */
+	(void)setfsuid(stage->users->keeper_uid);
+	enum nj_err err = nj_socket_bind(NJ_SOCKET_TCP, &local->addr, &handle.fd, stage->why);
+	(void)setfsuid(geteuid());
+	NJ_TRY(err);
 	NJ_TRY(add(stage, handle));
 	if (listen(handle.fd, LISTEN_BACKLOG) != 0)
 		return nj_why(stage->why, nj_err_from_errno(errno), "listen: %s", strerror(errno));
