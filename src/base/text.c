@@ -230,6 +230,16 @@ bool nj_utf8_valid(struct nj_view text)
 	return true;
 }
 
+struct nj_view nj_utf8_cut(struct nj_view text, size_t max)
+{
+	size_t len = text.len < max ? text.len : max;
+
+	if (len < text.len)
+		while (len > 0 && (text.data[len] & 0xc0) == 0x80)
+			len--;
+	return nj_view_of(text.data, len);
+}
+
 #define NEAREST_MAX 64
 
 static size_t min3(size_t a, size_t b, size_t c)

@@ -26,10 +26,10 @@ enum nj_err gateway_audit_init(struct gateway *g)
 /* Fits: names are bounded where they come from; a detail is shortened. */
 static void fill(char *out, size_t cap, const char *text)
 {
-	size_t len = strnlen(text, cap - 1);
+	struct nj_view cut = nj_utf8_cut(nj_view_str(text), cap - 1);
 
-	memcpy(out, text, len);
-	out[len] = '\0';
+	memcpy(out, cut.data, cut.len);
+	out[cut.len] = '\0';
 }
 
 static struct gateway_audit_record *push(struct gateway_audit *audit)

@@ -37,14 +37,15 @@ static void on_denied(void *arg, const struct nj_mqtt_seen *seen, enum nj_direct
 	const char *what = direction == NJ_PUBLISH ? "publish" : "subscribe";
 	char detail[GATEWAY_AUDIT_DETAIL_BYTES];
 	uint64_t suppressed = 0;
-	int shown = (int)(topic.len < DENIED_TOPIC_BYTES ? topic.len : DENIED_TOPIC_BYTES);
+	/* The keeper takes nothing that is not text. */
+	struct nj_view shown = nj_utf8_cut(topic, DENIED_TOPIC_BYTES);
 
 	if (!nj_log_brake_pass(&denied_brake, nj_clock_system(), &suppressed))
 		return;
 	NJ_LOG(NJ_LOG_WARN, "denied", NJ_S("name", party_name(seen)), NJ_S("action", what), NJ_V("topic", topic),
 	       NJ_S("rule", verdict.pattern != NULL ? verdict.pattern : "no rule allows it"),
 	       NJ_U("suppressed", suppressed));
-	if (nj_text_format(detail, sizeof(detail), "%s %.*s", what, shown, (const char *)topic.data) == NJ_OK)
+	if (nj_text_format(detail, sizeof(detail), "%s %.*s", what, (int)shown.len, (const char *)shown.data) == NJ_OK)
 		gateway_audit_write(g, NJ_AUDIT_DENIED, seen->party, seen->peer, detail);
 }
 

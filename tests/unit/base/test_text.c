@@ -141,6 +141,21 @@ static void names(void **state)
 }
 
 /* RFC 3629: the borders of every length, what is overlong, surrogates, and sequences cut short. */
+/* "a", "é" (2 bytes), "€" (3), U+1F319 (4): every cut falls on a border. */
+static void utf8_cut(void **state)
+{
+	static const size_t want[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10 };
+	const struct nj_view text = nj_view_str("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x8c\x99");
+
+	for (size_t max = 0; max < sizeof(want) / sizeof(want[0]); max++) {
+		struct nj_view cut = nj_utf8_cut(text, max);
+
+		assert_ptr_equal(cut.data, text.data);
+		assert_int_equal(cut.len, want[max]);
+		assert_true(nj_utf8_valid(cut));
+	}
+}
+
 static void utf8(void **state)
 {
 	static const struct {
@@ -220,8 +235,13 @@ static void nearest_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(copies_at_the_limit), cmocka_unit_test(hex),   cmocka_unit_test(numbers),
-		cmocka_unit_test(durations_and_sizes), cmocka_unit_test(names), cmocka_unit_test(utf8),
+		cmocka_unit_test(copies_at_the_limit),
+		cmocka_unit_test(hex),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(durations_and_sizes),
+		cmocka_unit_test(names),
+		cmocka_unit_test(utf8),
+		cmocka_unit_test(utf8_cut),
 		cmocka_unit_test(nearest_names),
 	};
 
