@@ -89,7 +89,7 @@ static enum nj_err settings_of(const struct nj_init_options *options, struct nj_
 
 static enum nj_err refuse_existing(const struct nj_paths *paths, struct nj_why *why)
 {
-	const char *const files[] = { paths->config, paths->keeper_db, paths->gateway_db };
+	const char *const files[] = { paths->config, paths->keeper_db, paths->gateway_db, paths->key_file };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (access(files[i], F_OK) == 0)
