@@ -167,7 +167,6 @@ enum nj_err nj_gateway_role_run(const struct nj_role_config *config, struct nj_w
 	struct nj_sandbox sandbox = {
 		.role = NJ_ROLE_GATEWAY,
 		.data_dir = config->paths.gateway_dir,
-		.last_handle = nj_handles_last(&config->handles),
 	};
 
 	g.config = config;

@@ -40,16 +40,6 @@ int nj_handles_find(const struct nj_handles *handles, enum nj_handle_kind kind)
 	return -1;
 }
 
-int nj_handles_last(const struct nj_handles *handles)
-{
-	int last = -1;
-
-	for (size_t i = 0; i < handles->count; i++)
-		if (handles->at[i].fd > last)
-			last = handles->at[i].fd;
-	return last;
-}
-
 void nj_handles_close(struct nj_handles *handles)
 {
 	for (size_t i = 0; i < handles->count; i++)

@@ -50,8 +50,6 @@ const char *nj_role_name(enum nj_role role);
 NJ_MUST_USE enum nj_err nj_handles_add(struct nj_handles *handles, struct nj_handle handle);
 /* The first of a kind, or -1. */
 int nj_handles_find(const struct nj_handles *handles, enum nj_handle_kind kind);
-/* The highest descriptor number among them. */
-int nj_handles_last(const struct nj_handles *handles);
 void nj_handles_close(struct nj_handles *handles);
 
 /* Sends those that `role` gets (0: all) over a channel, and receives them. Blocking. */

@@ -12,7 +12,6 @@ static enum nj_err enter_sandbox(void *arg, struct nj_why *why)
 	struct nj_sandbox sandbox = {
 		.role = NJ_ROLE_KEEPER,
 		.data_dir = config->paths.keeper_dir,
-		.last_handle = nj_handles_last(&config->handles),
 	};
 
 	return nj_sandbox_enter(&sandbox, why);

@@ -77,5 +77,5 @@ enum nj_err nj_sandbox_enter(const struct nj_sandbox *sandbox, struct nj_why *wh
 	NJ_TRY(nj_sandbox_harden(why));
 	NJ_TRY(nj_sandbox_drop_capabilities(NULL, 0, why));
 	NJ_TRY(nj_landlock_enter(sandbox->data_dir, why));
-	return nj_syscalls_enter(sandbox->role, sandbox->last_handle, why);
+	return nj_syscalls_enter(sandbox->role, why);
 }

@@ -14,7 +14,6 @@
 struct nj_sandbox {
 	enum nj_role role;
 	const char *data_dir; /* the only folder that stays readable and writable */
-	int last_handle;      /* descriptors up to this number came with START: they can never be shut down */
 };
 
 /* Refuses to run (NJ_ERR_UNSUPPORTED, with what to do) on a kernel without Landlock or seccomp filters. */

@@ -1,6 +1,7 @@
 #include "daemon/setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
@@ -59,7 +60,7 @@ static enum nj_err add(struct stage *stage, struct nj_handle handle)
 
 static enum nj_err add_config(struct stage *stage)
 {
-	int fd = memfd_create("nightjar.yaml", MFD_CLOEXEC);
+	int fd = memfd_create("nightjar.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return nj_why(stage->why, nj_err_from_errno(errno), "memfd: %s", strerror(errno));
@@ -70,6 +71,8 @@ static enum nj_err add_config(struct stage *stage)
 	}
 	nj_settings_print(stage->settings, out);
 	bool written = fclose(out) == 0;
+	/* Every child reads this one file: what a gateway wrote to it, the next keeper would believe. */
+	written = written && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
 	NJ_TRY(add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_CONFIG }));
 	return written ? NJ_OK : nj_why(stage->why, NJ_ERR_IO, "the configuration cannot be copied");
 }

@@ -21,13 +21,13 @@ struct plain_rule {
 };
 
 static const struct plain_rule plain_rules[] = {
-	/* sockets that exist already */
+	/* Sockets that exist already. No sendmsg: a descriptor passed on could come back under another number, and one
+	 * that lingers would hold its receiver in close(2). No shutdown: a listener could be shut for good. */
 	{ SCMP_SYS(accept4), BOTH },
 	{ SCMP_SYS(recvfrom), BOTH },
 	{ SCMP_SYS(recvmsg), BOTH },
 	{ SCMP_SYS(recvmmsg), KEEPER },
 	{ SCMP_SYS(sendto), BOTH },
-	{ SCMP_SYS(sendmsg), BOTH },
 	{ SCMP_SYS(getsockname), BOTH },
 	{ SCMP_SYS(getpeername), BOTH },
 	{ SCMP_SYS(getsockopt), BOTH },
@@ -134,11 +134,11 @@ struct argument_rule {
 static const struct argument_rule argument_rules[] = {
 	ONE(mmap, BOTH, LACKS(2, PROT_EXEC)),
 	ONE(mprotect, BOTH, LACKS(2, PROT_EXEC)),
-	/* No F_DUPFD: a listener keeps the number it came under. */
+	/* No F_DUPFD: a listener keeps the number it came under. No F_SETFL: a flag on a listener or on standard error
+	 * is the other processes' too, and the next gateway's. */
 	ONE(fcntl, BOTH, IS(1, F_GETFD)),
 	ONE(fcntl, BOTH, IS(1, F_SETFD)),
 	ONE(fcntl, BOTH, IS(1, F_GETFL)),
-	ONE(fcntl, BOTH, IS(1, F_SETFL)),
 	ONE(fcntl, BOTH, IS(1, F_GETLK)),
 	ONE(fcntl, BOTH, IS(1, F_SETLK)),
 	ONE(fcntl, BOTH, IS(1, F_SETLKW)),
@@ -186,15 +186,7 @@ static int add_own_signals(scmp_filter_ctx ctx)
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &self);
 }
 
-/* A connection may be shut down, a listener never: nothing can give it a higher number (no dup, no socketpair). */
-static int add_shutdown(scmp_filter_ctx ctx, int last_handle)
-{
-	const struct scmp_arg_cmp later = { 0, SCMP_CMP_GT, (scmp_datum_t)last_handle, 0 };
-
-	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(shutdown), 1, &later);
-}
-
-enum nj_err nj_syscalls_enter(enum nj_role role, int last_handle, struct nj_why *why)
+enum nj_err nj_syscalls_enter(enum nj_role role, struct nj_why *why)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int rc = ctx == NULL ? -ENOMEM : 0;
@@ -205,8 +197,6 @@ enum nj_err nj_syscalls_enter(enum nj_role role, int last_handle, struct nj_why 
 		rc = add_with_arguments(ctx, 1u << role);
 	if (rc == 0)
 		rc = add_own_signals(ctx);
-	if (rc == 0)
-		rc = add_shutdown(ctx, last_handle);
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (rc == 0)

@@ -4,6 +4,6 @@
 
 #include "daemon/handles.h"
 
-NJ_MUST_USE enum nj_err nj_syscalls_enter(enum nj_role role, int last_handle, struct nj_why *why);
+NJ_MUST_USE enum nj_err nj_syscalls_enter(enum nj_role role, struct nj_why *why);
 
 #endif

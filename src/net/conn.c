@@ -119,7 +119,6 @@ static void close_orderly(struct nj_conn *conn)
 {
 	if (conn->tls != NULL)
 		nj_tls_close_notify(conn->tls);
-	(void)shutdown(conn->io.fd, SHUT_WR);
 	discard_input(conn);
 	die(conn, conn->why, false);
 }

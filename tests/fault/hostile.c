@@ -69,6 +69,50 @@ static bool shut_listener(void)
 	return shutdown(listener(), SHUT_RD) == 0;
 }
 
+/* The kernel takes the lower half of the number for the descriptor, a filter may look at all of it. */
+static bool shut_by_wide_number(void)
+{
+	return syscall(SYS_shutdown, (1L << 32) | listener(), SHUT_RD) == 0;
+}
+
+/* The next gateway would wait in accept(2) for ever. */
+static bool make_listener_block(void)
+{
+	return fcntl(listener(), F_SETFL, 0) == 0 ||
+	       syscall(SYS_fcntl, (long)listener(), (1L << 32) | F_SETFL, 0L) == 0;
+}
+
+/* To the supervisor, which closes it: with output that nobody takes and SO_LINGER that would keep it busy. */
+static bool pass_descriptor(void)
+{
+	int fd = listener();
+	char byte = 0;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
+	struct mmsghdr batch = { .msg_hdr = message };
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	return sendmsg(3, &message, 0) > 0 || sendmmsg(3, &batch, 1, 0) > 0;
+}
+
+static bool change_configuration(void)
+{
+	int fd = nj_handles_find(handles, NJ_HANDLE_CONFIG);
+
+	return pwrite(fd, "#", 1, 0) == 1 || ftruncate(fd, 1 << 20) == 0 || fallocate(fd, 0, 0, 1 << 20) == 0 ||
+	       mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED || ftruncate(fd, 0) == 0;
+}
+
 static bool disconnect_listener(void)
 {
 	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
@@ -243,6 +287,10 @@ static const struct {
 	{ "replace the filter", replace_filter },
 	{ "attach a reuseport program", reuseport_program },
 	{ "shut the listener down", shut_listener },
+	{ "shut the listener down by a wide number", shut_by_wide_number },
+	{ "make the listener block", make_listener_block },
+	{ "pass a descriptor on", pass_descriptor },
+	{ "change the configuration", change_configuration },
 	{ "disconnect the listener", disconnect_listener },
 	{ "listen again", listen_again },
 	{ "duplicate the listener", duplicate_listener },
