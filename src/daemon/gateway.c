@@ -9,6 +9,7 @@
 #include "daemon/gateway_mqtt.h"
 #include "daemon/gateway_state.h"
 #include "daemon/sandbox.h"
+#include "daemon/settle.h"
 
 #define CONTROL_QUEUE_BYTES 4096
 #define STOP_WAIT_MS 1500 /* for output to leave; the supervisor waits longer */
@@ -63,6 +64,7 @@ static void say_ready(struct gateway *g)
 	if (g->ready)
 		return;
 	g->ready = true;
+	nj_settle();
 	if (nj_channel_send(&g->control, nj_view_of(&byte, 1)) != NJ_OK)
 		NJ_LOG(NJ_LOG_ERROR, "supervisor.gone");
 }

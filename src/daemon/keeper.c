@@ -3,6 +3,7 @@
 #include "crypto/crypto.h"
 #include "daemon/keeper_config.h"
 #include "daemon/sandbox.h"
+#include "daemon/settle.h"
 #include "keeper/cloak/setup.h"
 #include "keeper/process.h"
 
@@ -14,7 +15,9 @@ static enum nj_err enter_sandbox(void *arg, struct nj_why *why)
 		.data_dir = config->paths.keeper_dir,
 	};
 
-	return nj_sandbox_enter(&sandbox, why);
+	NJ_TRY(nj_sandbox_enter(&sandbox, why));
+	nj_settle();
+	return NJ_OK;
 }
 
 static enum nj_err open_cloak(const struct nj_role_config *config, struct nj_cloak_fds *fds,

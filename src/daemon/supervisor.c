@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "bus/control.h"
 #include "daemon/sandbox.h"
+#include "daemon/settle.h"
 
 #define RESTART_FIRST_MS 50
 #define RESTART_MAX_MS 1000   /* the bar for being back is 2 s */
@@ -52,16 +53,28 @@ static void say_ready(struct supervisor *s)
 	if (s->announced || !s->keeper.ready || !s->gateway.ready)
 		return;
 	s->announced = true;
+	nj_settle();
 	(void)!write(STDOUT_FILENO, line, sizeof(line) - 1);
+}
+
+static void kill_child(const struct child *child, const char *reason)
+{
+	if (child->pid == 0)
+		return;
+	NJ_LOG(NJ_LOG_WARN, "process.killed", NJ_S("role", nj_role_name(child->role)), NJ_S("reason", reason));
+	(void)kill(child->pid, SIGKILL);
 }
 
 static void control(struct child *child, enum nj_control type, const int *fd)
 {
 	uint8_t byte = (uint8_t)type;
 
-	/* A child that cannot take it is dying; its exit is handled there. */
-	if (child->pid != 0)
-		(void)!nj_channel_send_fds(child->channel.io.fd, nj_view_of(&byte, 1), fd, fd == NULL ? 0 : 1);
+	if (child->pid == 0)
+		return;
+	enum nj_err err = nj_channel_send_fds(child->channel.io.fd, nj_view_of(&byte, 1), fd, fd == NULL ? 0 : 1);
+	/* A child that is dying is handled at its exit. One that reads nothing would miss its peer, or its stop. */
+	if (err == NJ_ERR_AGAIN)
+		kill_child(child, "does not read what it is told");
 }
 
 /* A keeper that is ready and a gateway that runs get a fresh channel to each other. */

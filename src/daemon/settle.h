@@ -1,0 +1,9 @@
+/* Memory after start-up. Any time, one thread; changes nothing that a program can see. */
+#ifndef NJ_DAEMON_SETTLE_H
+#define NJ_DAEMON_SETTLE_H
+
+/* Lets go of the code and constants of program and libraries that only start-up touched, and of free heap: what is
+ * needed again comes back from the page cache. */
+void nj_settle(void);
+
+#endif
