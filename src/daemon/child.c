@@ -142,6 +142,8 @@ enum nj_err nj_child_spawn(const struct nj_child_start *start, const struct nj_u
 	}
 	/* A child that died meanwhile is seen by its exit; only what it was to get is lost. */
 	(void)!send_start(pair[0], start, handles);
+	/* From here on the supervisor never waits for a child. */
+	(void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	*out_pid = pid;
 	*out_channel = pair[0];
 	return NJ_OK;

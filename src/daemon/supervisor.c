@@ -15,7 +15,7 @@
 #define RESTART_FIRST_MS 50
 #define RESTART_MAX_MS 1000   /* the bar for being back is 2 s */
 #define STABLE_AFTER_MS 10000 /* a child that lived this long starts again at once */
-#define STOP_WAIT_MS 5000     /* then the rest is killed */
+#define STOP_WAIT_MS 5000     /* for the gateway, then for the keeper; then it is killed */
 #define CHANNEL_QUEUE_BYTES 4096
 
 struct child {
@@ -61,7 +61,7 @@ static void kill_child(const struct child *child, const char *reason)
 {
 	if (child->pid == 0)
 		return;
-	NJ_LOG(NJ_LOG_WARN, "process.killed", NJ_S("role", nj_role_name(child->role)), NJ_S("reason", reason));
+	NJ_LOG(NJ_LOG_ERROR, "process.killed", NJ_S("role", nj_role_name(child->role)), NJ_S("reason", reason));
 	(void)kill(child->pid, SIGKILL);
 }
 
@@ -97,11 +97,8 @@ static void introduce(struct supervisor *s)
 /* The keeper's word against the gateway: a fresh one takes its place. The other way round there is no such message. */
 static void end_gateway(struct supervisor *s)
 {
-	if (s->gateway.pid == 0 || s->stopping)
-		return;
-	NJ_LOG(NJ_LOG_ERROR, "process.killed", NJ_S("role", nj_role_name(NJ_ROLE_GATEWAY)),
-	       NJ_S("reason", "it broke the rules of its channel to the keeper"));
-	(void)kill(s->gateway.pid, SIGKILL);
+	if (!s->stopping)
+		kill_child(&s->gateway, "it broke the rules of its channel to the keeper");
 }
 
 static void say_started(struct child *child)
@@ -206,14 +203,9 @@ static void on_stop_limit(struct nj_timer *timer)
 {
 	struct supervisor *s = NJ_CONTAINER(timer, struct supervisor, stop_limit);
 
-	for (size_t i = 0; i < 2; i++) {
-		struct child *child = each_child(s, i);
-		if (child->pid == 0)
-			continue;
-		NJ_LOG(NJ_LOG_WARN, "process.killed", NJ_S("role", nj_role_name(child->role)),
-		       NJ_S("reason", "did not stop in time"));
-		(void)kill(child->pid, SIGKILL);
-	}
+	/* A gateway that hangs must not cost the keeper its last checkpoint: it has its own time from here. */
+	kill_child(s->gateway.pid != 0 ? &s->gateway : &s->keeper, "did not stop in time");
+	nj_timer_arm(s->reactor, timer, STOP_WAIT_MS);
 }
 
 /* The gateway first: its last audit records still reach the keeper. */

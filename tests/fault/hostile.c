@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -23,6 +25,7 @@
 
 #include "cli/command.h"
 #include "daemon/child.h"
+#include "net/channel.h"
 
 static const struct nj_handles *handles;
 static const struct nj_paths *paths;
@@ -315,6 +318,35 @@ static const struct {
 	{ "use other kernel doors", other_kernel_doors },
 };
 
+/* Asked for by an empty file in the gateway's own folder, and used up by being taken. */
+static bool take_mode(const char *name)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/%s", paths->gateway_dir, name) > 0 && unlink(path) == 0;
+}
+
+/* Takes the channel that was meant for the gateway, and says to the keeper what only the keeper may say. */
+static void break_rules(void)
+{
+	static const uint8_t grant_end[] = { 0, 3, 0, 0, 0, 0, 0, 0, 0, 1 };
+	int keeper = -1;
+	uint8_t byte;
+	size_t len;
+	size_t fd_count = 0;
+
+	while (fd_count == 0 && nj_channel_receive_fds(3, &byte, 1, &len, &keeper, 1, &fd_count) == NJ_OK)
+		continue;
+	(void)!write(keeper, grant_end, sizeof(grant_end));
+}
+
+/* Reads nothing any more, not even that it is to stop. */
+static void hang(void)
+{
+	for (;;)
+		(void)poll(NULL, 0, 1000);
+}
+
 static void turn_hostile(const struct nj_handles *given_handles, const struct nj_paths *given_paths)
 {
 	handles = given_handles;
@@ -325,6 +357,10 @@ static void turn_hostile(const struct nj_handles *given_handles, const struct nj
 		dprintf(STDERR_FILENO, "hostile: %s: %s\n", attempts[i].name, allowed ? "ALLOWED" : "denied");
 	}
 	dprintf(STDERR_FILENO, "hostile: %zu attempts\n", sizeof(attempts) / sizeof(attempts[0]));
+	if (take_mode("break-rules"))
+		break_rules();
+	if (take_mode("hang"))
+		hang();
 }
 
 int main(int argc, char **argv)

@@ -25,6 +25,25 @@ test_hostile() { # WHAT
 
 gateway_make
 enrol device d1
+
+# A gateway that breaks the rules of its channel is ended and started again, so that doors open once more.
+touch "$dir/gateway/break-rules"
+gateway_start
+has "a gateway that broke the rules: why it ended" 'process.killed.*role=gateway reason="it broke the rules' "$(< "$tmp/log")"
+succeeds "and with the next one: a device gets in" publish d1 $GW4 dev/d1/t 1
+gateway_stop
+
+# A gateway that does not stop is killed; the keeper still ends in order, with a record and a signed checkpoint.
+rm -f "$tmp/log"
+touch "$dir/gateway/hang"
+ip netns exec "$GW" "$NJ" serve --dir "$dir" > /dev/null 2>> "$tmp/log" &
+supervisor=$!
+within 10000 grep -q 'hostile: [0-9]* attempts' "$tmp/log"
+within 5000 grep -q 'process.ready.*role=keeper' "$tmp/log"
+gateway_stop
+is "a gateway that does not stop: who was killed" gateway \
+	"$(sed -n 's/.*process.killed.*role=\([a-z]*\).*/\1/p' "$tmp/log" | paste -sd' ')"
+has "the audit's last record" '"event": *"stop"' "$(gateway audit tail --count 1 --json)"
 test_hostile "one user" "$(id -u)"
 has "status says what one user means" 'not enforced against the gateway' "$gateway_status"
 printf 'users:\n  keeper: "64701"\n  gateway: "64702"\n' >> "$dir/nightjar.yaml"
