@@ -16,13 +16,15 @@ struct source {
 	uint32_t count;
 };
 
-struct visitor {
+struct nj_visitor {
 	struct nj_entry *entry;
 	struct source *source;
 	struct nj_list of_source;
 	struct nj_list of_all;
 	struct nj_conn *conn;
 	uint16_t service;
+	bool lent;     /* its service owns the connection */
+	bool reported; /* why it failed was said */
 };
 
 struct nj_entry {
@@ -30,6 +32,7 @@ struct nj_entry {
 	struct nj_map sources;
 	struct nj_list all; /* oldest first */
 	size_t count;
+	size_t lent; /* of them: services count these as theirs, too */
 };
 
 static struct nj_view source_key(const void *entry)
@@ -83,7 +86,7 @@ static void source_release(struct nj_entry *entry, struct source *source)
 }
 
 /* Its connection is gone or has been handed on. */
-static void visitor_free(struct visitor *visitor)
+static void visitor_free(struct nj_visitor *visitor)
 {
 	struct nj_entry *entry = visitor->entry;
 
@@ -91,13 +94,14 @@ static void visitor_free(struct visitor *visitor)
 	nj_list_remove(&visitor->of_all);
 	visitor->source->count--;
 	entry->count--;
+	entry->lent -= visitor->lent;
 	source_release(entry, visitor->source);
 	free(visitor);
 }
 
 /* ---- the proof ---- */
 
-static struct nj_entry_event event_of(const struct visitor *visitor)
+static struct nj_entry_event event_of(const struct nj_visitor *visitor)
 {
 	return (struct nj_entry_event){
 		.peer = nj_conn_peer(visitor->conn),
@@ -107,10 +111,13 @@ static struct nj_entry_event event_of(const struct visitor *visitor)
 	};
 }
 
-static void fail(struct visitor *visitor, const char *reason)
+static void fail(struct nj_visitor *visitor, const char *reason)
 {
 	struct nj_entry_event event = event_of(visitor);
 
+	if (visitor->reported)
+		return;
+	visitor->reported = true;
 	event.reason = reason;
 	visitor->entry->config.on_failed(visitor->entry->config.arg, &event);
 }
@@ -131,7 +138,7 @@ static const char *bind_failure(enum nj_err err)
 
 static void on_open(struct nj_conn *conn)
 {
-	struct visitor *visitor = nj_conn_user(conn);
+	struct nj_visitor *visitor = nj_conn_user(conn);
 	struct nj_entry *entry = visitor->entry;
 	struct nj_entry_event event = event_of(visitor);
 	struct nj_grant grant;
@@ -171,13 +178,16 @@ static void on_drained(struct nj_conn *conn)
 	(void)conn;
 }
 
-static void on_close(struct nj_conn *conn, enum nj_close why)
+void nj_visitor_ended(struct nj_visitor *visitor, enum nj_close why)
 {
-	struct visitor *visitor = nj_conn_user(conn);
-
 	if (why != NJ_CLOSE_UNBOUND && why != NJ_CLOSE_SHUTDOWN)
 		fail(visitor, nj_close_name(why));
 	visitor_free(visitor);
+}
+
+static void on_close(struct nj_conn *conn, enum nj_close why)
+{
+	nj_visitor_ended(nj_conn_user(conn), why);
 }
 
 static const struct nj_conn_ops unproven_ops = {
@@ -189,7 +199,7 @@ static const struct nj_conn_ops unproven_ops = {
 
 /* ---- accepting ---- */
 
-static void evict(struct visitor *visitor)
+static void evict(struct nj_visitor *visitor)
 {
 	nj_conn_abort(visitor->conn, NJ_CLOSE_EVICTED);
 	/* Gone from the counts at once; its close follows at the end of the turn. */
@@ -199,24 +209,24 @@ static void evict(struct visitor *visitor)
 
 static bool make_room(struct nj_entry *entry, struct source *source)
 {
-	size_t held = entry->count + entry->config.served(entry->config.arg);
+	size_t held = entry->count - entry->lent + entry->config.served(entry->config.arg);
 
 	if (source->count >= entry->config.limits->unproven_per_source && !nj_list_empty(&source->visitors))
-		evict(NJ_CONTAINER(source->visitors.next, struct visitor, of_source));
+		evict(NJ_CONTAINER(source->visitors.next, struct nj_visitor, of_source));
 	else if (held >= entry->config.limits->connections && !nj_list_empty(&entry->all))
-		evict(NJ_CONTAINER(entry->all.next, struct visitor, of_all));
+		evict(NJ_CONTAINER(entry->all.next, struct nj_visitor, of_all));
 	else if (held >= entry->config.limits->connections)
 		return false;
 	return entry->count < VISITORS_MAX;
 }
 
-static struct visitor *admit(struct nj_entry *entry, const struct nj_addr *peer)
+static struct nj_visitor *admit(struct nj_entry *entry, const struct nj_addr *peer)
 {
 	struct source *source = source_of(entry, peer);
 
 	if (source == NULL)
 		return NULL;
-	struct visitor *visitor = make_room(entry, source) ? calloc(1, sizeof(*visitor)) : NULL;
+	struct nj_visitor *visitor = make_room(entry, source) ? calloc(1, sizeof(*visitor)) : NULL;
 	if (visitor == NULL) {
 		source_release(entry, source);
 		return NULL;
@@ -230,15 +240,15 @@ static struct visitor *admit(struct nj_entry *entry, const struct nj_addr *peer)
 	return visitor;
 }
 
-void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
-		     uint16_t service, struct nj_tls_ctx *tls)
+static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struct nj_addr *peer,
+				     const struct nj_addr *local, uint16_t service, struct nj_tls_ctx *tls)
 {
 	const int one = 1;
-	struct visitor *visitor = admit(entry, peer);
+	struct nj_visitor *visitor = admit(entry, peer);
 
 	if (visitor == NULL) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	visitor->service = service;
@@ -255,9 +265,53 @@ void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer,
 	};
 	if (nj_conn_new(entry->config.reactor, &config, &visitor->conn) != NJ_OK) {
 		visitor_free(visitor);
-		return;
+		return NULL;
 	}
 	nj_conn_bind_deadline(visitor->conn, entry->config.limits->bind_timeout_ms);
+	return visitor;
+}
+
+void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
+		     uint16_t service, struct nj_tls_ctx *tls)
+{
+	(void)accept_one(entry, fd, peer, local, service, tls);
+}
+
+struct nj_visitor *nj_entry_lend(struct nj_entry *entry, int fd, const struct nj_addr *peer,
+				 const struct nj_addr *local, uint16_t service, struct nj_conn **out_conn)
+{
+	struct nj_visitor *visitor = accept_one(entry, fd, peer, local, service, NULL);
+
+	if (visitor == NULL)
+		return NULL;
+	visitor->lent = true;
+	entry->lent++;
+	*out_conn = visitor->conn;
+	return visitor;
+}
+
+enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_view username, struct nj_view password,
+			     struct nj_party **out_party)
+{
+	struct nj_entry *entry = visitor->entry;
+	struct nj_entry_event event = event_of(visitor);
+	struct nj_grant grant;
+	enum nj_err err =
+	    nj_door_bind_password(entry->config.door, username, password, visitor->service, event.peer, &grant);
+	struct nj_party *party = err == NJ_OK ? nj_directory_by_uid(entry->config.directory, grant.uid) : NULL;
+
+	if (party == NULL) {
+		fail(visitor, err == NJ_OK ? "the device is unknown or revoked"
+					   : "the one-time user name and password of no knock");
+		return err == NJ_OK ? NJ_ERR_NOT_FOUND : err;
+	}
+	event.grant = &grant;
+	event.party = party;
+	nj_conn_proven(visitor->conn);
+	entry->config.on_bound(entry->config.arg, &event);
+	visitor_free(visitor);
+	*out_party = party;
+	return NJ_OK;
 }
 
 void nj_entry_free(struct nj_entry *entry)

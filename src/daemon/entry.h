@@ -45,6 +45,22 @@ void nj_entry_free(struct nj_entry *entry);
 /* Takes over an accepted descriptor of a TLS service. */
 void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
 		     uint16_t service, struct nj_tls_ctx *tls);
+
+/* ---- services that take the proof themselves, inside their protocol ---- */
+
+struct nj_visitor;
+
+/* Takes over an accepted descriptor; NULL: there is no room, and it is closed. Its service becomes the owner of the
+ * connection and says how it ended: proven or not. One that is evicted ends as all do, by its owner's on_close. */
+struct nj_visitor *nj_entry_lend(struct nj_entry *entry, int fd, const struct nj_addr *peer,
+				 const struct nj_addr *local, uint16_t service, struct nj_conn **out_conn);
+/* The proof by user name and password; consumes the grant and reports, also what failed. Borrowed party. After NJ_OK
+ * the visitor is gone. */
+NJ_MUST_USE enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_view username, struct nj_view password,
+					 struct nj_party **out_party);
+/* Its connection ended unproven: reports that if nothing was reported, and frees the visitor. */
+void nj_visitor_ended(struct nj_visitor *visitor, enum nj_close why);
+
 size_t nj_entry_count(const struct nj_entry *entry);
 
 #endif

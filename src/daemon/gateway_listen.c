@@ -76,8 +76,8 @@ uint32_t gateway_out_bytes(const struct gateway *g)
 
 /* ---- accepting ---- */
 
-/* A connection that needs no knock (local), or that proves itself inside its protocol (plain). */
-static struct nj_conn *open_plain(struct gateway *g, int fd, const struct nj_addr *peer, const struct nj_addr *local)
+/* A connection that needs no knock. */
+static struct nj_conn *open_local(struct gateway *g, int fd, const struct nj_addr *peer, const struct nj_addr *local)
 {
 	const int one = 1;
 	struct nj_conn *conn = NULL;
@@ -110,7 +110,7 @@ static void on_accept_local(struct nj_listener *listener, int fd, const struct n
 		close(fd);
 		return;
 	}
-	struct nj_conn *conn = open_plain(g, fd, peer, &listener->local);
+	struct nj_conn *conn = open_local(g, fd, peer, &listener->local);
 	if (conn != NULL)
 		gateway_mqtt_serve(g, conn, party, true);
 }
@@ -124,9 +124,10 @@ static void on_accept_cloaked(struct nj_listener *listener, int fd, const struct
 		nj_entry_accept(g->entry, fd, peer, &listener->local, here->service, g->tls);
 		return;
 	}
-	struct nj_conn *conn = open_plain(g, fd, peer, &listener->local);
-	if (conn != NULL)
-		gateway_mqtt_serve_plain(g, conn);
+	struct nj_conn *conn = NULL;
+	struct nj_visitor *visitor = nj_entry_lend(g->entry, fd, peer, &listener->local, here->service, &conn);
+	if (visitor != NULL)
+		gateway_mqtt_serve_plain(g, conn, visitor);
 }
 
 static void serve_bound(void *arg, struct nj_conn *conn, uint16_t service, struct nj_party *party)

@@ -108,33 +108,22 @@ void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party
 static enum nj_err authenticate(void *arg, struct nj_conn *conn, struct nj_view username, struct nj_view password,
 				struct nj_party **out_party)
 {
-	struct gateway *g = arg;
-	struct nj_entry_event event = {
-		.peer = nj_conn_peer(conn),
-		.local = nj_conn_local(conn),
-		.service = NJ_SERVICE_MQTT,
-	};
-	struct nj_grant grant;
-	enum nj_err err = nj_door_bind_password(g->door, username, password, NJ_SERVICE_MQTT, event.peer, &grant);
-	struct nj_party *party = err == NJ_OK ? nj_directory_by_uid(g->directory, grant.uid) : NULL;
+	struct nj_party *party;
 
-	if (err == NJ_OK && party == NULL)
-		err = NJ_ERR_NOT_FOUND;
-	if (err != NJ_OK) {
-		event.reason = "the one-time user name and password of no knock";
-		gateway_report_failed(g, &event);
-		return err;
-	}
-	event.grant = &grant;
-	event.party = party;
-	gateway_report_bound(g, &event);
+	(void)conn;
+	NJ_TRY(nj_visitor_prove(arg, username, password, &party));
 	*out_party = nj_party_ref(party);
 	return NJ_OK;
 }
 
-void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn)
+static void unbound(void *arg, enum nj_close why)
 {
-	struct nj_mqtt_entry entry = { .authenticate = authenticate, .arg = g };
+	nj_visitor_ended(arg, why);
+}
+
+void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn, struct nj_visitor *visitor)
+{
+	struct nj_mqtt_entry entry = { .authenticate = authenticate, .unbound = unbound, .arg = visitor };
 	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
 
 	if (err != NJ_OK)

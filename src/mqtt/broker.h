@@ -71,6 +71,8 @@ struct nj_mqtt_entry {
 	 * without an answer. */
 	enum nj_err (*authenticate)(void *arg, struct nj_conn *conn, struct nj_view username, struct nj_view password,
 				    struct nj_party **out_party);
+	/* The connection ended without being bound; may be NULL. */
+	void (*unbound)(void *arg, enum nj_close why);
 	void *arg;
 	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
 };

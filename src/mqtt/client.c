@@ -302,6 +302,8 @@ static void on_close(struct nj_conn *conn, enum nj_close why)
 		leave_session(client, why != NJ_CLOSE_REVOKED);
 	if (client->welcomed && hooks->on_disconnected != NULL)
 		hooks->on_disconnected(hooks->arg, &seen, why, client->reason);
+	if (client->party == NULL && client->entry.unbound != NULL)
+		client->entry.unbound(client->entry.arg, why);
 	nj_mqtt_client_free(client);
 }
 

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The plain service: user name and password of the knock, once. Neighbours who come in through the same grant and prove
+# nothing are bounded by source, the oldest gives way, and the device still gets in.
+set -u
+. "$(dirname "$0")/lib.sh"
+world mosquitto_pub
+gateway_make --ports knock=$KNOCK,mqtts=$MQTTS,mqtt=$MQTT
+must gateway profile set meter --publish 'dev/{device}/#' --plain --service mqtt --service mqtts
+enrol device d1
+gateway_start
+
+PLAIN="-h {host} -p {port} -u {username} -P {password}"
+in_plain() { # COMMAND…: knocks for the plain service, then runs the command
+	timeout 30 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/d1.cred" --to $GW4 --service mqtt --then "$@"
+}
+unproven() { gateway status --json | jq '[.. | objects | .unproven? // empty] | first'; }
+settled() { [ "$(unproven)" = "$1" ]; }
+
+succeeds "a device gets in" in_plain timeout 5 mosquitto_pub $PLAIN -t dev/d1/t -m 1
+cat > "$tmp/crowd" << 'END'
+for i in {1..100}; do exec {fd}<> "/dev/tcp/$1/$2" || exit 1; done
+: > "$3"
+until [ -e "$3.seen" ]; do sleep 0.02; done
+timeout 5 mosquitto_pub -h "$1" -p "$2" -u "$4" -P "$5" -t dev/d1/t -m 2
+END
+in_plain bash "$tmp/crowd" {host} {port} "$tmp/crowded" {username} {password} & crowd=$!
+within 10000 [ -e "$tmp/crowded" ]
+crowd_now=$(unproven)
+: > "$tmp/crowded.seen"
+wait $crowd
+is "a device gets in among a hundred who prove nothing" 0 $?
+is "unproven connections of one source" 64 "$crowd_now"
+within 5000 settled 0
+is "when they are gone" 0 "$(unproven)"
+is "bound" 2 "$(gateway audit tail --count 1000 --event bound --subject d1 --json | wc -l)"
+has "those who proved nothing are audited" bind.failed "$(gateway audit tail --event bind.failed --json)"
+gateway_stop
+finish
