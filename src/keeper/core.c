@@ -33,6 +33,7 @@ static struct nj_view policy_key(const void *entry)
 static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config *config)
 {
 	static const struct nj_log_brake forged_brake = NJ_LOG_BRAKE(5, 10000);
+	static const struct nj_log_brake report_brake = NJ_LOG_BRAKE(NJ_KEEPER_REPORTS_BURST, NJ_KEEPER_REPORT_MS);
 
 	keeper->clock = config->clock;
 	keeper->random = config->random;
@@ -46,6 +47,7 @@ static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config 
 	keeper->unsettled = true;
 	keeper->forged_brake = forged_brake;
 	keeper->limited_brake = forged_brake;
+	keeper->report_brake = report_brake;
 	nj_map_init(&keeper->policies, policy_key, 10000, config->random);
 	nj_journal_init(&keeper->journal);
 }

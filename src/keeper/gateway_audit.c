@@ -41,11 +41,16 @@ static bool texts_take(struct texts *texts, const struct nj_ipc_audit_record *re
 bool nj_keeper_gateway_audit(struct nj_keeper *keeper, const struct nj_ipc_audit *audit)
 {
 	struct texts texts;
+	uint64_t held_back;
 
 	for (uint16_t i = 0; i < audit->count; i++)
 		if (!texts_take(&texts, &audit->records[i]))
 			return false;
 	for (uint16_t i = 0; i < audit->count; i++) {
+		if (!nj_log_brake_pass(&keeper->report_brake, keeper->clock, &held_back)) {
+			keeper->journal.lost++;
+			continue;
+		}
 		(void)texts_take(&texts, &audit->records[i]);
 		nj_keeper_note(keeper, &(struct nj_audit_record){ .event = (enum nj_audit_event)audit->records[i].event,
 								  .customer = texts.customer,

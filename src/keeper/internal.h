@@ -12,6 +12,10 @@
 
 #define NJ_KEEPER_HOST_BYTES 256
 #define NJ_KEEPER_PROFILE_JSON_MAX (256 * 1024)
+/* A gateway's records: so many at once, and then one in this time. What is more is counted, and the count recorded:
+ * whoever takes that process over must not fill the disk, which shuts the door for everybody. */
+#define NJ_KEEPER_REPORTS_BURST 4096
+#define NJ_KEEPER_REPORT_MS 20
 
 struct nj_keeper_policy {
 	struct nj_door_policy door;
@@ -59,6 +63,7 @@ struct nj_keeper {
 	struct nj_keeper_watch watch;
 	struct nj_log_brake forged_brake;
 	struct nj_log_brake limited_brake;
+	struct nj_log_brake report_brake; /* of records that the gateway sends */
 
 	uint64_t started_ms; /* wall clock; 0 = not serving */
 	uint64_t kinds[NJ_PARTY_APPLICATION + 1];
