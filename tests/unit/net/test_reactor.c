@@ -146,6 +146,7 @@ static void the_largest_delay_does_not_wrap(void **state)
 	nj_clock_fake_advance_ms(&f.clock, 1000000);
 	turn();
 	assert_string_equal(f.log, "");
+	nj_timer_cancel(&a.timer);
 }
 
 static void cancelling_an_idle_timer_is_harmless(void **state)
