@@ -21,8 +21,7 @@ for preset in release asan tsan; do
 done
 
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-# cmocka leaves tests by longjmp, which the tool takes for a signal that never ended.
-export TSAN_OPTIONS=halt_on_error=1:report_signal_unsafe=0
+export TSAN_OPTIONS=halt_on_error=1
 for preset in asan tsan; do
 	step "unit tests: $preset"
 	ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" -R '^unit\.'
