@@ -50,26 +50,29 @@ static void take_grant(struct gateway *g, struct nj_grant *grant)
 		NJ_LOG(NJ_LOG_WARN, "grant.refused", NJ_U("grant", ack.as.grant_id), NJ_E(err));
 }
 
-static void cut_party(struct gateway *g, struct nj_party *party)
+/* Before the directory changes, and whether or not it can: a full disk must not keep a revoked party in. */
+static void cut_party(struct gateway *g, const uint8_t uid[NJ_UID_BYTES])
 {
-	nj_door_end_uid(g->door, party->uid);
-	size_t cut = nj_mqtt_cut(g->broker, party->uid);
+	const struct nj_party *party = nj_directory_by_uid(g->directory, uid);
+
+	nj_door_end_uid(g->door, uid);
+	size_t cut = nj_mqtt_cut(g->broker, uid);
+	if (party == NULL)
+		return;
 	NJ_LOG(NJ_LOG_INFO, "party.revoked", NJ_S("kind", nj_party_kind_name(party->kind)),
 	       NJ_S("name", party->names.name), NJ_U("connections_cut", cut));
 	if (cut > 0)
 		gateway_audit_write(g, NJ_AUDIT_SESSION_CUT, party, NULL, "revoked");
-	nj_party_unref(party);
 }
 
 static void apply(struct gateway *g, const struct nj_ipc *request)
 {
 	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
-	struct nj_party *cut = NULL;
 	struct nj_why why = { "" };
 
-	nj_ipc_apply(g->directory, request, nj_clock_wall_ms(nj_clock_system()), &reply.as.result, &cut, &why);
-	if (cut != NULL)
-		cut_party(g, cut);
+	if (request->type == NJ_IPC_PARTY_CUT)
+		cut_party(g, request->as.uid.uid);
+	nj_ipc_apply(g->directory, request, nj_clock_wall_ms(nj_clock_system()), &reply.as.result, NULL, &why);
 	answer(g, &reply);
 }
 

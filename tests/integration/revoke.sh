@@ -46,4 +46,22 @@ gateway_start
 knock d2 $GW4 true
 is "revoked while stopped: the port" silent "$(reach "$OUT" $GW4)"
 gateway_stop
+
+# The gateway process's disk is full: the directory cannot forget the party, its session is cut all the same.
+enrol device d3
+cp -a "$dir/gateway" "$tmp/gateway.copy"
+trap 'umount "$dir/gateway" 2> /dev/null; clean' EXIT
+mount -t tmpfs -o size=2m,mode=700 tmpfs "$dir/gateway"
+cp -a "$tmp/gateway.copy/." "$dir/gateway/"
+gateway_start
+succeeds "disk full: a session" subscribe d3 $GW4 'cmd/d3/#'
+before=$(sessions)
+dd if=/dev/zero of="$dir/gateway/filler" bs=4k 2> /dev/null
+began=$(now_ms)
+has "disk full: revoke says that it is not done" '"cut": *false' "$(gateway device revoke d3 --json)"
+within 3000 fewer "$before"
+at_most "disk full: the session is cut within ms" 1000 $(($(now_ms) - began))
+kill $subscriber 2> /dev/null
+wait $subscriber 2> /dev/null
+gateway_stop
 finish
