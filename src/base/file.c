@@ -130,6 +130,20 @@ static enum nj_err sync_folder_of(const char *path, struct nj_why *why)
 	return NJ_OK;
 }
 
+/* The file that takes another's place belongs to whom that belonged; a new one to us. */
+static bool keep_owner(int fd, const char *path)
+{
+	struct stat former;
+	struct stat ours;
+
+	if (lstat(path, &former) != 0)
+		return errno == ENOENT;
+	if (fstat(fd, &ours) != 0)
+		return false;
+	return (former.st_uid == ours.st_uid && former.st_gid == ours.st_gid) ||
+	       fchown(fd, former.st_uid, former.st_gid) == 0;
+}
+
 /* Writes a new file beside `path` and makes it durable; its name goes to `temp`, empty when nothing was made. */
 static enum nj_err write_beside(const char *path, struct nj_view data, mode_t mode, char temp[PATH_MAX],
 				struct nj_why *why)
@@ -145,7 +159,9 @@ static enum nj_err write_beside(const char *path, struct nj_view data, mode_t mo
 		temp[0] = '\0';
 		return fail(why, "write", path);
 	}
-	if (fchmod(fd, mode) != 0 || !write_all(fd, (const char *)data.data, data.len) || fsync(fd) != 0)
+	/* The owner before the mode, which a change of owner may take bits from. */
+	if (!keep_owner(fd, path) || fchmod(fd, mode) != 0 || !write_all(fd, (const char *)data.data, data.len) ||
+	    fsync(fd) != 0)
 		return fail(why, "write", path);
 	return NJ_OK;
 }
@@ -167,7 +183,9 @@ static enum nj_err put_file(const char *path, struct nj_view data, mode_t mode, 
 
 enum nj_err nj_file_write(const char *path, const void *data, size_t len, mode_t mode, struct nj_why *why)
 {
-	return put_file(path, nj_view_of(data, len), mode, 0, why);
+	char real[PATH_MAX];
+
+	return put_file(realpath(path, real) != NULL ? real : path, nj_view_of(data, len), mode, 0, why);
 }
 
 enum nj_err nj_file_create(const char *path, const void *data, size_t len, mode_t mode, struct nj_why *why)

@@ -10,7 +10,8 @@
 /* Reads a regular file of at most `max` bytes into a new, zero-terminated block (freed by the caller). */
 NJ_MUST_USE enum nj_err nj_file_read(const char *path, size_t max, char **out_data, size_t *out_len,
 				     struct nj_why *why);
-/* Writes beside it, fsync, rename, fsync of the folder: after a crash the old or the new file is there, whole. */
+/* Writes beside it, fsync, rename, fsync of the folder: after a crash the old or the new file is there, whole.
+ * A file that was there keeps its owner, and a link to it stays a link. */
 NJ_MUST_USE enum nj_err nj_file_write(const char *path, const void *data, size_t len, mode_t mode, struct nj_why *why);
 /* Creates `path`; NJ_ERR_EXISTS when it is there. Durable like nj_file_write. */
 NJ_MUST_USE enum nj_err nj_file_create(const char *path, const void *data, size_t len, mode_t mode, struct nj_why *why);

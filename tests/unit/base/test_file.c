@@ -140,6 +140,35 @@ static void failures_leave_nothing_behind(void **state)
 	assert_int_equal(entries, 3);
 }
 
+static void a_link_stays_a_link(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(nj_file_write(path_of("a"), "old", 3, 0600, NULL), NJ_OK);
+	assert_int_equal(symlink("a", path_of("link")), 0);
+	assert_int_equal(nj_file_write(path_of("link"), "new!", 4, 0600, NULL), NJ_OK);
+	assert_int_equal(lstat(path_of("link"), &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(stat(path_of("a"), &st), 0);
+	assert_int_equal(st.st_size, 4);
+}
+
+static void the_owner_stays(void **state)
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(nj_file_write(path_of("a"), "old", 3, 0600, NULL), NJ_OK);
+	assert_int_equal(chown(path_of("a"), 1234, 4321), 0);
+	assert_int_equal(nj_file_write(path_of("a"), "new!", 4, 0640, NULL), NJ_OK);
+	assert_int_equal(stat(path_of("a"), &st), 0);
+	assert_int_equal(st.st_size, 4);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_gid, 4321);
+	assert_int_equal(st.st_mode & 07777, 0640);
+}
+
 static void folders(void **state)
 {
 	struct nj_why why;
@@ -177,6 +206,8 @@ int main(void)
 		TEST(writes_whole_with_the_exact_mode),
 		TEST(create_refuses_what_exists),
 		TEST(failures_leave_nothing_behind),
+		TEST(a_link_stays_a_link),
+		TEST(the_owner_stays),
 		TEST(folders),
 		TEST(descriptors_close_once),
 	};
