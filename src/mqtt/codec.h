@@ -86,7 +86,7 @@ struct nj_mqtt_packet {
 NJ_MUST_USE enum nj_mqtt_fault nj_mqtt_frame(struct nj_view in, size_t max_bytes, struct nj_mqtt_frame *out_frame,
 					     size_t *out_need);
 /* Reads a frame that `side` sent. `version` is ignored for CONNECT, which names its own. On a fault `out_packet`
- * holds nothing, except that a CONNECT's version is set where the packet got that far (to know how to answer). */
+ * holds nothing, except a CONNECT's version, to know how to answer: 0 where the packet did not get that far. */
 NJ_MUST_USE enum nj_mqtt_fault nj_mqtt_decode(const struct nj_mqtt_frame *frame, uint8_t version,
 					      enum nj_mqtt_side side, struct nj_mqtt_packet *out_packet);
 /* Writes a whole packet. NJ_ERR_FULL when `cap` is too small (wants 4 bytes more than the packet at most), NJ_ERR_RANGE

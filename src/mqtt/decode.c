@@ -286,6 +286,8 @@ enum nj_mqtt_fault nj_mqtt_decode(const struct nj_mqtt_frame *frame, uint8_t ver
 		.r = nj_reader_view(frame->body), .flags = frame->flags, .version = version, .side = side
 	};
 	out_packet->type = frame->type;
+	if (frame->type == NJ_MQTT_CONNECT)
+		out_packet->as.connect.version = 0;
 	if (!nj_mqtt_type_allowed(frame->type, side, frame->type == NJ_MQTT_CONNECT ? NJ_MQTT_V5 : version))
 		return NJ_MQTT_FAULT_TYPE;
 	if (!nj_mqtt_flags_allowed(frame->type, frame->flags))

@@ -206,11 +206,36 @@ static void faults_have_their_reason_codes(void **state)
 	assert_string_equal(nj_mqtt_reason_text(0x8e), "session taken over");
 }
 
+static void a_connect_without_a_version_says_so(void **state)
+{
+	static const struct {
+		const uint8_t *bytes;
+		size_t len;
+		uint8_t want;
+	} connects[] = {
+		{ BYTES("\x11\x0d\0\4MQTT\4\2\0\x3c\0\1a"), 0 },
+		{ BYTES("\x10\x0d\0\4MQTX\4\2\0\x3c\0\1a"), 0 },
+		{ BYTES("\x10\x0d\0\4MQTT\4\3\0\x3c\0\1a"), NJ_MQTT_V311 },
+	};
+	for (size_t i = 0; i < sizeof(connects) / sizeof(connects[0]); i++) {
+		struct nj_mqtt_packet packet;
+		struct nj_mqtt_frame frame;
+		size_t need = 0;
+		memset(&packet, 0xff, sizeof(packet));
+		assert_int_equal(nj_mqtt_frame(nj_view_of(connects[i].bytes, connects[i].len), MAX_BYTES, &frame,
+					       &need),
+				 NJ_MQTT_FAULT_NONE);
+		assert_int_not_equal(nj_mqtt_decode(&frame, 0, NJ_MQTT_FROM_CLIENT, &packet), NJ_MQTT_FAULT_NONE);
+		assert_int_equal(packet.as.connect.version, connects[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_gives_its_fault),
 		cmocka_unit_test(good_rows_are_written_as_they_were_read),
+		cmocka_unit_test(a_connect_without_a_version_says_so),
 		cmocka_unit_test(a_frame_tells_how_much_is_missing),
 		cmocka_unit_test(a_packet_at_the_limit_of_size),
 		cmocka_unit_test(filters_are_walked),
