@@ -103,8 +103,10 @@ void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *d
 
 enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
 {
-	if (flow->waiting_count >= flow->max_waiting ||
-	    flow->waiting_bytes + bytes_waiting(delivery) > flow->max_waiting_bytes)
+	/* One message fits whatever its size is: what a publisher may send must reach a session that waits for nothing.
+	 */
+	if (flow->waiting_count > 0 && (flow->waiting_count >= flow->max_waiting ||
+					flow->waiting_bytes + bytes_waiting(delivery) > flow->max_waiting_bytes))
 		return NJ_ERR_LIMIT;
 	nj_list_push_back(&flow->waiting, &delivery->link);
 	enter_waiting(flow, delivery);

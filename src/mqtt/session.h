@@ -55,7 +55,8 @@ struct nj_mqtt_delivery *nj_mqtt_delivery_new(struct nj_mqtt_flow *flow, struct 
 /* Takes it off its list, gives its packet id back and frees it. */
 void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
 
-/* Puts a new delivery at the end of `waiting`; NJ_ERR_LIMIT past the limits: it stays the caller's. */
+/* Puts a new delivery at the end of `waiting`; NJ_ERR_LIMIT past the limits, unless it would be
+ * the only one there: it stays the caller's. */
 NJ_MUST_USE enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
 /* The first that waits, or NULL. */
 struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow);

@@ -94,6 +94,18 @@ static void the_queue_is_limited_by_bytes(void **state)
 	close_flow(&f);
 }
 
+static void one_message_of_any_size_can_wait(void **state)
+{
+	struct fixture f;
+	open_flow(&f, 100, 10);
+	f.flow.max_waiting_bytes = 1;
+	assert_int_equal(nj_mqtt_flow_wait(&f.flow, make(&f)), NJ_OK);
+	struct nj_mqtt_delivery *second = make(&f);
+	assert_int_equal(nj_mqtt_flow_wait(&f.flow, second), NJ_ERR_LIMIT);
+	nj_mqtt_delivery_free(&f.flow, second);
+	close_flow(&f);
+}
+
 static void a_lost_connection_puts_all_back_in_order(void **state)
 {
 	struct fixture f;
@@ -142,6 +154,7 @@ int main(void)
 		cmocka_unit_test(packet_ids_go_round_and_end),
 		cmocka_unit_test(the_queue_is_limited_by_messages),
 		cmocka_unit_test(the_queue_is_limited_by_bytes),
+		cmocka_unit_test(one_message_of_any_size_can_wait),
 		cmocka_unit_test(a_lost_connection_puts_all_back_in_order),
 		cmocka_unit_test(received_ids_are_kept_until_released),
 	};
