@@ -96,7 +96,7 @@ static const struct nj_config_row limits_rows[] = {
 
 static const struct nj_config_row mqtt_rows[] = {
 	{ "max_packet", "Largest MQTT packet that is taken or sent.", "256KiB",
-	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_packet_bytes), .min = KIB, .max = 256 * MIB },
+	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_packet_bytes), .min = KIB, .max = 255 * MIB },
 	{ "max_queued_messages", "Messages waiting for one session.", "1000",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_messages), .min = 1, .max = 1000000 },
 	{ "max_queued_bytes", "Bytes of the messages waiting for one session.", "1MiB",

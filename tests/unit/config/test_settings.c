@@ -100,6 +100,8 @@ static const struct {
 	{ "limits: { devices: 4000000 }", NULL },
 	{ "limits: { devices: 4000001 }", "f: line 1: 'devices' must be a whole number from 1 to 4000000" },
 	{ "limits: { hello_timeout: 11s }", "f: limits: hello_timeout is longer than bind_timeout" },
+	{ "mqtt: { max_packet: 255MiB }", NULL },
+	{ "mqtt: { max_packet: 256MiB }", "f: line 1: 'max_packet' must be a size from 1KiB to 255MiB" },
 	{ "users: { keeper: a, gateway: b }", NULL },
 	{ "users: { keeper: 1001, gateway: 1002 }", NULL },
 	{ "users: { keeper: a, gateway: a }", "f: users: keeper and gateway must differ, both are 'a'" },
