@@ -41,7 +41,7 @@ done < <(
 				print FILENAME ":" FNR ": " library " may be included only where " folders " matches"
 		}
 		/^#include </ {
-			only("<openssl/", "OpenSSL", "^src/crypto/|^src/net/tls\\.c$")
+			only("<openssl/", "OpenSSL", "^src/crypto/|^src/net/tls[a-z_]*\\.[ch]$")
 			only("<sodium", "libsodium", "^src/crypto/")
 			only("<sqlite3", "SQLite", "^src/store/sqlite/")
 			only("<bpf/", "libbpf", "^src/keeper/cloak/|^bpf/")

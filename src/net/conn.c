@@ -444,7 +444,7 @@ static void send_without_delay(int fd)
 static enum nj_err start(struct nj_reactor *reactor, struct nj_conn *conn, const struct nj_conn_config *config)
 {
 	if (config->tls != NULL)
-		NJ_TRY(nj_tls_new(config->tls, config->fd, &conn->tls));
+		NJ_TRY(nj_tls_new(config->tls, config->fd, config->user, &conn->tls));
 	send_without_delay(config->fd);
 	NJ_TRY(nj_io_add(reactor, &conn->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET));
 	conn->hello_due_ms = due_in(conn, config->hello_timeout_ms);
@@ -602,6 +602,18 @@ const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn)
 	if (conn->tls == NULL || conn->state == STATE_OPENING)
 		return NULL;
 	return nj_tls_facts(conn->tls);
+}
+
+enum nj_err nj_conn_export(const struct nj_conn *conn, const char *label, void *out, size_t len)
+{
+	if (conn->tls == NULL || conn->state == STATE_OPENING)
+		return NJ_ERR_STATE;
+	return nj_tls_export(conn->tls, label, out, len);
+}
+
+bool nj_conn_revoked_by(const struct nj_conn *conn, const struct nj_tls_trust *trust)
+{
+	return conn->tls != NULL && nj_tls_peer_revoked(conn->tls, trust);
 }
 
 uint64_t nj_conn_bytes_in(const struct nj_conn *conn)

@@ -1,8 +1,9 @@
 /*
- * A stream connection of a server, plain or TLS: owns the socket, its input buffer, its output ring and its time
- * limits. Output is queued by nj_conn_send and written once at the end of the reactor's turn, so that many small
- * packets leave in one system call and one TLS record. Registered with epoll once, edge-triggered, for both directions.
- * Belongs to one reactor's thread for life. Never resolves names, never logs.
+ * A stream connection, plain or TLS, accepted or (with a client's TLS context) on its way out: owns the socket, its
+ * input buffer, its output ring and its time limits. Output is queued by nj_conn_send and written once at the end of
+ * the reactor's turn, so that many small packets leave in one system call and one TLS record. Registered with epoll
+ * once, edge-triggered, for both directions. Belongs to one reactor's thread for life. Never resolves names, never
+ * logs.
  */
 #ifndef NJ_NET_CONN_H
 #define NJ_NET_CONN_H
@@ -55,7 +56,7 @@ struct nj_conn_ops {
 };
 
 struct nj_conn_config {
-	int fd; /* accepted, non-blocking; taken over, also on failure */
+	int fd; /* accepted, or connecting; non-blocking; taken over, also on failure */
 	struct nj_addr peer;
 	struct nj_addr local;
 	struct nj_tls_ctx *tls; /* NULL: plain */
@@ -63,7 +64,7 @@ struct nj_conn_config {
 	size_t max_out_bytes;
 	uint32_t hello_timeout_ms; /* to the first complete ClientHello or first byte of plain; 0 = none */
 	const struct nj_conn_ops *ops;
-	void *user;
+	void *user; /* also what the TLS context's callbacks get as `who` */
 };
 
 /* Starts serving; calls back from the reactor's next turn on, never from inside. */
@@ -95,6 +96,11 @@ const struct nj_addr *nj_conn_local(const struct nj_conn *conn);
 struct nj_reactor *nj_conn_reactor(const struct nj_conn *conn);
 /* NULL for plain connections and before the handshake finished. */
 const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn);
+/* Keying material of the finished TLS session (RFC 8446 7.5, RFC 5705), without a context: the same on both sides.
+ * NJ_ERR_STATE for plain connections and before the handshake finished. */
+NJ_MUST_USE enum nj_err nj_conn_export(const struct nj_conn *conn, const char *label, void *out, size_t len);
+/* The certificate that the peer proved is in a revocation list of `trust`; false without one. */
+bool nj_conn_revoked_by(const struct nj_conn *conn, const struct nj_tls_trust *trust);
 uint64_t nj_conn_bytes_in(const struct nj_conn *conn);
 uint64_t nj_conn_bytes_out(const struct nj_conn *conn);
 

@@ -22,8 +22,8 @@ struct nj_io_token {
 struct nj_io_token nj_io_token(const struct nj_io *io);
 bool nj_io_token_alive(struct nj_io_token token);
 
-/* The descriptor stays the caller's. Holds a reference to the context. */
-NJ_MUST_USE enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, struct nj_tls **out_tls);
+/* The descriptor stays the caller's. Holds a reference to the context, whose callbacks get `who`. */
+NJ_MUST_USE enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, void *who, struct nj_tls **out_tls);
 void nj_tls_free(struct nj_tls *tls);
 /* NJ_OK: finished. NJ_ERR_AGAIN: wants input or room for output. NJ_ERR_CLOSED, NJ_ERR_IO, NJ_ERR_FORGED: failed, and
  * nothing of this call (no alert) was written. */
@@ -39,6 +39,10 @@ NJ_MUST_USE enum nj_err nj_tls_write(struct nj_tls *tls, const void *data, size_
 NJ_MUST_USE enum nj_err nj_tls_flush(struct nj_tls *tls);
 /* Best effort, does not wait for the peer's. */
 void nj_tls_close_notify(struct nj_tls *tls);
+/* RFC 8446 7.5 without a context; after the handshake. NJ_ERR_CRYPTO. */
+NJ_MUST_USE enum nj_err nj_tls_export(struct nj_tls *tls, const char *label, void *out, size_t len);
+/* The certificate that the peer proved is in a list of `trust`. */
+bool nj_tls_peer_revoked(const struct nj_tls *tls, const struct nj_tls_trust *trust);
 /* Valid once nj_tls_handshake gave NJ_OK. */
 const struct nj_tls_facts *nj_tls_facts(const struct nj_tls *tls);
 

@@ -1,63 +1,23 @@
 #include "net/tls.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <openssl/bio.h>
-#include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/ssl.h>
+#include "net/tls_internal.h"
 
-#include "base/buf.h"
-#include "net/internal.h"
-
-#define PSK_SUITES "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"
-#define GROUPS "X25519:P-256"
 /* OpenSSL would allocate what a ClientHello claims, up to 128 KiB. Ours are under 1 KiB, browsers' under 2. */
 #define HELLO_MAX_BYTES 8192
 /* Everything that a peer may send before it has proved itself: two hellos and a Finished, generously. */
 #define HANDSHAKE_IN_MAX_BYTES (32 * 1024)
 /* Handshake output that waits for the verdict of the call that made it, or for the socket. */
 #define HELD_MAX_BYTES (64 * 1024)
-/* Identities looked up a connection: a hello of 8 KiB could name a thousand. */
-#define PSK_LOOKUPS_MAX 8
-/* TLS record header (RFC 8446 5.1) and handshake header (4). */
-#define RECORD_HEAD_BYTES 5
-#define HELLO_HEAD_BYTES (RECORD_HEAD_BYTES + 4)
 #define RECORD_HANDSHAKE 22
 #define HANDSHAKE_CLIENT_HELLO 1
-
-struct nj_tls_ctx {
-	SSL_CTX *ssl_ctx;
-	nj_tls_psk_fn psk;
-	void *psk_arg;
-	atomic_uint references;
-};
-
-struct nj_tls {
-	SSL *ssl;
-	struct nj_tls_ctx *ctx;
-	int fd;
-	struct nj_buf held;
-	size_t handshake_in_bytes;
-	uint8_t hello_head[HELLO_HEAD_BYTES];
-	uint8_t hello_head_len;
-	uint8_t psk_lookups;
-	uint8_t psk_identities; /* different ones that the callback supplied; 2 means more than one */
-	bool holding;           /* output goes to `held` until the call is known not to have failed */
-	bool hello_seen;
-	bool finished;
-	bool eof;
-	bool io_failed;
-	bool refused; /* by us, below OpenSSL */
-	struct nj_tls_facts facts;
-};
 
 static BIO_METHOD *socket_method;
 
@@ -130,7 +90,7 @@ static bool hello_head_plausible(struct nj_tls *tls, const char *data, size_t le
 	tls->hello_head_len += (uint8_t)take;
 	struct nj_reader r = nj_reader_of(tls->hello_head, tls->hello_head_len);
 	bool plausible = nj_read_u8(&r) == RECORD_HANDSHAKE;
-	(void)nj_read_view(&r, RECORD_HEAD_BYTES - 1);
+	(void)nj_read_view(&r, NJ_TLS_RECORD_HEAD_BYTES - 1);
 	uint32_t head = nj_read_u32(&r);
 	if (nj_reader_end(&r) == NJ_OK)
 		plausible &= head >> 24 == HANDSHAKE_CLIENT_HELLO && (head & 0xffffff) <= HELLO_MAX_BYTES;
@@ -142,7 +102,7 @@ static bool input_bearable(struct nj_tls *tls, const char *data, size_t len)
 	if (tls->finished)
 		return true;
 	tls->handshake_in_bytes += len;
-	return hello_head_plausible(tls, data, len);
+	return tls->ctx->client || hello_head_plausible(tls, data, len);
 }
 
 static int bio_read(BIO *bio, char *out, int cap)
@@ -211,195 +171,21 @@ enum nj_err nj_tls_init(void)
 	return make_method();
 }
 
-/* --- external PSK --- */
-
-/* Counts what the callback supplied. A second hello (HelloRetryRequest) asks again: the same identity is one. */
-static void note_supplied(struct nj_tls *tls, struct nj_view identity)
+bool nj_tls_ready(void)
 {
-	const char *noted = tls->facts.psk_identity;
-	if (tls->psk_identities == 1 && nj_view_equal(nj_view_str(noted), identity))
-		return;
-	tls->psk_identities = tls->psk_identities == 0 ? 1 : 2;
-	memcpy(tls->facts.psk_identity, identity.data, identity.len);
-	tls->facts.psk_identity[identity.len] = '\0';
-}
-
-static SSL_SESSION *session_of_key(SSL *ssl, const uint8_t key[NJ_TLS_PSK_BYTES])
-{
-	/* The suite stands for its hash alone: SHA-256 serves both suites that we allow. */
-	static const unsigned char aes_128_gcm_sha256[] = { 0x13, 0x01 };
-	const SSL_CIPHER *cipher = SSL_CIPHER_find(ssl, aes_128_gcm_sha256);
-	SSL_SESSION *session = SSL_SESSION_new();
-	if (session != NULL && cipher != NULL && SSL_SESSION_set1_master_key(session, key, NJ_TLS_PSK_BYTES) == 1 &&
-	    SSL_SESSION_set_cipher(session, cipher) == 1 &&
-	    SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) == 1)
-		return session;
-	SSL_SESSION_free(session);
-	return NULL;
-}
-
-/* RFC 8446 4.2.11. An identity that is not ours leaves *out_session NULL, which is no error: the next one is asked. */
-static int find_psk(SSL *ssl, const unsigned char *identity, size_t len, SSL_SESSION **out_session)
-{
-	struct nj_tls *tls = SSL_get_app_data(ssl);
-	*out_session = NULL;
-	if (len == 0 || len > NJ_TLS_IDENTITY_MAX || memchr(identity, 0, len) != NULL)
-		return 1;
-	if (tls->psk_lookups >= PSK_LOOKUPS_MAX)
-		return 1;
-	tls->psk_lookups++;
-	uint8_t key[NJ_TLS_PSK_BYTES];
-	struct nj_view view = nj_view_of(identity, len);
-	if (!tls->ctx->psk(tls->ctx->psk_arg, view, key))
-		return 1;
-	*out_session = session_of_key(ssl, key);
-	OPENSSL_cleanse(key, sizeof key);
-	if (*out_session == NULL)
-		return 0;
-	note_supplied(tls, view);
-	return 1;
-}
-
-/* OpenSSL asks for a certificate only when no PSK was accepted: then there is nothing to go on with, and a stranger
- * does not even see our certificate. */
-static int refuse_certificate(SSL *ssl, void *arg)
-{
-	return 0;
-}
-
-static int note_hello(SSL *ssl, int *alert, void *arg)
-{
-	struct nj_tls *tls = SSL_get_app_data(ssl);
-	tls->hello_seen = true;
-	return SSL_CLIENT_HELLO_SUCCESS;
-}
-
-/* --- contexts --- */
-
-static int no_passphrase(char *out, int cap, int writing, void *arg)
-{
-	return -1;
-}
-
-static bool use_chain(SSL_CTX *ssl_ctx, BIO *pem)
-{
-	X509 *leaf = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL);
-	bool ok = leaf != NULL && SSL_CTX_use_certificate(ssl_ctx, leaf) == 1;
-	X509_free(leaf);
-	while (ok) {
-		X509 *issuer = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL);
-		if (issuer == NULL)
-			break;
-		ok = SSL_CTX_add0_chain_cert(ssl_ctx, issuer) == 1;
-		if (!ok)
-			X509_free(issuer);
-	}
-	return ok;
-}
-
-static enum nj_err load_certificate(SSL_CTX *ssl_ctx, const char *cert_pem, struct nj_why *why)
-{
-	BIO *pem = BIO_new_mem_buf(cert_pem, -1);
-	bool ok = pem != NULL && use_chain(ssl_ctx, pem);
-	BIO_free(pem);
-	return ok ? NJ_OK : nj_why(why, NJ_ERR_CONFIG, "the server certificate is not a chain of PEM certificates");
-}
-
-static enum nj_err load_key(SSL_CTX *ssl_ctx, const char *key_pem, struct nj_why *why)
-{
-	BIO *pem = BIO_new_mem_buf(key_pem, -1);
-	EVP_PKEY *key = pem == NULL ? NULL : PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL);
-	BIO_free(pem);
-	bool ok = key != NULL && SSL_CTX_use_PrivateKey(ssl_ctx, key) == 1 && SSL_CTX_check_private_key(ssl_ctx) == 1;
-	EVP_PKEY_free(key);
-	if (ok)
-		return NJ_OK;
-	return nj_why(why, NJ_ERR_CONFIG, "the server key is not an unencrypted PEM key of the server certificate");
-}
-
-static bool restrict_protocol(SSL_CTX *ssl_ctx)
-{
-	static const unsigned char session_context[] = "nightjar";
-	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	return SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_max_proto_version(ssl_ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_ciphersuites(ssl_ctx, PSK_SUITES) == 1 && SSL_CTX_set1_groups_list(ssl_ctx, GROUPS) == 1 &&
-	       SSL_CTX_set_num_tickets(ssl_ctx, 0) == 1 && SSL_CTX_set_max_early_data(ssl_ctx, 0) == 1 &&
-	       SSL_CTX_set_recv_max_early_data(ssl_ctx, 0) == 1 &&
-	       SSL_CTX_set_session_id_context(ssl_ctx, session_context, sizeof session_context - 1) == 1;
-}
-
-static void tune(SSL_CTX *ssl_ctx)
-{
-	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* One recv for a record's header and body, and for several small records. */
-	SSL_CTX_set_read_ahead(ssl_ctx, 1);
-}
-
-static enum nj_err configure(struct nj_tls_ctx *ctx, const struct nj_tls_server_config *config, struct nj_why *why)
-{
-	ctx->ssl_ctx = SSL_CTX_new(TLS_server_method());
-	if (ctx->ssl_ctx == NULL)
-		return nj_why(why, NJ_ERR_NO_MEMORY, "OpenSSL cannot make a TLS context");
-	if (!restrict_protocol(ctx->ssl_ctx))
-		return nj_why(why, NJ_ERR_CRYPTO, "this OpenSSL lacks %s or %s", PSK_SUITES, GROUPS);
-	tune(ctx->ssl_ctx);
-	SSL_CTX_set_psk_find_session_callback(ctx->ssl_ctx, find_psk);
-	SSL_CTX_set_cert_cb(ctx->ssl_ctx, refuse_certificate, NULL);
-	SSL_CTX_set_client_hello_cb(ctx->ssl_ctx, note_hello, NULL);
-	if (config->cert_pem == NULL && config->key_pem == NULL)
-		return NJ_OK;
-	if (config->cert_pem == NULL || config->key_pem == NULL)
-		return nj_why(why, NJ_ERR_CONFIG, "a server certificate and its key go together");
-	NJ_TRY(load_certificate(ctx->ssl_ctx, config->cert_pem, why));
-	return load_key(ctx->ssl_ctx, config->key_pem, why);
-}
-
-enum nj_err nj_tls_server_ctx_new(const struct nj_tls_server_config *config, struct nj_tls_ctx **out_ctx,
-				  struct nj_why *why)
-{
-	/* Without a PSK there would be no proof at all. */
-	if (config->psk == NULL)
-		return nj_why(why, NJ_ERR_USAGE, "a TLS server needs a way to look up keys");
-	if (socket_method == NULL)
-		return nj_why(why, NJ_ERR_STATE, "TLS is not initialised");
-	struct nj_tls_ctx *ctx = calloc(1, sizeof *ctx);
-	if (ctx == NULL)
-		return nj_why(why, NJ_ERR_NO_MEMORY, "no memory for a TLS context");
-	ctx->psk = config->psk;
-	ctx->psk_arg = config->psk_arg;
-	atomic_init(&ctx->references, 1);
-	enum nj_err err = configure(ctx, config, why);
-	ERR_clear_error();
-	if (err != NJ_OK) {
-		nj_tls_ctx_free(ctx);
-		return err;
-	}
-	*out_ctx = ctx;
-	return NJ_OK;
-}
-
-/* Connections hold references: a reload may free the context under them. */
-void nj_tls_ctx_free(struct nj_tls_ctx *ctx)
-{
-	if (ctx == NULL || atomic_fetch_sub(&ctx->references, 1) != 1)
-		return;
-	SSL_CTX_free(ctx->ssl_ctx);
-	free(ctx);
+	return socket_method != NULL;
 }
 
 /* --- connections --- */
 
-enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, struct nj_tls **out_tls)
+enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, void *who, struct nj_tls **out_tls)
 {
 	struct nj_tls *tls = calloc(1, sizeof *tls);
 	if (tls == NULL)
 		return NJ_ERR_NO_MEMORY;
 	atomic_fetch_add(&ctx->references, 1);
 	tls->ctx = ctx;
+	tls->who = who;
 	tls->fd = fd;
 	nj_buf_init(&tls->held, HELD_MAX_BYTES);
 	tls->ssl = SSL_new(ctx->ssl_ctx);
@@ -413,7 +199,10 @@ enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, struct nj_tls **out_tls)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
 	SSL_set_app_data(tls->ssl, tls);
-	SSL_set_accept_state(tls->ssl);
+	if (ctx->client)
+		SSL_set_connect_state(tls->ssl);
+	else
+		SSL_set_accept_state(tls->ssl);
 	*out_tls = tls;
 	return NJ_OK;
 }
@@ -425,6 +214,7 @@ void nj_tls_free(struct nj_tls *tls)
 	SSL_free(tls->ssl);
 	nj_buf_done(&tls->held);
 	nj_tls_ctx_free(tls->ctx);
+	free(tls->offer);
 	free(tls);
 }
 
@@ -467,13 +257,38 @@ static enum nj_err settle(struct nj_tls *tls, enum nj_err err)
 	return is_failure(flushed) ? flushed : err;
 }
 
+/* Without the extended master secret (RFC 7627) a TLS 1.2 session's keys can be made to agree with another's. */
+static bool session_unique(const struct nj_tls *tls)
+{
+	return SSL_version(tls->ssl) == TLS1_3_VERSION || SSL_get_extms_support(tls->ssl) == 1;
+}
+
+static bool peer_certified(const struct nj_tls *tls)
+{
+	if (!tls->ctx->client)
+		return tls->peer_certified;
+	return SSL_get0_peer_certificate(tls->ssl) != NULL && SSL_get_verify_result(tls->ssl) == X509_V_OK;
+}
+
+static const char *group_name(SSL *ssl)
+{
+	int id = SSL_get_shared_group(ssl, 0);
+	const char *name = id <= 0 ? NULL : SSL_group_to_name(ssl, id);
+
+	return name == NULL ? "" : name;
+}
+
 static void note_facts(struct nj_tls *tls)
 {
+	bool reused = SSL_session_reused(tls->ssl) == 1;
+
 	tls->finished = true;
 	tls->facts.version = SSL_get_version(tls->ssl);
 	tls->facts.cipher = SSL_get_cipher_name(tls->ssl);
-	tls->facts.psk_bound =
-	    SSL_session_reused(tls->ssl) == 1 && SSL_version(tls->ssl) == TLS1_3_VERSION && tls->psk_identities == 1;
+	tls->facts.group = tls->ctx->client ? "" : group_name(tls->ssl);
+	tls->facts.offer = tls->offer;
+	tls->facts.psk_bound = reused && SSL_version(tls->ssl) == TLS1_3_VERSION && tls->psk_identities == 1;
+	tls->facts.certificate_bound = !reused && peer_certified(tls) && session_unique(tls);
 	if (!tls->facts.psk_bound)
 		tls->facts.psk_identity[0] = '\0';
 }
@@ -512,6 +327,21 @@ void nj_tls_close_notify(struct nj_tls *tls)
 	ERR_clear_error();
 	(void)SSL_shutdown(tls->ssl);
 	ERR_clear_error();
+}
+
+enum nj_err nj_tls_export(struct nj_tls *tls, const char *label, void *out, size_t len)
+{
+	ERR_clear_error();
+	int done = SSL_export_keying_material(tls->ssl, out, len, label, strlen(label), NULL, 0, 0);
+	ERR_clear_error();
+	return done == 1 ? NJ_OK : NJ_ERR_CRYPTO;
+}
+
+bool nj_tls_peer_revoked(const struct nj_tls *tls, const struct nj_tls_trust *trust)
+{
+	X509 *cert = tls->facts.certificate_bound ? SSL_get0_peer_certificate(tls->ssl) : NULL;
+
+	return cert != NULL && nj_tls_trust_lists(trust, cert);
 }
 
 const struct nj_tls_facts *nj_tls_facts(const struct nj_tls *tls)
