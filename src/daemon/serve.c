@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -171,6 +172,8 @@ int nj_daemon_serve(const struct nj_serve_options *options)
 	serve.lock = -1;
 	nj_log_setup(NJ_LOG_INFO, NJ_LOG_LOGFMT, "supervisor");
 	(void)prctl(PR_SET_NAME, "nightjar", 0, 0, 0);
+	/* The end of whoever reads the log is not the end of the gateway. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	enum nj_err err = prepare(&serve, options);
 	if (err == NJ_OK)
 		err = confine(&serve);
