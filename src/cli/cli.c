@@ -1,6 +1,8 @@
 /* The command line as a whole: finds the command, reads its words, runs it, and tells what went wrong. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -159,10 +161,23 @@ static void free_wiped(void *block)
 	free(block);
 }
 
+/* Started with one of them closed, the next file or socket would take its number, and messages go into it. */
+static bool have_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
 int nj_cli_main(int argc, char **argv)
 {
 	const struct nj_command *command;
 
+	if (!have_standard_descriptors())
+		return EX_OSERR;
 	json_set_alloc_funcs(malloc, free_wiped);
 	if (nj_crypto_init() != NJ_OK) {
 		fprintf(stderr, "nightjar: the cryptographic libraries cannot be used\n");

@@ -22,4 +22,16 @@ enters() { publish d1 $GW4 dev/d1/t 1; }
 within 5000 enters
 is "a device gets in" 0 $?
 gateway_stop
+
+# Nobody opened standard input, output or error for it: its files and sockets do not take their numbers.
+ip netns exec "$GW" "$NJ" serve --dir "$dir" <&- >&- 2>&- & supervisor=$!
+within 10000 children
+is "without standard descriptors: it starts" 0 $?
+within 5000 enters
+is "without standard descriptors: a device gets in" 0 $?
+for pid in $supervisor $keeper $worker; do
+	is "standard descriptors of $(< /proc/$pid/comm)" "/dev/null /dev/null /dev/null" \
+		"$(readlink /proc/$pid/fd/{0,1,2} | paste -sd' ')"
+done
+gateway_stop
 finish
