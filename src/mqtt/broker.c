@@ -121,6 +121,7 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 	broker->random = random;
 	broker->limits = *limits;
 	broker->budget.max = limits->max_memory_bytes;
+	broker->budget.beside = nj_reactor_held_bytes(reactor);
 	broker->retained.max_count = limits->retained_max_count;
 	broker->retained.max_bytes = limits->retained_max_bytes;
 	if (hooks != NULL)
@@ -236,6 +237,6 @@ struct nj_mqtt_counters nj_mqtt_counters_of(const struct nj_mqtt_broker *broker)
 {
 	struct nj_mqtt_counters counters = broker->counters;
 	counters.retained = broker->retained.count;
-	counters.memory_bytes = broker->budget.used;
+	counters.memory_bytes = nj_mqtt_budget_total(&broker->budget);
 	return counters;
 }

@@ -24,7 +24,7 @@ struct nj_mqtt_broker;
 struct nj_mqtt_limits {
 	uint32_t max_packet_bytes;    /* whole packets, both ways; a connection's input limit must be as large */
 	uint32_t max_out_bytes;       /* the connections' output limit; at least twice max_packet_bytes */
-	uint64_t max_memory_bytes;    /* messages, subscriptions and sessions together */
+	uint64_t max_memory_bytes;    /* messages, subscriptions, sessions and the reactor's connections' buffers */
 	uint32_t max_queued_messages; /* of a session */
 	uint64_t max_queued_bytes;    /* of a session */
 	uint16_t max_inflight;        /* unacknowledged messages of a session, each way; told as Receive Maximum */

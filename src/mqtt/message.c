@@ -1,8 +1,19 @@
 #include "mqtt/message.h"
 
+uint64_t nj_mqtt_budget_total(const struct nj_mqtt_budget *budget)
+{
+	return budget->used + (budget->beside != NULL ? *budget->beside : 0);
+}
+
+uint64_t nj_mqtt_budget_left(const struct nj_mqtt_budget *budget)
+{
+	uint64_t total = nj_mqtt_budget_total(budget);
+	return total < budget->max ? budget->max - total : 0;
+}
+
 enum nj_err nj_mqtt_budget_take(struct nj_mqtt_budget *budget, uint64_t bytes)
 {
-	if (bytes > budget->max || budget->used > budget->max - bytes)
+	if (bytes > nj_mqtt_budget_left(budget))
 		return NJ_ERR_LIMIT;
 	budget->used += bytes;
 	return NJ_OK;

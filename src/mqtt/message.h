@@ -12,7 +12,11 @@
 struct nj_mqtt_budget {
 	uint64_t used;
 	uint64_t max;
+	const uint64_t *beside; /* bytes that count too and that somebody else counts; NULL: none */
 };
+/* Bytes in use, all told; and how many more there may be. */
+uint64_t nj_mqtt_budget_total(const struct nj_mqtt_budget *budget);
+uint64_t nj_mqtt_budget_left(const struct nj_mqtt_budget *budget);
 /* NJ_ERR_LIMIT past the ceiling. */
 NJ_MUST_USE enum nj_err nj_mqtt_budget_take(struct nj_mqtt_budget *budget, uint64_t bytes);
 void nj_mqtt_budget_give(struct nj_mqtt_budget *budget, uint64_t bytes);

@@ -94,7 +94,7 @@ static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_pub
 static void slow_down(struct nj_mqtt_client *client)
 {
 	const struct nj_mqtt_budget *budget = &client->broker->budget;
-	if (budget->used < budget->max / 8 * 7 || client->doomed)
+	if (nj_mqtt_budget_total(budget) < budget->max / 8 * 7 || client->doomed)
 		return;
 	nj_conn_pause(client->conn, true);
 	nj_timer_arm(client->broker->reactor, &client->throttle, THROTTLE_MS);
@@ -102,8 +102,7 @@ static void slow_down(struct nj_mqtt_client *client)
 
 static bool has_room(const struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content)
 {
-	uint64_t bytes = nj_mqtt_content_bytes(content);
-	return bytes <= broker->budget.max && broker->budget.used <= broker->budget.max - bytes;
+	return nj_mqtt_content_bytes(content) <= nj_mqtt_budget_left(&broker->budget);
 }
 
 static struct nj_mqtt_content content_of(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,

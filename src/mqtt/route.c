@@ -164,6 +164,12 @@ static void queue_for(struct route *route, struct nj_mqtt_session *session, cons
 	}
 }
 
+/* What is queued for clients that do not read takes memory too. */
+static bool at_ceiling(const struct route *route, const struct nj_mqtt_sending *sending)
+{
+	return nj_mqtt_publish_size(route->content, sending) > nj_mqtt_budget_left(&route->broker->budget);
+}
+
 static void deliver(struct route *route, struct nj_mqtt_session *session, const struct share *share)
 {
 	struct nj_mqtt_client *client = session->client;
@@ -175,7 +181,7 @@ static void deliver(struct route *route, struct nj_mqtt_session *session, const 
 	if (client == NULL)
 		return;
 	struct nj_mqtt_sending sending = sending_to(route, client, share);
-	if (!has_room(client) || send_now(route, client, &sending) != NJ_OK)
+	if (!has_room(client) || at_ceiling(route, &sending) || send_now(route, client, &sending) != NJ_OK)
 		drop(route->broker);
 }
 

@@ -42,6 +42,7 @@ struct nj_conn {
 	uint64_t bytes_out;
 	struct nj_addr peer;
 	struct nj_addr local;
+	size_t counted; /* bytes of both buffers, as the reactor knows them */
 	enum state state;
 	enum nj_close why;
 	bool paused;
@@ -101,11 +102,22 @@ static void die(struct nj_conn *conn, enum nj_close why, bool reset)
 	nj_defer(conn->reactor, &conn->at_end);
 }
 
+/* To be called whenever a buffer may have grown or gone. */
+static void count_held(struct nj_conn *conn)
+{
+	size_t held = conn->in.cap + conn->out.cap;
+	if (held == conn->counted)
+		return;
+	nj_reactor_count_held(conn->reactor, conn->counted, held);
+	conn->counted = held;
+}
+
 static void free_conn(struct nj_conn *conn)
 {
 	nj_tls_free(conn->tls);
 	nj_buf_done(&conn->in);
 	nj_buf_done(&conn->out);
+	count_held(conn);
 	free(conn);
 }
 
@@ -195,6 +207,7 @@ static enum nj_err write_out(struct nj_conn *conn)
 		conn->bytes_out += written;
 	}
 	nj_buf_release(&conn->out);
+	count_held(conn);
 	return NJ_OK;
 }
 
@@ -311,6 +324,7 @@ static void deliver_in_place(struct nj_conn *conn, struct nj_view in)
 		return;
 	if (nj_buf_append(&conn->in, in.data + eaten, in.len - eaten) != NJ_OK)
 		die(conn, NJ_CLOSE_IO, true);
+	count_held(conn);
 	check_stuck(conn, eaten);
 }
 
@@ -320,6 +334,7 @@ static void deliver_buffered(struct nj_conn *conn)
 	nj_buf_eat(&conn->in, eaten);
 	if (nj_buf_len(&conn->in) == 0)
 		nj_buf_release(&conn->in);
+	count_held(conn);
 	check_stuck(conn, eaten);
 }
 
@@ -335,7 +350,9 @@ static enum nj_err input_room(struct nj_conn *conn, size_t budget, uint8_t **out
 	}
 	size_t had;
 	*out_room = room < IN_STEP_BYTES ? room : IN_STEP_BYTES;
-	return nj_buf_reserve(&conn->in, *out_room, out_at, &had);
+	enum nj_err err = nj_buf_reserve(&conn->in, *out_room, out_at, &had);
+	count_held(conn);
+	return err;
 }
 
 /* Reads once and delivers. Returns the bytes read. */
@@ -498,6 +515,7 @@ enum nj_err nj_conn_send2(struct nj_conn *conn, struct nj_view head, struct nj_v
 	uint8_t *at;
 	size_t reserved;
 	NJ_TRY(nj_buf_reserve(&conn->out, head.len + body.len, &at, &reserved));
+	count_held(conn);
 	NJ_TRY(nj_buf_append(&conn->out, head.data, head.len));
 	NJ_TRY(nj_buf_append(&conn->out, body.data, body.len));
 	if (nj_buf_len(&conn->out) > conn->out.max / 2)

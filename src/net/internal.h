@@ -12,6 +12,8 @@
 
 /* NJ_SCRATCH_BYTES of memory, valid until the next callback of another descriptor: input is parsed in it in place. */
 uint8_t *nj_reactor_scratch(struct nj_reactor *reactor);
+/* A connection's buffers were `before` bytes large and are `after` now. */
+void nj_reactor_count_held(struct nj_reactor *reactor, size_t before, size_t after);
 
 /* Names one registration, so that it can be recognised after a callback that may have freed its owner. */
 struct nj_io_token {

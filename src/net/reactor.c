@@ -45,6 +45,7 @@ struct nj_reactor {
 	uint64_t next_order;
 	struct nj_list deferred;
 	uint8_t *scratch;
+	uint64_t held_bytes; /* in the buffers of its connections */
 	struct epoll_event events[EVENTS_PER_TURN];
 };
 
@@ -391,6 +392,17 @@ uint64_t nj_reactor_now_ms(const struct nj_reactor *reactor)
 const struct nj_clock *nj_reactor_clock(const struct nj_reactor *reactor)
 {
 	return reactor->clock;
+}
+
+const uint64_t *nj_reactor_held_bytes(const struct nj_reactor *reactor)
+{
+	return &reactor->held_bytes;
+}
+
+void nj_reactor_count_held(struct nj_reactor *reactor, size_t before, size_t after)
+{
+	reactor->held_bytes -= before;
+	reactor->held_bytes += after;
 }
 
 uint8_t *nj_reactor_scratch(struct nj_reactor *reactor)

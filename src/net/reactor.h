@@ -49,6 +49,8 @@ NJ_MUST_USE enum nj_err nj_reactor_turn(struct nj_reactor *reactor, int wait_ms)
 void nj_reactor_stop(struct nj_reactor *reactor);
 /* Time at the start of this turn, boot clock. */
 uint64_t nj_reactor_now_ms(const struct nj_reactor *reactor);
+/* How many bytes the buffers of its connections take; the pointer is good as long as the reactor. */
+const uint64_t *nj_reactor_held_bytes(const struct nj_reactor *reactor);
 const struct nj_clock *nj_reactor_clock(const struct nj_reactor *reactor);
 
 NJ_MUST_USE enum nj_err nj_io_add(struct nj_reactor *reactor, struct nj_io *io, uint32_t events);

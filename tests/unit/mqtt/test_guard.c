@@ -170,6 +170,42 @@ static void a_client_that_does_not_read_loses_qos_0_alone(void **state)
 	gate_close(&gate);
 }
 
+static void buffers_of_clients_that_do_not_read_count(void **state)
+{
+	enum { SLOW = 4 };
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	struct peer *slow[SLOW];
+	char big[2001];
+	int size = 4096;
+	limits.max_memory_bytes = 32 * 1024;
+	gate_open_with(&gate, &limits);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	for (int i = 0; i < SLOW; i++) {
+		slow[i] = joined(&gate, BOB, V5, (const char *[]){ "b0", "b1", "b2", "b3" }[i]);
+		subscribe(slow[i], "t", 0);
+		assert_int_equal(setsockopt(slow[i]->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+	}
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	for (int i = 0; i < 300; i++) {
+		publish(a, "t", big, 0, 0);
+		advance(&gate, 100);
+	}
+	struct nj_mqtt_counters full = nj_mqtt_counters_of(gate.broker);
+	assert_in_range(full.memory_bytes, 16 * 1024, limits.max_memory_bytes + 4096);
+	assert_true(full.messages_dropped > 0);
+	publish(a, "t", big, 1, 1);
+	advance(&gate, 100);
+	assert_int_equal(expect_ack(a, NJ_MQTT_PUBACK, 1), NJ_MQTT_R_QUOTA_EXCEEDED);
+	for (int i = 0; i < SLOW; i++)
+		peer_close(slow[i]);
+	advance(&gate, 100);
+	assert_true(nj_mqtt_counters_of(gate.broker).memory_bytes < 16 * 1024);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 static void at_the_memory_ceiling_messages_are_refused(void **state)
 {
 	struct gate gate;
@@ -243,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_will_is_checked_when_it_is_published),
 		cmocka_unit_test(a_cut_party_is_gone),
 		cmocka_unit_test(a_client_that_does_not_read_loses_qos_0_alone),
+		cmocka_unit_test(buffers_of_clients_that_do_not_read_count),
 		cmocka_unit_test(at_the_memory_ceiling_messages_are_refused),
 		cmocka_unit_test(what_is_too_large_for_a_client_is_not_sent),
 		cmocka_unit_test(closing_says_goodbye),
