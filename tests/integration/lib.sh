@@ -231,6 +231,8 @@ within() { # MILLISECONDS COMMAND…: until it succeeds, or gives up with status
 }
 
 # -- resources of the three processes --------------------------------------------------------------------------------
+# What the processes hold for themselves; pages of their files come and go.
+anonymous_kb() { cat /proc/{$supervisor,$keeper,$worker}/smaps_rollup | awk '/^Pss_Anon:/ { s += $2 } END { print s }'; }
 pss_kb() { cat /proc/{$supervisor,$keeper,$worker}/smaps_rollup | awk '/^Pss:/ { s += $2 } END { print s }'; }
 cpu_ms() { cat /proc/{$supervisor,$keeper,$worker}/stat | awk -v hz="$(getconf CLK_TCK)" '
 	{ sub(/.*\) /, ""); s += $12 + $13 } END { print int(s * 1000 / hz) }'; }
