@@ -24,6 +24,7 @@ struct nj_party {
 	struct nj_profile *profile;
 	struct nj_names names; /* customer's and its own; owned */
 	uint64_t created_ms;
+	uint32_t sessions; /* of MQTT, connected or not: the broker's to count */
 };
 
 struct nj_party *nj_party_ref(struct nj_party *party);

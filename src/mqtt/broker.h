@@ -6,10 +6,11 @@
  * here is called on that thread alone, hooks are called on it, and there is no state outside the object. Never logs,
  * never resolves names, never writes to disk.
  *
- * What happens when there is no room: a message for a session whose queue is full is dropped for that session and
- * counted; QoS 0 to a client that does not read is dropped and counted; near the memory ceiling publishers are slowed,
- * at the ceiling QoS 1 and 2 are refused (0x97; 3.1.1: the connection is closed, which makes the client send again)
- * and QoS 0 is dropped and counted.
+ * What happens when there is no room: where max_sessions are kept, a new one takes the place of one without a
+ * connection, of the party that has most (or is refused, 0x97); a message for a session whose queue is full is dropped
+ * for that session and counted; QoS 0 to a client that does not read is dropped and counted; near the memory ceiling
+ * publishers are slowed, at the ceiling QoS 1 and 2 are refused (0x97; 3.1.1: the connection is closed, which makes the
+ * client send again) and QoS 0 is dropped and counted.
  */
 #ifndef NJ_MQTT_BROKER_H
 #define NJ_MQTT_BROKER_H

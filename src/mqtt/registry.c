@@ -42,12 +42,39 @@ static void free_memory(struct nj_mqtt_session *session)
 	free(session);
 }
 
+/* Whom a full table takes a place from: a session without a connection, the oldest of the party that has most, if
+ * that is the newcomer itself or has more than it would have then. */
+static struct nj_mqtt_session *spare_session(struct nj_mqtt_broker *broker, const struct nj_party *newcomer)
+{
+	struct nj_mqtt_session *spare = NULL;
+	NJ_LIST_EACH (&broker->sessions, at) {
+		struct nj_mqtt_session *session = NJ_CONTAINER(at, struct nj_mqtt_session, link);
+		const struct nj_party *party = session->party;
+		bool may_go =
+		    session->client == NULL && (party == newcomer || party->sessions > newcomer->sessions + 1);
+		if (may_go && (spare == NULL || party->sessions > spare->party->sessions))
+			spare = session;
+	}
+	return spare;
+}
+
+/* One party cannot keep the others out by sessions that it leaves behind. */
+static void make_place(struct nj_mqtt_broker *broker, const struct nj_party *newcomer)
+{
+	struct nj_mqtt_session *spare = NULL;
+	if (broker->session_map.count >= broker->limits.max_sessions)
+		spare = spare_session(broker, newcomer);
+	if (spare != NULL)
+		nj_mqtt_session_end(spare);
+}
+
 enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *party, struct nj_view client_id,
 				struct nj_mqtt_session **out_session)
 {
 	struct nj_mqtt_space *space;
 	NJ_TRY(nj_mqtt_space_of(broker, party->names.customer, &space));
 	uint32_t key_bytes = (uint32_t)(sizeof(party->uid) + client_id.len);
+	make_place(broker, party);
 	struct nj_mqtt_session *session = alloc_session(broker, key_bytes);
 	if (session == NULL)
 		return NJ_ERR_LIMIT;
@@ -66,6 +93,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 		return err;
 	}
 	session->party = nj_party_ref(party);
+	party->sessions++;
 	nj_list_init(&session->subscriptions);
 	nj_list_push_back(&broker->sessions, &session->link);
 	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
@@ -107,6 +135,7 @@ void nj_mqtt_session_free(struct nj_mqtt_session *session)
 	nj_mqtt_flow_done(&session->flow);
 	(void)nj_map_remove(&broker->session_map, nj_view_of(session->key, session->key_bytes));
 	nj_list_remove(&session->link);
+	session->party->sessions--;
 	nj_party_unref(session->party);
 	broker->counters.sessions--;
 	free_memory(session);
@@ -123,6 +152,8 @@ void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_clie
 	struct nj_party *former = session->party;
 	nj_timer_cancel(&session->expiry);
 	session->party = nj_party_ref(client->party);
+	session->party->sessions++;
+	former->sessions--;
 	nj_party_unref(former);
 	session->client = client;
 	client->session = session;

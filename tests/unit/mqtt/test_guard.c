@@ -170,6 +170,39 @@ static void a_client_that_does_not_read_loses_qos_0_alone(void **state)
 	gate_close(&gate);
 }
 
+static void one_party_cannot_keep_all_sessions(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	for (uint32_t i = 0; i <= gate_limits.max_sessions; i++) {
+		struct peer *a = peer_open(&gate, ALICE, V5);
+		join(a, (const char *[]){ "a0", "a1", "a2", "a3", "a4", "a5", "a6" }[i], true, 100);
+		peer_close(a);
+	}
+	assert_int_equal(gate.parties[ALICE].sessions, gate_limits.max_sessions);
+	struct peer *c = joined(&gate, CAROL, V5, "c");
+	assert_int_equal(gate.parties[ALICE].sessions, gate_limits.max_sessions - 1);
+	assert_int_equal(gate.parties[CAROL].sessions, 1);
+	/* The oldest two are gone, the others are kept. */
+	struct peer *a = peer_open(&gate, ALICE, V5);
+	assert_true(join(a, "a2", false, 100));
+	/* Who is connected stays, and a party with as many takes nothing from another. */
+	struct peer *b[2] = { joined(&gate, BOB, V5, "b0"), joined(&gate, BOB, V5, "b1") };
+	assert_int_equal(gate.parties[ALICE].sessions, 3);
+	struct peer *d = peer_open(&gate, BOB, V5);
+	struct nj_mqtt_packet hello = connect_packet(d, "b2", true);
+	assert_int_equal(connect_with(d, &hello)->as.connack.code, NJ_MQTT_R_QUOTA_EXCEEDED);
+	assert_int_equal(nj_mqtt_counters_of(gate.broker).sessions, gate_limits.max_sessions);
+	peer_close(a);
+	peer_close(b[0]);
+	peer_close(b[1]);
+	peer_close(c);
+	peer_close(d);
+	gate_close(&gate);
+	for (size_t i = 0; i < GATE_PARTIES; i++)
+		assert_int_equal(gate.parties[i].sessions, 0);
+}
+
 static void buffers_of_clients_that_do_not_read_count(void **state)
 {
 	enum { SLOW = 4 };
@@ -279,6 +312,7 @@ int main(void)
 		cmocka_unit_test(a_will_is_checked_when_it_is_published),
 		cmocka_unit_test(a_cut_party_is_gone),
 		cmocka_unit_test(a_client_that_does_not_read_loses_qos_0_alone),
+		cmocka_unit_test(one_party_cannot_keep_all_sessions),
 		cmocka_unit_test(buffers_of_clients_that_do_not_read_count),
 		cmocka_unit_test(at_the_memory_ceiling_messages_are_refused),
 		cmocka_unit_test(what_is_too_large_for_a_client_is_not_sent),
