@@ -257,12 +257,14 @@ static void tell(const struct import *import)
 		json_decref(told);
 		return;
 	}
-	printf("%" PRIu64 " devices added", import->added);
+	printf("%" PRIu64 " device%s added", import->added, import->added == 1 ? "" : "s");
 	if (import->kept > 0)
 		printf(", %" PRIu64 " were there already", import->kept);
 	if (import->refused > 0)
 		printf(", %" PRIu64 " refused", import->refused);
-	printf("; credentials are in %s (keep them secret)\n", nj_args_text(import->cli->args, "out"));
+	if (import->added > 0)
+		printf("; credentials are in %s (keep them secret)", nj_args_text(import->cli->args, "out"));
+	printf("\n");
 }
 
 enum nj_err nj_run_device_import(struct nj_cli *cli)
