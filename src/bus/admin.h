@@ -41,6 +41,8 @@ struct nj_admin_server;
 NJ_MUST_USE enum nj_err nj_admin_server_new(struct nj_reactor *reactor, int listen_fd, uid_t owner_uid,
 					    const struct nj_admin_verb *verbs, size_t verb_count, void *arg,
 					    struct nj_admin_server **out_server);
+/* Answers these from now on, also to callers that are connected. */
+void nj_admin_server_set_verbs(struct nj_admin_server *server, const struct nj_admin_verb *verbs, size_t verb_count);
 void nj_admin_server_free(struct nj_admin_server *server);
 
 /* ---- callers ---- */

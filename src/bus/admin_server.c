@@ -323,6 +323,12 @@ enum nj_err nj_admin_server_new(struct nj_reactor *reactor, int listen_fd, uid_t
 	return NJ_OK;
 }
 
+void nj_admin_server_set_verbs(struct nj_admin_server *server, const struct nj_admin_verb *verbs, size_t verb_count)
+{
+	server->verbs = verbs;
+	server->verb_count = verb_count;
+}
+
 void nj_admin_server_free(struct nj_admin_server *server)
 {
 	if (server == NULL)

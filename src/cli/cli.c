@@ -139,14 +139,45 @@ static bool asks_help(const char *word)
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* Commands of three words: is "vault slot" a word pair that stands before others? */
+static bool is_pair(const char *first, const char *second, char out[128])
+{
+	size_t len;
+
+	if (nj_text_format(out, 128, "%s %s", first, second) != NJ_OK)
+		return false;
+	len = strlen(out);
+	for (size_t i = 0; i < nj_command_count; i++)
+		if (strncmp(nj_commands[i].path, out, len) == 0 && nj_commands[i].path[len] == ' ')
+			return true;
+	return false;
+}
+
+static int run_pair(const char *pair, int argc, char **argv)
+{
+	const struct nj_command *command;
+
+	if (argc < 4 || asks_help(argv[3])) {
+		nj_help_group(argc < 4 ? stderr : stdout, pair);
+		return argc < 4 ? EX_USAGE : flush_output(EX_OK);
+	}
+	command = command_of(pair, argv[3]);
+	if (command == NULL)
+		return fail_word(argv[3], pair);
+	return run_command(command, argc - 4, argv + 4);
+}
+
 static int run_group(int argc, char **argv)
 {
 	const struct nj_command *command;
+	char pair[128];
 
 	if (argc < 3 || asks_help(argv[2])) {
 		nj_help_group(argc < 3 ? stderr : stdout, argv[1]);
 		return argc < 3 ? EX_USAGE : flush_output(EX_OK);
 	}
+	if (is_pair(argv[1], argv[2], pair))
+		return run_pair(pair, argc, argv);
 	command = command_of(argv[1], argv[2]);
 	if (command == NULL)
 		return fail_word(argv[2], argv[1]);

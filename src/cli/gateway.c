@@ -131,8 +131,9 @@ enum nj_err nj_run_help(struct nj_cli *cli)
 			return NJ_OK;
 		}
 	}
-	snprintf(path, sizeof(path), "%s%s%s", args->operands[0], args->operand_count > 1 ? " " : "",
-		 args->operand_count > 1 ? args->operands[1] : "");
+	snprintf(path, sizeof(path), "%s%s%s%s%s", args->operands[0], args->operand_count > 1 ? " " : "",
+		 args->operand_count > 1 ? args->operands[1] : "", args->operand_count > 2 ? " " : "",
+		 args->operand_count > 2 ? args->operands[2] : "");
 	for (size_t i = 0; i < nj_command_count; i++) {
 		if (strcmp(nj_commands[i].path, path) == 0) {
 			nj_help_command(stdout, &nj_commands[i]);

@@ -64,7 +64,11 @@ static void tell_gateway(const struct nj_cli *cli, bool running, const json_t *k
 	char span[SPAN_BYTES];
 
 	line("gateway");
-	if (running) {
+	if (running && json_is_true(at(keeper, "vault", "locked"))) {
+		toned(NJ_TONE_BAD, "locked");
+		printf("; nightjar vault unlock%s%s opens the vault, every port stays dark until then\n",
+		       cli->session.paths.dir[0] != '\0' ? " --dir " : "", cli->session.paths.dir);
+	} else if (running) {
 		toned(NJ_TONE_GOOD, "running");
 		printf(" for %s\n", span_since(number(json_object_get(keeper, "started_ms")), span));
 	} else {
@@ -154,10 +158,10 @@ static bool any_slot(const json_t *keeper, const char *state)
 static void tell_warnings(bool running, const json_t *keeper, const json_t *gateway)
 {
 	warn(any_slot(keeper, "damaged"), "a slot of the vault is damaged: make a new recovery key soon");
-	warn(any_slot(keeper, "degraded"), "a slot of the vault could not be read; another one opened it");
+	warn(any_slot(keeper, "degraded"), "a slot of the vault did not open it: nightjar vault slot list");
 	warn(json_is_false(json_object_get(keeper, "store_works")),
 	     "the keeper's store refuses writes (disk full?): no knock is accepted");
-	if (!running)
+	if (!running || json_is_true(at(keeper, "vault", "locked")))
 		return;
 	warn(!json_is_true(at(keeper, "cloak", "dark")),
 	     "every port answers strangers: the cloak is not bpf, or could not be put up");
@@ -189,7 +193,7 @@ enum nj_err nj_run_status(struct nj_cli *cli)
 		json_decref(told);
 	} else {
 		tell_gateway(cli, running, keeper);
-		if (running)
+		if (running && !json_is_true(at(keeper, "vault", "locked")))
 			tell_doors(keeper);
 		if (gateway != NULL)
 			tell_traffic(gateway);

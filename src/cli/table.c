@@ -107,6 +107,15 @@ static const struct nj_option why_options[] = {
 	JSON_OPTION,
 };
 
+static const struct nj_option slot_add_options[] = {
+	{ "own", NULL, "ask for a passphrase of your own (16 characters or more) instead of making one",
+	  NJ_OPTION_FLAG },
+	{ "memory-mib", "N", "memory that a try costs (default: 256, at least 64)", NJ_OPTION_NUMBER, .max = 4096 },
+	{ "passes", "N", "how often that memory is gone over (default: 3)", NJ_OPTION_NUMBER, .max = 64 },
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
 static const struct nj_option version_options[] = { JSON_OPTION };
 
 static const struct nj_option help_options[] = {
@@ -118,6 +127,7 @@ const struct nj_command_group nj_command_groups[] = {
 	{ "device", "things in the field" },
 	{ "application", "programs that own the devices' data" },
 	{ "audit", "what happened, chained and signed" },
+	{ "vault", "where every secret is sealed" },
 };
 const size_t nj_command_group_count = COUNT(nj_command_groups);
 
@@ -139,6 +149,20 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 #define SERVE_DETAILS                                                                                                \
 	"Runs in the foreground until SIGTERM or SIGINT. Writes the line \"ready\", alone, to standard output when " \
 	"all is up, and its log to standard error."
+
+#define SLOT_DETAILS                                                                                                  \
+	"The vault's key lies in slots: one for the key file, one for the recovery key, and as many passphrases as "  \
+	"you like. A gateway whose key file is not there (or does not open the vault) starts locked, every port "     \
+	"dark, and waits for nightjar vault unlock. The passphrase is turned into the slot's key by Argon2id, here; " \
+	"it never reaches the gateway. Without --own six words are made and shown once; with it one line is read "    \
+	"from the terminal or from standard input."
+#define REKEY_DETAILS                                                                                               \
+	"For a stopped gateway, when somebody may have had the key file or a copy of it. Every secret is sealed "   \
+	"anew in one commit, the key file is replaced, a new recovery key is shown once. Passphrase slots go with " \
+	"the old key. Root keys of devices stay what they are."
+#define RECOVER_DETAILS                                                                                            \
+	"For a stopped gateway whose key file is lost or does not open the vault. Asks for the recovery key that " \
+	"init showed, makes a new key file, and tells what it did."
 
 const struct nj_command nj_commands[] = {
 	{ "init", SET(init_options, "", 0, 0), "make a new gateway: keys, CA, configuration, vault",
@@ -170,6 +194,18 @@ const struct nj_command nj_commands[] = {
 	{ "audit tail", SET(tail_options, "", 0, 0), "the last records of the audit log", NULL, nj_run_audit_tail },
 	{ "audit verify", SET(plain_options, "", 0, 0), "find any edit, deletion, reordering or cut of the audit log",
 	  NULL, nj_run_audit_verify },
+	{ "vault slot add", SET(slot_add_options, "", 0, 0), "add a passphrase that opens the vault", SLOT_DETAILS,
+	  nj_run_slot_add },
+	{ "vault slot list", SET(plain_options, "", 0, 0), "what opens the vault", NULL, nj_run_slot_list },
+	{ "vault slot remove", SET(plain_options, "SLOT", 1, 1), "take a slot away",
+	  "Refused where nothing could open the vault at start any more, or only one way in would be left.",
+	  nj_run_slot_remove },
+	{ "vault unlock", SET(plain_options, "", 0, 0), "open the locked vault of a running gateway",
+	  "Asks for the passphrase. After five wrong ones there is one try in 30 s.", nj_run_unlock },
+	{ "vault rekey", SET(plain_options, "", 0, 0), "a new vault key, key file and recovery key", REKEY_DETAILS,
+	  nj_run_vault_rekey },
+	{ "recover", SET(plain_options, "", 0, 0), "a new key file, by the recovery key", RECOVER_DETAILS,
+	  nj_run_recover },
 	{ "why", SET(why_options, "", 0, 0), "the rule that allows or denies a topic",
 	  "The exit status is 0 for either answer; --json has it as \"allowed\".", nj_run_why },
 	{ "version", SET(version_options, "", 0, 0), "the program's version", NULL, nj_run_version },
@@ -178,6 +214,6 @@ const struct nj_command nj_commands[] = {
 	  "shell completion, for bash to source",
 	  "Put it to use with: source <(nightjar completion bash)",
 	  nj_run_completion },
-	{ "help", SET(help_options, "[COMMAND…]", 0, 2), "help about a command", NULL, nj_run_help },
+	{ "help", SET(help_options, "[COMMAND…]", 0, 3), "help about a command", NULL, nj_run_help },
 };
 const size_t nj_command_count = COUNT(nj_commands);

@@ -17,6 +17,7 @@
 #define NJ_SHA256_BYTES 32
 #define NJ_XCHACHA_NONCE_BYTES 24
 #define NJ_AEAD_TAG_BYTES 16
+#define NJ_ARGON2_SALT_BYTES 16
 #define NJ_ED25519_PUBLIC_BYTES 32
 #define NJ_ED25519_SECRET_BYTES 64
 #define NJ_ED25519_SIGNATURE_BYTES 64
@@ -41,6 +42,10 @@ void nj_xchacha_seal(const uint8_t key[NJ_KEY_BYTES], const uint8_t nonce[NJ_XCH
 /* NJ_ERR_FORGED leaves `out` (sealed.len − 16 bytes) zeroed. */
 NJ_MUST_USE enum nj_err nj_xchacha_open(const uint8_t key[NJ_KEY_BYTES], const uint8_t nonce[NJ_XCHACHA_NONCE_BYTES],
 					struct nj_view ad, struct nj_view sealed, uint8_t *out);
+
+/* RFC 9106, one lane. NJ_ERR_RANGE below 8 KiB or one pass, NJ_ERR_NO_MEMORY. Blocks for as long as it takes. */
+NJ_MUST_USE enum nj_err nj_argon2id(struct nj_view password, const uint8_t salt[NJ_ARGON2_SALT_BYTES],
+				    uint32_t memory_kib, uint32_t passes, uint8_t out_key[NJ_KEY_BYTES]);
 
 /* RFC 8032. The seed is 32 random bytes. */
 void nj_ed25519_from_seed(const uint8_t seed[32], uint8_t out_public[NJ_ED25519_PUBLIC_BYTES],

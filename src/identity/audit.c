@@ -112,6 +112,16 @@ enum nj_err nj_audit_open(struct nj_vault *vault, const struct nj_clock *clock, 
 	return NJ_OK;
 }
 
+enum nj_err nj_audit_rekeyed(struct nj_audit *audit, struct nj_vault *vault)
+{
+	struct nj_audit_keys keys;
+
+	NJ_TRY(nj_audit_keys_load(vault, &keys));
+	nj_audit_keys_done(&audit->keys);
+	audit->keys = keys;
+	return NJ_OK;
+}
+
 void nj_audit_close(struct nj_audit *audit)
 {
 	if (audit == NULL)

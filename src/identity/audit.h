@@ -34,6 +34,10 @@ NJ_MUST_USE enum nj_err nj_audit_open(struct nj_vault *vault, const struct nj_cl
 /* Does not write: call nj_audit_checkpoint first at an orderly stop. */
 void nj_audit_close(struct nj_audit *audit);
 
+/* The vault has a new key: from now on the head row is authenticated with what is derived of that. Inside the
+ * transaction of the rekey, before a record of it is appended. */
+NJ_MUST_USE enum nj_err nj_audit_rekeyed(struct nj_audit *audit, struct nj_vault *vault);
+
 /* One commit of the keeper's store: begin, appends and any store operations, commit. A failed commit, and rollback,
  * leave the chain as it was before begin. */
 NJ_MUST_USE enum nj_err nj_audit_begin(struct nj_audit *audit);

@@ -14,6 +14,13 @@
 	X(NJ_AUDIT_VAULT_UNLOCKED, "vault.unlocked", "the vault was opened; the detail names the slot")        \
 	X(NJ_AUDIT_VAULT_DEGRADED, "vault.degraded", "a slot that should have opened the vault failed")        \
 	X(NJ_AUDIT_VAULT_SLOT_ADDED, "vault.slot-added", "a slot was added to the vault")                      \
+	X(NJ_AUDIT_VAULT_SLOT_REMOVED, "vault.slot-removed", "a slot was taken from the vault")                \
+	X(NJ_AUDIT_VAULT_UNLOCK_FAILED, "vault.unlock-failed", "passphrases that did not open the vault")      \
+	X(NJ_AUDIT_VAULT_RECOVERED, "vault.recovered", "a new key file was made with the recovery key")        \
+	X(NJ_AUDIT_VAULT_REKEYED, "vault.rekeyed", "the vault has a new key, everything was sealed anew")      \
+	X(NJ_AUDIT_BACKUP, "backup", "a backup was made")                                                      \
+	X(NJ_AUDIT_RESTORED, "restored", "the stores were put back from a backup; the detail says which")      \
+	X(NJ_AUDIT_RELOAD_REFUSED, "reload.refused", "a new configuration was refused; the detail says why")   \
 	X(NJ_AUDIT_CERTIFICATE_ISSUED, "certificate.issued", "the built-in CA issued a certificate")           \
 	X(NJ_AUDIT_KNOCK_ACCEPTED, "knock.accepted", "a knock was burnt and opened its service")               \
 	X(NJ_AUDIT_KNOCK_REFUSED, "knock.refused", "an authentic knock was burnt and opened nothing")          \

@@ -10,16 +10,19 @@
 #include "base/random.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
+#include "identity/passphrase.h"
 #include "store/keeper_store.h"
 
 struct nj_vault;
 
-enum nj_vault_slot_kind { NJ_SLOT_KEY_FILE = 1, NJ_SLOT_RECOVERY = 2 };
+enum nj_vault_slot_kind { NJ_SLOT_KEY_FILE = 1, NJ_SLOT_RECOVERY = 2, NJ_SLOT_PASSPHRASE = 3 };
 const char *nj_vault_slot_kind_name(uint8_t kind);
 
 #define NJ_VAULT_OVERHEAD 40      /* a sealed record is this much longer: nonce 24, tag 16 */
 #define NJ_RECOVERY_TEXT_BYTES 64 /* 56 characters in groups of seven, dashes, the end */
 #define NJ_VAULT_DEGRADED_MAX 8
+#define NJ_VAULT_PATH_BYTES 1024
+#define NJ_VAULT_SUCCESSOR ".new" /* the key file of a rekey, until it has taken the old one's name */
 
 /* Slots that should have opened and did not: to be audited and shown. */
 struct nj_vault_report {
@@ -43,9 +46,38 @@ NJ_MUST_USE enum nj_err nj_vault_unlock_file(struct nj_keeper_store *store, cons
 NJ_MUST_USE enum nj_err nj_vault_unlock_recovery(struct nj_keeper_store *store, const char *recovery_text,
 						 struct nj_random *random, struct nj_vault **out_vault,
 						 struct nj_vault_report *out_report, struct nj_why *why);
+/* With the key that nj_passphrase_key made for the slot `id`. NJ_ERR_FORGED: not the passphrase, or no such slot. */
+NJ_MUST_USE enum nj_err nj_vault_unlock_passphrase(struct nj_keeper_store *store, uint32_t id,
+						   const uint8_t key[NJ_KEY_BYTES], struct nj_random *random,
+						   struct nj_vault **out_vault, struct nj_vault_report *out_report,
+						   struct nj_why *why);
+/* Is there a sound passphrase slot, so that a person can open what the key file does not? */
+NJ_MUST_USE enum nj_err nj_vault_has_passphrase(struct nj_keeper_store *store, bool *out_has);
 void nj_vault_free(struct nj_vault *vault);
 /* A further key file for an unlocked vault, in place of a lost one. */
 NJ_MUST_USE enum nj_err nj_vault_add_key_file(struct nj_vault *vault, const char *key_file, struct nj_why *why);
+/* A slot under `key`, which nj_passphrase_key made with these parameters. NJ_ERR_RANGE, NJ_ERR_LIMIT. */
+NJ_MUST_USE enum nj_err nj_vault_add_passphrase(struct nj_vault *vault, const struct nj_passphrase_params *params,
+						const uint8_t key[NJ_KEY_BYTES], uint32_t *out_id, struct nj_why *why);
+/* NJ_ERR_NOT_FOUND; NJ_ERR_STATE when what is left could not open the vault at start, or has no second way in.
+ * `out_kind` is 0 for a damaged slot. */
+NJ_MUST_USE enum nj_err nj_vault_remove_slot(struct nj_vault *vault, uint32_t id, uint8_t *out_kind,
+					     struct nj_why *why);
+
+/* What a rekey did; the caller wipes it. */
+struct nj_vault_rekeyed {
+	uint64_t sealed;  /* devices' keys and records, sealed anew */
+	uint32_t dropped; /* passphrase slots that went with the old key */
+	char recovery[NJ_RECOVERY_TEXT_BYTES];
+};
+/* A new vault key: every secret is sealed anew, every slot replaced. Inside the caller's transaction; the new key file
+ * is made as `key_file` + NJ_VAULT_SUCCESSOR, and takes its name by nj_vault_rekey_finish after the commit. After a
+ * failure the vault is not to be used again. */
+NJ_MUST_USE enum nj_err nj_vault_rekey(struct nj_vault *vault, const char *key_file,
+				       struct nj_vault_rekeyed *out_rekeyed, struct nj_why *why);
+NJ_MUST_USE enum nj_err nj_vault_rekey_finish(const char *key_file, struct nj_why *why);
+/* The transaction failed: the new key file goes. */
+void nj_vault_rekey_undo(const char *key_file);
 /* Which slots are damaged in themselves; keys of other slots cannot be tried. */
 NJ_MUST_USE enum nj_err nj_vault_slots(struct nj_keeper_store *store, struct nj_vault_report *out_report);
 

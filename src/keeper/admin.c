@@ -18,6 +18,10 @@ const struct nj_admin_verb nj_keeper_verbs[] = {
 	{ "application.revoke", nj_keeper_verb_application_revoke },
 	{ "audit.tail", nj_keeper_verb_audit_tail },
 	{ "audit.verify", nj_keeper_verb_audit_verify },
+	{ "vault.slot.list", nj_keeper_verb_slot_list },
+	{ "vault.slot.add", nj_keeper_verb_slot_add },
+	{ "vault.slot.remove", nj_keeper_verb_slot_remove },
+	{ "vault.unlock", nj_keeper_verb_unlock },
 	{ "status", nj_keeper_verb_status },
 };
 const size_t nj_keeper_verb_count = sizeof(nj_keeper_verbs) / sizeof(nj_keeper_verbs[0]);
@@ -60,7 +64,7 @@ struct slots {
 	json_t *list;
 };
 
-static const char *slot_state(const struct nj_vault_report *report, const struct nj_vault_slot *slot)
+const char *nj_keeper_slot_state(const struct nj_vault_report *report, const struct nj_vault_slot *slot)
 {
 	if (slot->damaged)
 		return "damaged";
@@ -77,7 +81,7 @@ static enum nj_err slot_add(void *arg, const struct nj_vault_slot *slot)
 	struct slots *slots = arg;
 	json_t *item = json_pack("{s:I, s:s, s:s}", "id", (json_int_t)slot->id, "kind",
 				 slot->damaged ? "unknown" : nj_vault_slot_kind_name(slot->kind), "state",
-				 slot_state(slots->report, slot));
+				 nj_keeper_slot_state(slots->report, slot));
 
 	return json_array_append_new(slots->list, item) == 0 ? NJ_OK : NJ_ERR_NO_MEMORY;
 }
@@ -111,8 +115,11 @@ void nj_keeper_verb_status(void *arg, struct nj_admin_call *call)
 	json_object_set_new(ok, "devices", number(kinds[NJ_PARTY_DEVICE]));
 	json_object_set_new(ok, "applications", number(kinds[NJ_PARTY_APPLICATION]));
 	json_object_set_new(ok, "knocks", status_knocks(keeper));
-	json_object_set_new(ok, "vault", json_pack("{s:o}", "slots", slots.list));
-	json_object_set_new(ok, "audit", json_pack("{s:I}", "last_seq", (json_int_t)nj_audit_seq(keeper->audit)));
+	json_object_set_new(ok, "vault",
+			    json_pack("{s:o, s:b}", "slots", slots.list, "locked", (int)nj_keeper_locked(keeper)));
+	json_object_set_new(ok, "audit",
+			    json_pack("{s:I}", "last_seq",
+				      (json_int_t)(keeper->audit == NULL ? 0 : nj_audit_seq(keeper->audit))));
 	json_object_set_new(ok, "store_works", json_boolean(keeper->store_works));
 	json_object_set_new(ok, "gateway_connected",
 			    json_boolean(keeper->started_ms != 0 && keeper->link != NULL &&

@@ -55,11 +55,27 @@ static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config 
 static enum nj_err open_parts(struct nj_keeper *keeper, const struct nj_keeper_config *config, struct nj_why *why)
 {
 	NJ_TRY(nj_keeper_store_open(config->store_path, NJ_STORE_OPEN, &keeper->store, why));
-	NJ_TRY(nj_vault_unlock_file(keeper->store, config->key_file, config->random, &keeper->vault,
-				    &keeper->vault_report, why));
-	NJ_TRY(nj_audit_open(keeper->vault, config->clock, &keeper->audit, why));
+	enum nj_err err = nj_vault_unlock_file(keeper->store, config->key_file, config->random, &keeper->vault,
+					       &keeper->vault_report, why);
+	bool has_passphrase = false;
+
+	if (err == NJ_OK)
+		return nj_keeper_open_unlocked(keeper, why);
+	if (config->may_lock && nj_vault_has_passphrase(keeper->store, &has_passphrase) == NJ_OK && has_passphrase)
+		return NJ_OK;
+	return err;
+}
+
+enum nj_err nj_keeper_open_unlocked(struct nj_keeper *keeper, struct nj_why *why)
+{
+	NJ_TRY(nj_audit_open(keeper->vault, keeper->clock, &keeper->audit, why));
 	NJ_TRY(nj_authority_open(keeper->vault, &keeper->authority));
 	return nj_keeper_load_policies(keeper);
+}
+
+bool nj_keeper_locked(const struct nj_keeper *keeper)
+{
+	return keeper->vault == NULL;
 }
 
 enum nj_err nj_keeper_open(const struct nj_keeper_config *config, struct nj_keeper **out_keeper,
@@ -433,6 +449,7 @@ static enum nj_err note_start(struct nj_keeper *keeper)
 			      (unsigned long long)keeper->kinds[NJ_PARTY_APPLICATION]);
 	NJ_TRY(nj_audit_write(
 	    keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_START, .source = "keeper", .detail = detail }));
+	NJ_TRY(nj_keeper_note_vault(keeper));
 	if (keeper->cloak->ops->dark)
 		return NJ_OK;
 	return nj_audit_write(keeper->audit,

@@ -34,6 +34,7 @@ struct nj_keeper_config {
 	uint32_t max_grants;            /* at one time; 0 = 8,192 */
 	uint32_t grant_ms;              /* of profiles that do not say; 0 = NJ_PROFILE_GRANT_MS_DEFAULT */
 	struct nj_knock_limits limits;
+	bool may_lock; /* a vault whose key file does not open it waits for a passphrase, where it has a slot for one */
 };
 
 /* What an owner may want to log. Every member may be NULL. */
@@ -48,12 +49,17 @@ struct nj_keeper_watch {
 	void (*store)(void *arg, enum nj_err err);
 	void (*cloak_failed)(void *arg, enum nj_err err);
 	void (*reconciled)(void *arg, const char *name, const char *what);
+	/* A passphrase opened the vault: the owner may start the keeper now. */
+	void (*unlocked)(void *arg);
+	void (*unlock_failed)(void *arg, uint32_t failures);
 	void *arg;
 };
 
-/* Opens store, vault, authority and audit log. `out_report` (may be NULL) is filled also on failure. */
+/* Opens store, vault, authority and audit log. `out_report` (may be NULL) is filled also on failure. NJ_OK with a
+ * locked keeper where the configuration allows it: then only nj_keeper_locked_verbs may be called, until unlocked. */
 NJ_MUST_USE enum nj_err nj_keeper_open(const struct nj_keeper_config *config, struct nj_keeper **out_keeper,
 				       struct nj_vault_report *out_report, struct nj_why *why);
+bool nj_keeper_locked(const struct nj_keeper *keeper);
 /* Without an orderly end: call nj_keeper_stop first for that. Link and cloak stay the owner's. */
 void nj_keeper_close(struct nj_keeper *keeper);
 void nj_keeper_watch(struct nj_keeper *keeper, const struct nj_keeper_watch *watch);
@@ -91,6 +97,9 @@ bool nj_keeper_gateway_audit(struct nj_keeper *keeper, const struct nj_ipc_audit
 
 extern const struct nj_admin_verb nj_keeper_verbs[];
 extern const size_t nj_keeper_verb_count;
+/* The same verbs while the vault is locked: all but status, vault.slot.list and vault.unlock say so. Room for
+ * nj_keeper_verb_count rows. */
+void nj_keeper_locked_verbs(struct nj_admin_verb *out_verbs);
 
 /* ---- for status and tests ---- */
 

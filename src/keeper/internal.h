@@ -50,6 +50,13 @@ struct nj_keeper {
 	struct nj_keeper_store *store;
 	struct nj_vault *vault;
 	struct nj_vault_report vault_report;
+	struct nj_keeper_unlocking {
+		uint32_t failures;    /* since the last success */
+		uint32_t unrecorded;  /* of them, not yet audited: that needs the open vault */
+		uint64_t next_try_ms; /* boot clock; 0 = at once */
+		uint32_t opened_by;   /* slot that a passphrase opened, 0 = the key file did */
+		char caller[128];
+	} unlocking;
 	struct nj_authority *authority;
 	struct nj_audit *audit;
 	struct nj_map policies; /* of struct nj_keeper_policy, by profile */
@@ -116,7 +123,19 @@ void nj_keeper_verify_abort(struct nj_keeper *keeper);
 /* Sends the profile that a crash left half-made once more. */
 void nj_keeper_profile_resume(struct nj_keeper *keeper);
 
+/* What needs the open vault, after the key has come. */
+NJ_MUST_USE enum nj_err nj_keeper_open_unlocked(struct nj_keeper *keeper, struct nj_why *why);
+struct nj_vault_slot;
+/* "in use", "ok", "degraded" or "damaged". */
+const char *nj_keeper_slot_state(const struct nj_vault_report *report, const struct nj_vault_slot *slot);
+/* Audits slots that failed, and who opened the vault with a passphrase. */
+NJ_MUST_USE enum nj_err nj_keeper_note_vault(struct nj_keeper *keeper);
+
 /* Verbs, by file. */
+void nj_keeper_verb_slot_list(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_slot_add(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_slot_remove(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_unlock(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_add(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_list(void *keeper, struct nj_admin_call *call);

@@ -15,6 +15,10 @@ struct process {
 	struct nj_channel control;
 	bool control_up;
 	struct nj_admin_server *admin;
+	struct nj_admin_verb *locked_verbs; /* while the vault is locked */
+	const struct nj_keeper_process_config *config;
+	struct nj_why *why;
+	enum nj_err failed; /* what ended the loop, other than the supervisor */
 	struct nj_udp udp[KNOCK_SOCKETS_MAX];
 	size_t udp_count;
 	struct nj_timer tick;
@@ -238,13 +242,23 @@ static void process_init(struct process *p, const struct nj_keeper_process_confi
 {
 	static const struct nj_log_brake brake = NJ_LOG_BRAKE(5, 10000);
 
-	*p = (struct process){ .clock = config->keeper.clock, .forged = brake, .limited = brake, .cloak = brake };
+	*p = (struct process){
+		.config = config, .clock = config->keeper.clock, .forged = brake, .limited = brake, .cloak = brake
+	};
 	p->tick.on_timer = on_tick;
 	p->control = (struct nj_channel){ .on_message = on_control, .on_closed = on_control_closed, .user = p };
 }
 
+static void on_unlocked(void *arg);
+
+static void log_unlock_failed(void *arg, uint32_t failures)
+{
+	NJ_LOG(NJ_LOG_WARN, "vault.unlock-failed", NJ_U("failures", failures));
+}
+
 static enum nj_err open_keeper(struct process *p, const struct nj_keeper_process_config *config, struct nj_why *why)
 {
+	struct nj_keeper_config keeper = config->keeper;
 	const struct nj_keeper_watch watch = {
 		.knock = log_knock,
 		.forged = log_forged,
@@ -255,25 +269,18 @@ static enum nj_err open_keeper(struct process *p, const struct nj_keeper_process
 		.store = log_store,
 		.cloak_failed = log_cloak,
 		.reconciled = log_reconciled,
-		.arg = p,
-	};
-	const struct nj_link_events events = {
-		.ack = on_ack,
-		.bound = on_bound,
-		.flow_end = on_flow_end,
-		.audit = on_audit,
-		.gone = on_gone,
+		.unlocked = on_unlocked,
+		.unlock_failed = log_unlock_failed,
 		.arg = p,
 	};
 	struct nj_vault_report report = { 0 };
 
-	NJ_TRY(nj_keeper_open(&config->keeper, &p->keeper, &report, why));
+	keeper.may_lock = true;
+	NJ_TRY(nj_keeper_open(&keeper, &p->keeper, &report, why));
 	if (report.degraded > 0)
 		NJ_LOG(NJ_LOG_ERROR, "vault.degraded", NJ_U("slots", report.slots), NJ_U("failed", report.degraded));
 	nj_keeper_watch(p->keeper, &watch);
-	NJ_TRY(nj_link_ipc_new(p->reactor, &events, &p->link));
-	nj_keeper_set_link(p->keeper, p->link);
-	return nj_keeper_start(p->keeper, config->cloak, why);
+	return NJ_OK;
 }
 
 static enum nj_err open_sockets(struct process *p, const struct nj_keeper_process_config *config)
@@ -285,25 +292,85 @@ static enum nj_err open_sockets(struct process *p, const struct nj_keeper_proces
 		NJ_TRY(nj_udp_start(p->reactor, &p->udp[i], config->knock_fds[i]));
 		p->udp_count++;
 	}
-	return nj_channel_start(p->reactor, &p->control, config->control_fd, NJ_CHANNEL_MAX_BYTES);
+	return NJ_OK;
+}
+
+/* With the vault open: everything that answers a device. */
+static enum nj_err begin_serving(struct process *p, struct nj_why *why)
+{
+	const struct nj_link_events events = {
+		.ack = on_ack,
+		.bound = on_bound,
+		.flow_end = on_flow_end,
+		.audit = on_audit,
+		.gone = on_gone,
+		.arg = p,
+	};
+	enum nj_err err;
+
+	NJ_TRY(nj_link_ipc_new(p->reactor, &events, &p->link));
+	nj_keeper_set_link(p->keeper, p->link);
+	NJ_TRY(nj_keeper_start(p->keeper, p->config->cloak, why));
+	nj_admin_server_set_verbs(p->admin, nj_keeper_verbs, nj_keeper_verb_count);
+	err = open_sockets(p, p->config);
+	if (err != NJ_OK)
+		return nj_why(why, err, "the knock sockets cannot be used: %s", nj_err_text(err));
+	return NJ_OK;
+}
+
+static enum nj_err say_ready(struct process *p)
+{
+	static const uint8_t ready = NJ_CONTROL_READY;
+
+	return nj_channel_send(&p->control, nj_view_of(&ready, 1));
+}
+
+static void on_unlocked(void *arg)
+{
+	struct process *p = arg;
+	enum nj_err err = begin_serving(p, p->why);
+
+	NJ_LOG(NJ_LOG_INFO, "vault.unlocked", NJ_B("serving", err == NJ_OK));
+	if (err == NJ_OK)
+		err = say_ready(p);
+	if (err == NJ_OK) {
+		rearm(p);
+		return;
+	}
+	p->failed = err;
+	nj_reactor_stop(p->reactor);
+}
+
+static enum nj_err open_admin(struct process *p)
+{
+	p->locked_verbs = calloc(nj_keeper_verb_count, sizeof(*p->locked_verbs));
+	if (p->locked_verbs == NULL)
+		return NJ_ERR_NO_MEMORY;
+	nj_keeper_locked_verbs(p->locked_verbs);
+	return nj_admin_server_new(p->reactor, p->config->admin_fd, p->config->owner_uid, p->locked_verbs,
+				   nj_keeper_verb_count, p->keeper, &p->admin);
 }
 
 static enum nj_err open_all(struct process *p, const struct nj_keeper_process_config *config, struct nj_why *why)
 {
-	static const uint8_t ready = NJ_CONTROL_READY;
-	enum nj_err err;
+	bool locked;
 
 	NJ_TRY(nj_reactor_new(config->keeper.clock, &p->reactor));
 	NJ_TRY(open_keeper(p, config, why));
-	NJ_TRY(nj_admin_server_new(p->reactor, config->admin_fd, config->owner_uid, nj_keeper_verbs,
-				   nj_keeper_verb_count, p->keeper, &p->admin));
-	err = open_sockets(p, config);
-	if (err != NJ_OK)
-		return nj_why(why, err, "the knock sockets cannot be used: %s", nj_err_text(err));
+	NJ_TRY(open_admin(p));
+	NJ_TRY(nj_channel_start(p->reactor, &p->control, config->control_fd, NJ_CHANNEL_MAX_BYTES));
 	p->control_up = true;
+	locked = nj_keeper_locked(p->keeper);
+	if (!locked)
+		NJ_TRY(begin_serving(p, why));
 	if (config->before_loop != NULL)
 		NJ_TRY(config->before_loop(config->before_loop_arg, why));
-	return nj_channel_send(&p->control, nj_view_of(&ready, 1));
+	if (!locked)
+		return say_ready(p);
+	NJ_LOG(NJ_LOG_WARN, "vault.locked", NJ_S("meaning", "every port stays dark until nightjar vault unlock"),
+	       NJ_S("reason", why->text));
+	why->text[0] = '\0';
+	return NJ_OK;
 }
 
 /* Requests fail first, so that whoever waits for an answer gets it while the socket is still served. */
@@ -311,7 +378,8 @@ static enum nj_err end_in_order(struct process *p)
 {
 	enum nj_err err;
 
-	nj_link_ipc_drop(p->link, NULL);
+	if (p->link != NULL)
+		nj_link_ipc_drop(p->link, NULL);
 	err = nj_keeper_stop(p->keeper);
 	if (err != NJ_OK)
 		NJ_LOG(NJ_LOG_ERROR, "stop.unrecorded", NJ_E(err));
@@ -329,6 +397,7 @@ static void process_done(struct process *p)
 	if (p->link != NULL)
 		p->link->ops->free(p->link);
 	nj_keeper_close(p->keeper);
+	free(p->locked_verbs);
 	nj_reactor_free(p->reactor);
 }
 
@@ -340,11 +409,15 @@ enum nj_err nj_keeper_serve(const struct nj_keeper_process_config *config, struc
 	if (p == NULL)
 		return NJ_ERR_NO_MEMORY;
 	process_init(p, config);
+	p->why = why;
 	why->text[0] = '\0';
 	err = open_all(p, config, why);
 	if (err == NJ_OK) {
-		rearm(p);
+		if (p->link != NULL)
+			rearm(p);
 		err = nj_reactor_run(p->reactor);
+		if (err == NJ_OK)
+			err = p->failed;
 		if (end_in_order(p) != NJ_OK && err == NJ_OK)
 			err = NJ_ERR_IO;
 	}

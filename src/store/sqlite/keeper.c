@@ -59,6 +59,7 @@ static const char *const migrations[] = {
 	"  hash BLOB NOT NULL,"
 	"  mac BLOB NOT NULL"
 	") STRICT;",
+	"ALTER TABLE slots ADD COLUMN params BLOB NOT NULL DEFAULT x'';",
 };
 
 static const char *const statements[] = {

@@ -34,9 +34,11 @@
 	X(META_GET, "SELECT value FROM meta WHERE key = ?")                                                        \
 	X(RECORD_PUT, "INSERT OR REPLACE INTO records(id, version, sealed) VALUES(?,?,?)")                         \
 	X(RECORD_GET, "SELECT version, sealed FROM records WHERE id = ?")                                          \
-	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed) VALUES(?,?,?)")                                    \
+	X(RECORD_AT, "SELECT id, version, sealed FROM records ORDER BY id LIMIT 1 OFFSET ?")                       \
+	X(DEVICE_RESEAL, "UPDATE devices SET sealed_key = ?2 WHERE uid = ?1")                                      \
+	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed, params) VALUES(?,?,?,?)")                          \
 	X(SLOT_REMOVE, "DELETE FROM slots WHERE id = ?")                                                           \
-	X(SLOT_EACH, "SELECT id, kind, key_check, sealed FROM slots ORDER BY id")                                  \
+	X(SLOT_EACH, "SELECT id, kind, key_check, sealed, params FROM slots ORDER BY id")                          \
 	X(AUDIT_APPEND, "INSERT INTO audit(seq, time_ms, event, customer, subject, source, detail, hash) "         \
 			"VALUES(?,?,?,?,?,?,?,?)")                                                                 \
 	X(AUDIT_AFTER, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "           \

@@ -98,7 +98,7 @@ static void a_damaged_slot_is_reported_and_the_next_one_opens(void **state)
 	char second[128];
 
 	/* The same key in two slots: the first is damaged. */
-	edit(f, "INSERT INTO slots SELECT 3, kind, key_check, sealed FROM slots WHERE id = 1;"
+	edit(f, "INSERT INTO slots SELECT 3, kind, key_check, sealed, params FROM slots WHERE id = 1;"
 		"UPDATE slots SET sealed = zeroblob(72) WHERE id = 1");
 	assert_int_equal(nj_vault_unlock_file(f->store, f->key_file, nj_random_system(), &vault, &report, NULL), NJ_OK);
 	assert_int_equal(report.opened, 3);

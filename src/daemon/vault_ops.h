@@ -1,0 +1,27 @@
+/*
+ * Work on the vault of a stopped gateway, under its lock: a new key file in place of a lost one, and a new vault key.
+ * One thread; the process is the command line's. Needs nj_crypto_init.
+ */
+#ifndef NJ_DAEMON_VAULT_OPS_H
+#define NJ_DAEMON_VAULT_OPS_H
+
+#include "daemon/paths.h"
+#include "identity/vault.h"
+
+struct nj_recovered {
+	char key_file[NJ_VAULT_PATH_BYTES];
+	char set_aside[NJ_VAULT_PATH_BYTES]; /* where a file that stood in its place went; empty: there was none */
+	uint32_t replaced;                   /* key-file slots that were taken out */
+	uint64_t devices;                    /* whose keys open under the recovered vault */
+};
+
+/* With the recovery key: a new key file and its slot, in one commit; the slots of lost key files go. NJ_ERR_EXISTS when
+ * the key file that is there opens the vault; NJ_ERR_BUSY when the gateway runs. */
+NJ_MUST_USE enum nj_err nj_daemon_recover(const struct nj_paths *paths, const char *recovery_key,
+					  struct nj_recovered *out_recovered, struct nj_why *why);
+
+/* A new vault key, key file and recovery key; passphrase slots go with the old key. The caller wipes the result. */
+NJ_MUST_USE enum nj_err nj_daemon_vault_rekey(const struct nj_paths *paths, struct nj_vault_rekeyed *out_rekeyed,
+					      struct nj_why *why);
+
+#endif
