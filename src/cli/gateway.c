@@ -93,6 +93,29 @@ enum nj_err nj_run_serve(struct nj_cli *cli)
 	return NJ_OK;
 }
 
+enum nj_err nj_run_reload(struct nj_cli *cli)
+{
+	const char *changed;
+	const char *later;
+	json_t *ok = NULL;
+
+	NJ_TRY(nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "reload", json_object(), NULL, NULL, &ok, &cli->why));
+	changed = json_string_value(json_object_get(ok, "changed"));
+	later = json_string_value(json_object_get(ok, "after_restart"));
+	if (cli->json) {
+		nj_print_json(ok);
+	} else {
+		printf("The configuration is read: %s%s.\n",
+		       changed != NULL && changed[0] != '\0' ? "in effect is " : "",
+		       changed != NULL && changed[0] != '\0' ? changed : "nothing to take over");
+		if (later != NULL && later[0] != '\0')
+			printf("%sAfter a restart only:%s %s.\n", nj_tone(stdout, NJ_TONE_WARN), nj_tone_end(stdout),
+			       later);
+	}
+	json_decref(ok);
+	return NJ_OK;
+}
+
 enum nj_err nj_run_version(struct nj_cli *cli)
 {
 	if (cli->json)

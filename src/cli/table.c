@@ -150,6 +150,10 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"Runs in the foreground until SIGTERM or SIGINT. Writes the line \"ready\", alone, to standard output when " \
 	"all is up, and its log to standard error."
 
+#define RELOAD_DETAILS                                                                                              \
+	"The file is read and checked whole. If anything in it is wrong, nothing changes and the reason is shown. " \
+	"Limits, the log and the rules of knocks are taken over at once; for what needs a new start (ports, "       \
+	"addresses, users, cloak, …) it says so, and goes on with the old values. SIGHUP to serve does the same."
 #define SLOT_DETAILS                                                                                                  \
 	"The vault's key lies in slots: one for the key file, one for the recovery key, and as many passphrases as "  \
 	"you like. A gateway whose key file is not there (or does not open the vault) starts locked, every port "     \
@@ -171,6 +175,8 @@ const struct nj_command nj_commands[] = {
 	{ "check", SET(plain_options, "", 0, 0), "check the configuration file", NULL, nj_run_check },
 	{ "status", SET(plain_options, "", 0, 0), "what the gateway is doing, on one page", NULL, nj_run_status },
 	{ "serve", SET(serve_options, "", 0, 0), "run the gateway", SERVE_DETAILS, nj_run_serve },
+	{ "reload", SET(plain_options, "", 0, 0), "read the configuration again, without cutting a session",
+	  RELOAD_DETAILS, nj_run_reload },
 	{ "profile set", SET(profile_set_options, "NAME", 1, 1), "make or replace a profile", PATTERN_DETAILS,
 	  nj_run_profile_set },
 	{ "profile list", SET(customer_options, "", 0, 0), "all profiles", NULL, nj_run_profile_list },

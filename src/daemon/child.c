@@ -8,12 +8,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "base/config/config.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/gateway.h"
 #include "daemon/keeper.h"
+#include "daemon/reload.h"
 #include "daemon/role.h"
 
 #define CHANNEL_FD 3
@@ -176,22 +176,6 @@ static enum nj_err receive_start(struct nj_child_start *out_start, struct nj_han
 	return NJ_OK;
 }
 
-static enum nj_err read_config(const struct nj_handles *handles, struct nj_settings *out_settings, struct nj_why *why)
-{
-	int fd = nj_handles_find(handles, NJ_HANDLE_CONFIG);
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	NJ_CLEANUP_FREE char *text = NULL;
-
-	if (size <= 0 || size > NJ_CONFIG_MAX_BYTES)
-		return nj_why(why, NJ_ERR_CONFIG, "no configuration was handed over");
-	text = malloc((size_t)size);
-	if (text == NULL)
-		return nj_why(why, NJ_ERR_NO_MEMORY, "out of memory");
-	if (pread(fd, text, (size_t)size, 0) != size)
-		return nj_why(why, NJ_ERR_IO, "the configuration cannot be read");
-	return nj_settings_parse("nightjar.yaml", text, (size_t)size, out_settings, why);
-}
-
 static enum nj_err prepare(struct nj_role_config *config, struct nj_why *why)
 {
 	struct nj_child_start start;
@@ -202,7 +186,7 @@ static enum nj_err prepare(struct nj_role_config *config, struct nj_why *why)
 	config->owner_uid = start.owner_uid;
 	config->control_fd = CHANNEL_FD;
 	NJ_TRY(nj_paths_for(start.dir[0] == '\0' ? NULL : start.dir, &config->paths, why));
-	return read_config(&config->handles, &config->settings, why);
+	return nj_config_fd_read(nj_handles_find(&config->handles, NJ_HANDLE_CONFIG), &config->settings, why);
 }
 
 int nj_child_main(int argc, char **argv, const struct nj_child_hooks *hooks)

@@ -8,6 +8,7 @@
 #include "daemon/ceiling.h"
 #include "daemon/gateway_mqtt.h"
 #include "daemon/gateway_state.h"
+#include "daemon/reload.h"
 #include "daemon/sandbox.h"
 #include "daemon/settle.h"
 
@@ -33,15 +34,34 @@ static void begin_stop(struct gateway *g)
 	nj_timer_arm(g->reactor, &g->stop, gateway_mqtt_connections(g) > 0 ? STOP_WAIT_MS : 0);
 }
 
+/* What it was checked against by the supervisor is checked again by the same reader; sessions go on. */
+static void take_config(struct gateway *g, int fd)
+{
+	struct nj_settings *settings = calloc(1, sizeof(*settings));
+	struct nj_why why = { "" };
+	enum nj_err err = settings == NULL ? NJ_ERR_NO_MEMORY : nj_config_fd_read(fd, settings, &why);
+
+	if (err == NJ_OK) {
+		g->config->settings = *settings;
+		nj_log_setup(settings->log.level, settings->log.format, nj_role_name(NJ_ROLE_GATEWAY));
+		gateway_mqtt_limits_changed(g);
+	} else {
+		NJ_LOG(NJ_LOG_ERROR, "reload.failed", NJ_S("reason", why.text));
+	}
+	free(settings);
+}
+
 static void on_control(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
 {
 	struct gateway *g = channel->user;
-	uint8_t type = message.len == 1 ? message.data[0] : 0;
+	uint8_t type = message.len >= 1 ? message.data[0] : 0;
 
 	if (type == NJ_CONTROL_PEER && fd_count == 1) {
 		gateway_keeper_attach(g, fds[0]);
 		return;
 	}
+	if (type == NJ_CONTROL_CONFIG && fd_count == 1)
+		take_config(g, fds[0]);
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 	if (type == NJ_CONTROL_STOP)
@@ -163,7 +183,7 @@ static void close_all(struct gateway *g)
 	nj_gateway_store_close(g->store);
 }
 
-enum nj_err nj_gateway_role_run(const struct nj_role_config *config, struct nj_why *why)
+enum nj_err nj_gateway_role_run(struct nj_role_config *config, struct nj_why *why)
 {
 	static struct gateway g;
 	struct nj_sandbox sandbox = {

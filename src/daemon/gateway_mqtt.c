@@ -60,11 +60,12 @@ static void on_error(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason,
 	       NJ_A("peer", seen->peer), NJ_U("reason", reason), NJ_S("text", text), NJ_U("suppressed", suppressed));
 }
 
-enum nj_err gateway_mqtt_init(struct gateway *g)
+static struct nj_mqtt_limits limits_of(const struct gateway *g)
 {
 	const struct nj_settings *settings = &g->config->settings;
 	const struct nj_settings_mqtt *mqtt = &settings->mqtt;
-	struct nj_mqtt_limits limits = {
+
+	return (struct nj_mqtt_limits){
 		.max_packet_bytes = mqtt->max_packet_bytes,
 		.max_out_bytes = gateway_out_bytes(g),
 		.max_memory_bytes = settings->limits.memory_bytes,
@@ -83,6 +84,18 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 		.denied_publish_limit = DENIED_PUBLISH_LIMIT,
 		.connect_timeout_ms = settings->limits.bind_timeout_ms,
 	};
+}
+
+void gateway_mqtt_limits_changed(struct gateway *g)
+{
+	struct nj_mqtt_limits limits = limits_of(g);
+
+	nj_mqtt_broker_set_limits(g->broker, &limits);
+}
+
+enum nj_err gateway_mqtt_init(struct gateway *g)
+{
+	struct nj_mqtt_limits limits = limits_of(g);
 	struct nj_mqtt_hooks hooks = {
 		.arg = g,
 		.on_connected = on_connected,

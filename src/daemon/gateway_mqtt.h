@@ -5,6 +5,8 @@
 #include "daemon/gateway_state.h"
 
 NJ_MUST_USE enum nj_err gateway_mqtt_init(struct gateway *g);
+/* After a reload: the broker takes over what it can without cutting a session. */
+void gateway_mqtt_limits_changed(struct gateway *g);
 /* A connection whose party is known: bound by a key, or local. */
 void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, bool local);
 /* A connection of the plain service: its CONNECT brings the one-time password. */

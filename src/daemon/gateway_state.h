@@ -41,7 +41,7 @@ struct gateway_listener {
 };
 
 struct gateway {
-	const struct nj_role_config *config;
+	struct nj_role_config *config;
 	struct nj_reactor *reactor;
 	struct nj_gateway_store *store;
 	struct nj_directory *directory;

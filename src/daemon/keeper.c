@@ -1,7 +1,10 @@
 #include "daemon/keeper.h"
 
+#include <stdlib.h>
+
 #include "crypto/crypto.h"
 #include "daemon/keeper_config.h"
+#include "daemon/reload.h"
 #include "daemon/sandbox.h"
 #include "daemon/settle.h"
 #include "keeper/cloak/setup.h"
@@ -18,6 +21,21 @@ static enum nj_err enter_sandbox(void *arg, struct nj_why *why)
 	NJ_TRY(nj_sandbox_enter(&sandbox, why));
 	nj_settle();
 	return NJ_OK;
+}
+
+static enum nj_err read_config(void *arg, int fd, struct nj_keeper_config *out_config, struct nj_why *why)
+{
+	struct nj_role_config *config = arg;
+	struct nj_settings *settings = calloc(1, sizeof(*settings));
+	enum nj_err err = settings == NULL ? NJ_ERR_NO_MEMORY : nj_config_fd_read(fd, settings, why);
+
+	if (err == NJ_OK) {
+		config->settings = *settings;
+		nj_log_setup(settings->log.level, settings->log.format, nj_role_name(NJ_ROLE_KEEPER));
+		*out_config = nj_keeper_config_of(&config->settings, &config->paths);
+	}
+	free(settings);
+	return err;
 }
 
 static enum nj_err open_cloak(const struct nj_role_config *config, struct nj_cloak_fds *fds,
@@ -44,7 +62,7 @@ static size_t knock_sockets(const struct nj_handles *handles, int out_fds[NJ_HAN
 	return count;
 }
 
-enum nj_err nj_keeper_role_run(const struct nj_role_config *config, struct nj_why *why)
+enum nj_err nj_keeper_role_run(struct nj_role_config *config, struct nj_why *why)
 {
 	struct nj_cloak_fds cloak_fds;
 	int knock_fds[NJ_HANDLES_MAX];
@@ -56,7 +74,9 @@ enum nj_err nj_keeper_role_run(const struct nj_role_config *config, struct nj_wh
 		.knock_fds = knock_fds,
 		.knock_fd_count = knock_sockets(&config->handles, knock_fds),
 		.before_loop = enter_sandbox,
-		.before_loop_arg = (void *)config,
+		.before_loop_arg = config,
+		.read_config = read_config,
+		.read_config_arg = config,
 	};
 
 	NJ_TRY(nj_crypto_init());

@@ -5,6 +5,6 @@
 #include "daemon/role.h"
 
 /* Returns when the supervisor says stop, or with the reason why it cannot serve. */
-NJ_MUST_USE enum nj_err nj_keeper_role_run(const struct nj_role_config *config, struct nj_why *why);
+NJ_MUST_USE enum nj_err nj_keeper_role_run(struct nj_role_config *config, struct nj_why *why);
 
 #endif

@@ -18,6 +18,7 @@
 #define SPARE_DESCRIPTORS 128 /* stores, channels, listeners */
 
 struct serve {
+	const struct nj_serve_options *options;
 	struct nj_settings settings;
 	struct nj_paths paths;
 	struct nj_users users;
@@ -62,20 +63,34 @@ static enum nj_err parse_local(const char *text, struct nj_settings_local *out_l
 	return NJ_OK;
 }
 
-static enum nj_err add_locals(struct serve *serve, const struct nj_serve_options *options)
+static enum nj_err add_locals(struct nj_settings *settings, const struct nj_serve_options *options, struct nj_why *why)
 {
-	struct nj_settings *settings = &serve->settings;
 
 	for (size_t i = 0; i < options->local_count; i++) {
 		if (settings->local_count >= NJ_SETTINGS_LOCAL_MAX)
-			return nj_why(&serve->why, NJ_ERR_LIMIT, "at most %d local listeners", NJ_SETTINGS_LOCAL_MAX);
+			return nj_why(why, NJ_ERR_LIMIT, "at most %d local listeners", NJ_SETTINGS_LOCAL_MAX);
 		enum nj_err err = parse_local(options->locals[i], &settings->local[settings->local_count]);
 		if (err != NJ_OK)
-			return nj_why(&serve->why, err, "--local %s: it must read mqtt=ADDRESS:PORT,as=APPLICATION",
+			return nj_why(why, err, "--local %s: it must read mqtt=ADDRESS:PORT,as=APPLICATION",
 				      options->locals[i]);
 		settings->local_count++;
 	}
-	return nj_settings_check(settings, &serve->why);
+	return nj_settings_check(settings, why);
+}
+
+/* The file's word and the command's, at start and at each reload. */
+static enum nj_err load_settings(void *arg, struct nj_settings *out_settings, struct nj_why *why)
+{
+	const struct serve *serve = arg;
+	struct nj_settings *settings = calloc(1, sizeof(*settings));
+	enum nj_err err = settings == NULL ? NJ_ERR_NO_MEMORY : nj_settings_load(serve->paths.config, settings, why);
+
+	if (err == NJ_OK)
+		err = add_locals(settings, serve->options, why);
+	if (err == NJ_OK)
+		*out_settings = *settings;
+	free(settings);
+	return err;
 }
 
 /* ---- ownership of the stores under users of their own ---- */
@@ -142,9 +157,9 @@ static void warn_of_limits(const struct nj_settings *settings)
 static enum nj_err prepare(struct serve *serve, const struct nj_serve_options *options)
 {
 	NJ_TRY(nj_paths_for(options->dir, &serve->paths, &serve->why));
-	NJ_TRY(nj_settings_load(serve->paths.config, &serve->settings, &serve->why));
+	serve->options = options;
+	NJ_TRY(load_settings(serve, &serve->settings, &serve->why));
 	nj_log_setup(serve->settings.log.level, serve->settings.log.format, "supervisor");
-	NJ_TRY(add_locals(serve, options));
 	raise_limits();
 	warn_of_limits(&serve->settings);
 	NJ_TRY(nj_paths_lock(&serve->paths, &serve->lock, &serve->why));
@@ -178,7 +193,14 @@ int nj_daemon_serve(const struct nj_serve_options *options)
 	if (err == NJ_OK)
 		err = confine(&serve);
 	if (err == NJ_OK) {
-		struct nj_supervisor_config config = { &serve.settings, &serve.paths, &serve.users, &serve.handles };
+		struct nj_supervisor_config config = {
+			.settings = &serve.settings,
+			.paths = &serve.paths,
+			.users = &serve.users,
+			.handles = &serve.handles,
+			.load = load_settings,
+			.load_arg = &serve,
+		};
 		if (serve.settings.cloak == NJ_SETTINGS_CLOAK_FAKE)
 			NJ_LOG(NJ_LOG_WARN, "cloak.fake", NJ_S("meaning", "the ports are NOT dark: for trials only"));
 		err = nj_supervisor_run(&config, &exit_code, &serve.why);

@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/fsuid.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/ceiling.h"
+#include "daemon/reload.h"
 #include "daemon/sandbox.h"
 #include "keeper/cloak/setup.h"
 #include "net/channel.h"
@@ -60,21 +60,10 @@ static enum nj_err add(struct stage *stage, struct nj_handle handle)
 
 static enum nj_err add_config(struct stage *stage)
 {
-	int fd = memfd_create("nightjar.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = -1;
 
-	if (fd < 0)
-		return nj_why(stage->why, nj_err_from_errno(errno), "memfd: %s", strerror(errno));
-	FILE *out = fdopen(dup(fd), "w");
-	if (out == NULL) {
-		close(fd);
-		return nj_why(stage->why, NJ_ERR_NO_MEMORY, "out of memory");
-	}
-	nj_settings_print(stage->settings, out);
-	bool written = fclose(out) == 0;
-	/* Every child reads this one file: what a gateway wrote to it, the next keeper would believe. */
-	written = written && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
-	NJ_TRY(add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_CONFIG }));
-	return written ? NJ_OK : nj_why(stage->why, NJ_ERR_IO, "the configuration cannot be copied");
+	NJ_TRY(nj_config_fd_new(stage->settings, &fd, stage->why));
+	return add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_CONFIG });
 }
 
 static enum nj_err load_cloak(struct stage *stage)

@@ -1,14 +1,18 @@
 #include "daemon/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "bus/control.h"
+#include "daemon/reload.h"
 #include "daemon/sandbox.h"
 #include "daemon/settle.h"
 
@@ -17,6 +21,7 @@
 #define STABLE_AFTER_MS 10000 /* a child that lived this long starts again at once */
 #define STOP_WAIT_MS 5000     /* for the gateway, then for the keeper; then it is killed */
 #define CHANNEL_QUEUE_BYTES 4096
+#define CONTROL_TEXT_BYTES 2048
 
 struct child {
 	struct supervisor *owner;
@@ -113,6 +118,72 @@ static void say_started(struct child *child)
 	say_ready(child->owner);
 }
 
+/* ---- the configuration, read again ---- */
+
+/* One byte and a text, and a descriptor or -1. */
+static void control_text(struct child *child, enum nj_control type, const char *text, int fd)
+{
+	uint8_t message[CONTROL_TEXT_BYTES];
+	struct nj_writer w = nj_writer_of(message, sizeof(message));
+	size_t len;
+
+	nj_write_u8(&w, (uint8_t)type);
+	nj_write_bytes(&w, text, strlen(text));
+	if (child->pid != 0 && nj_writer_end(&w, &len) == NJ_OK)
+		(void)!nj_channel_send_fds(child->channel.io.fd, nj_view_of(message, len), &fd, fd < 0 ? 0 : 1);
+}
+
+/* Children that start later get it too: the text takes the place of the one that they would have got. */
+static enum nj_err replace_config(struct supervisor *s, const struct nj_settings *settings, struct nj_why *why)
+{
+	int held = nj_handles_find(s->config->handles, NJ_HANDLE_CONFIG);
+	NJ_CLEANUP_FD int fresh = -1;
+
+	NJ_TRY(nj_config_fd_new(settings, &fresh, why));
+	if (dup3(fresh, held, O_CLOEXEC) < 0)
+		return nj_why(why, nj_err_from_errno(errno), "the configuration cannot be handed on: %s",
+			      strerror(errno));
+	return NJ_OK;
+}
+
+static enum nj_err take_config(struct supervisor *s, struct nj_settings *wanted, struct nj_settings_changes *changes,
+			       struct nj_why *why)
+{
+	struct nj_settings mixed;
+
+	NJ_TRY(s->config->load(s->config->load_arg, wanted, why));
+	nj_settings_changes(s->config->settings, wanted, changes);
+	NJ_TRY(nj_settings_merge(s->config->settings, wanted, &mixed, why));
+	NJ_TRY(replace_config(s, &mixed, why));
+	*s->config->settings = mixed;
+	return NJ_OK;
+}
+
+/* Whole or not at all: a refused file leaves everything as it runs. */
+static void reload(struct supervisor *s)
+{
+	struct nj_settings_changes changes = { "", "" };
+	struct nj_settings *wanted = calloc(1, sizeof(*wanted));
+	struct nj_why why = { "" };
+	char text[CONTROL_TEXT_BYTES];
+	enum nj_err err = wanted == NULL ? NJ_ERR_NO_MEMORY : take_config(s, wanted, &changes, &why);
+	int held = nj_handles_find(s->config->handles, NJ_HANDLE_CONFIG);
+
+	free(wanted);
+	if (err != NJ_OK) {
+		const char *reason = why.text[0] != '\0' ? why.text : nj_err_text(err);
+
+		NJ_LOG(NJ_LOG_ERROR, "reload.refused", NJ_S("reason", reason));
+		control_text(&s->keeper, NJ_CONTROL_CONFIG_REFUSED, reason, -1);
+		return;
+	}
+	nj_log_setup(s->config->settings->log.level, s->config->settings->log.format, "supervisor");
+	NJ_LOG(NJ_LOG_INFO, "reload", NJ_S("changed", changes.live), NJ_S("after_restart", changes.restart));
+	(void)!nj_text_format(text, sizeof(text), "%s\n%s", changes.live, changes.restart);
+	control_text(&s->gateway, NJ_CONTROL_CONFIG, text, held);
+	control_text(&s->keeper, NJ_CONTROL_CONFIG, text, held);
+}
+
 static void on_message(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
 {
 	struct child *child = channel->user;
@@ -124,6 +195,8 @@ static void on_message(struct nj_channel *channel, struct nj_view message, int *
 		say_started(child);
 	else if (type == NJ_CONTROL_PEER_BROKE && child->role == NJ_ROLE_KEEPER)
 		end_gateway(child->owner);
+	else if (type == NJ_CONTROL_RELOAD && child->role == NJ_ROLE_KEEPER && !child->owner->stopping)
+		reload(child->owner);
 }
 
 /* The process's end is what counts, not its channel's. */
@@ -269,6 +342,9 @@ static void on_signal(struct nj_io *io, uint32_t events)
 	while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD) {
 			reap(s);
+		} else if (info.ssi_signo == SIGHUP) {
+			if (!s->stopping)
+				reload(s);
 		} else {
 			NJ_LOG(NJ_LOG_INFO, "stopping", NJ_S("signal", strsignal((int)info.ssi_signo)));
 			stop_all(s, 0);
@@ -284,6 +360,7 @@ static enum nj_err watch_signals(struct supervisor *s)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return NJ_ERR_IO;
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -22,6 +22,7 @@ const struct nj_admin_verb nj_keeper_verbs[] = {
 	{ "vault.slot.add", nj_keeper_verb_slot_add },
 	{ "vault.slot.remove", nj_keeper_verb_slot_remove },
 	{ "vault.unlock", nj_keeper_verb_unlock },
+	{ "reload", nj_keeper_verb_reload },
 	{ "status", nj_keeper_verb_status },
 };
 const size_t nj_keeper_verb_count = sizeof(nj_keeper_verbs) / sizeof(nj_keeper_verbs[0]);

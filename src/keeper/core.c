@@ -485,6 +485,7 @@ enum nj_err nj_keeper_stop(struct nj_keeper *keeper)
 	nj_grants_end_all(keeper->grants, NJ_GRANT_EXPIRED);
 	keeper->started_ms = 0;
 	nj_keeper_verify_abort(keeper);
+	nj_keeper_reload_abort(keeper);
 	err = keeper->cloak->ops->clear(keeper->cloak);
 	NJ_TRY(nj_keeper_flush(keeper));
 	NJ_TRY(nj_audit_write(keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_STOP, .source = "keeper" }));

@@ -49,6 +49,8 @@ struct nj_keeper_watch {
 	void (*store)(void *arg, enum nj_err err);
 	void (*cloak_failed)(void *arg, enum nj_err err);
 	void (*reconciled)(void *arg, const char *name, const char *what);
+	/* Somebody asks for a reload: nj_keeper_reloaded or nj_keeper_reload_refused is to follow. */
+	void (*reload)(void *arg);
 	/* A passphrase opened the vault: the owner may start the keeper now. */
 	void (*unlocked)(void *arg);
 	void (*unlock_failed)(void *arg, uint32_t failures);
@@ -76,6 +78,11 @@ void nj_keeper_tick(struct nj_keeper *keeper);
 uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper);
 /* Commits what waits. NJ_OK also when nothing did. */
 NJ_MUST_USE enum nj_err nj_keeper_flush(struct nj_keeper *keeper);
+/* Takes over the limits of knocks and the length of grants. */
+void nj_keeper_reconfigure(struct nj_keeper *keeper, const struct nj_keeper_config *config);
+/* What came of a reload: audited, and told to whoever asked. `changes` is as bus/control.h says. */
+void nj_keeper_reloaded(struct nj_keeper *keeper, struct nj_view changes);
+void nj_keeper_reload_refused(struct nj_keeper *keeper, struct nj_view reason);
 /* One audit record with the next group. */
 void nj_keeper_note(struct nj_keeper *keeper, const struct nj_audit_record *record);
 

@@ -87,6 +87,9 @@ struct nj_keeper {
 
 	const struct nj_ipc_bound *binding; /* while a grant is consumed */
 
+	struct nj_admin_call *reload_call;
+	char reload_caller[128];
+
 	struct nj_audit_verifier *verifier;
 	struct nj_admin_call *verify_call;
 
@@ -150,6 +153,9 @@ void nj_keeper_verb_profile_list(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_profile_show(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_audit_tail(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_audit_verify(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_reload(void *keeper, struct nj_admin_call *call);
+/* The keeper stops: whoever waits for a reload is told. */
+void nj_keeper_reload_abort(struct nj_keeper *keeper);
 void nj_keeper_verb_status(void *keeper, struct nj_admin_call *call);
 
 #endif

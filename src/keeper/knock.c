@@ -76,6 +76,12 @@ enum nj_err nj_knocks_new(const struct nj_knocks_config *config, struct nj_knock
 	return NJ_OK;
 }
 
+void nj_knocks_set_limits(struct nj_knocks *knocks, const struct nj_knock_limits *limits)
+{
+	knocks->config.limits = *limits;
+	limits_fill(&knocks->config.limits);
+}
+
 void nj_knocks_free(struct nj_knocks *knocks)
 {
 	if (knocks == NULL)

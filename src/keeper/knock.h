@@ -101,6 +101,8 @@ NJ_MUST_USE enum nj_err nj_knocks_write(struct nj_knocks *knocks);
 void nj_knocks_committed(struct nj_knocks *knocks);
 /* After a failed commit: forgets what is staged. */
 void nj_knocks_rolled_back(struct nj_knocks *knocks);
+/* From the next knock on; zero: the default. What devices have spent of their buckets stays spent. */
+void nj_knocks_set_limits(struct nj_knocks *knocks, const struct nj_knock_limits *limits);
 /* Wipes what is remembered of a device. Nothing of it may be staged. */
 void nj_knocks_forget(struct nj_knocks *knocks, uint32_t device);
 const struct nj_knocks_counters *nj_knocks_counters(const struct nj_knocks *knocks);

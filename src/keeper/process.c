@@ -192,20 +192,52 @@ static void gateway_connect(struct process *p, int fd)
 
 /* ---- the supervisor ---- */
 
+static void ask_reload(void *arg)
+{
+	static const uint8_t type = NJ_CONTROL_RELOAD;
+	struct process *p = arg;
+
+	if (p->control_up)
+		(void)!nj_channel_send(&p->control, nj_view_of(&type, 1));
+}
+
+static void take_config(struct process *p, int fd, struct nj_view changes)
+{
+	struct nj_keeper_config config;
+	struct nj_why why = { "" };
+
+	if (p->config->read_config == NULL)
+		return;
+	if (p->config->read_config(p->config->read_config_arg, fd, &config, &why) == NJ_OK) {
+		nj_keeper_reconfigure(p->keeper, &config);
+		nj_keeper_reloaded(p->keeper, changes);
+	} else {
+		NJ_LOG(NJ_LOG_ERROR, "reload.failed", NJ_S("reason", why.text));
+		nj_keeper_reload_refused(p->keeper, nj_view_str(why.text));
+	}
+	if (p->link != NULL)
+		rearm(p);
+}
+
 static void on_control(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
 {
 	struct process *p = channel->user;
-	uint8_t type = message.len == 1 ? message.data[0] : 0;
+	uint8_t type = message.len >= 1 ? message.data[0] : 0;
+	struct nj_view text = message.len >= 1 ? nj_view_of(message.data + 1, message.len - 1) : message;
 
 	if (type == NJ_CONTROL_PEER && fd_count == 1) {
 		gateway_connect(p, fds[0]);
 		return;
 	}
+	if (type == NJ_CONTROL_CONFIG && fd_count == 1)
+		take_config(p, fds[0], text);
+	else if (type == NJ_CONTROL_CONFIG_REFUSED)
+		nj_keeper_reload_refused(p->keeper, text);
 	for (size_t i = 0; i < fd_count; i++)
 		(void)close(fds[i]);
 	if (type == NJ_CONTROL_STOP)
 		nj_reactor_stop(p->reactor);
-	else
+	else if (type != NJ_CONTROL_CONFIG && type != NJ_CONTROL_CONFIG_REFUSED)
 		NJ_LOG(NJ_LOG_ERROR, "supervisor.unknown", NJ_U("message", type));
 }
 
@@ -269,6 +301,7 @@ static enum nj_err open_keeper(struct process *p, const struct nj_keeper_process
 		.store = log_store,
 		.cloak_failed = log_cloak,
 		.reconciled = log_reconciled,
+		.reload = ask_reload,
 		.unlocked = on_unlocked,
 		.unlock_failed = log_unlock_failed,
 		.arg = p,

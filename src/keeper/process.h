@@ -18,6 +18,9 @@ struct nj_keeper_process_config {
 	/* Called when everything is open, before the first byte of a stranger is read: enter the sandbox. */
 	enum nj_err (*before_loop)(void *arg, struct nj_why *why);
 	void *before_loop_arg;
+	/* Reads a new configuration from a descriptor; what was logged by the old one's rules goes by the new ones. */
+	enum nj_err (*read_config)(void *arg, int fd, struct nj_keeper_config *out_config, struct nj_why *why);
+	void *read_config_arg;
 };
 
 /* Serves until the supervisor says stop (or is gone), then ends in order. NJ_OK, or why it could not serve. */

@@ -164,6 +164,29 @@ static struct nj_mqtt_session *session_at(struct nj_list *link)
 	return NJ_CONTAINER(link, struct nj_mqtt_session, link);
 }
 
+void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mqtt_limits *limits)
+{
+	struct nj_mqtt_limits taken = broker->limits;
+
+	taken.max_memory_bytes = limits->max_memory_bytes;
+	taken.max_queued_messages = limits->max_queued_messages;
+	taken.max_queued_bytes = limits->max_queued_bytes;
+	taken.max_topic_levels = limits->max_topic_levels;
+	taken.max_sessions = limits->max_sessions;
+	taken.keep_alive_max_s = limits->keep_alive_max_s;
+	taken.session_expiry_max_s = limits->session_expiry_max_s;
+	taken.retained_max_count = limits->retained_max_count;
+	taken.retained_max_bytes = limits->retained_max_bytes;
+	taken.connect_timeout_ms = limits->connect_timeout_ms;
+	if (!limits_agree(&taken))
+		return;
+	broker->limits = taken;
+	broker->budget.max = taken.max_memory_bytes;
+	broker->retained.max_count = taken.retained_max_count;
+	broker->retained.max_bytes = taken.retained_max_bytes;
+	broker->session_map.max = taken.max_sessions;
+}
+
 void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 {
 	if (broker == NULL)

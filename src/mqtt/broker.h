@@ -101,6 +101,9 @@ NJ_MUST_USE enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj
 					   struct nj_mqtt_broker **out_broker);
 /* Resets every connection and forgets every session; no will is published, no hook is called. The reactor outlives it
  * by a turn at least. */
+/* Takes over memory, queues (of sessions made from now on), topic levels, sessions, keep-alive, expiry and retained
+ * messages. What buffers were sized for, or clients were told (packets, topics, subscriptions, in-flight), stays. */
+void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mqtt_limits *limits);
 void nj_mqtt_broker_free(struct nj_mqtt_broker *broker);
 /* Sends DISCONNECT 0x8B where the version has it and closes; wills are not published. */
 void nj_mqtt_broker_close(struct nj_mqtt_broker *broker);

@@ -41,6 +41,7 @@ struct nj_config_row {
 	const struct nj_config_section *section;
 	enum nj_config_type type;
 	bool required; /* an error where it is missing */
+	bool live;     /* a reload takes it over; else it waits for the next start */
 	size_t offset; /* of the member in the struct of its section */
 	size_t size;   /* of the member; of one item in a list */
 	uint64_t min;
@@ -78,6 +79,14 @@ NJ_MUST_USE enum nj_err nj_config_parse(const struct nj_config_section *schema, 
 /* nj_config_parse of a file; errors of nj_file_read besides. */
 NJ_MUST_USE enum nj_err nj_config_load(const struct nj_config_section *schema, const char *path, void *out_target,
 				       struct nj_why *why);
+
+/* Called with the path of a key ("knock.grant"); a list counts as one key. */
+typedef void (*nj_config_change_fn)(void *arg, const char *path, bool live);
+/* Tells every key whose value differs, in the schema's order. */
+void nj_config_changes(const struct nj_config_section *schema, const void *before, const void *after,
+		       nj_config_change_fn fn, void *arg);
+/* Copies the values of all live keys; no list is live. */
+void nj_config_take_live(const struct nj_config_section *schema, const void *from, void *to);
 
 /*
  * Writes `target` as a commented YAML file that nj_config_parse reads back to the same values: each key with its help,

@@ -54,8 +54,8 @@ static void print_limits(const struct page *p, int hang, const struct nj_config_
 	else if (row->required)
 		snprintf(text, sizeof(text), "Allowed: %s. Required.", nj_config_value_allowed(row, allowed));
 	else
-		snprintf(text, sizeof(text), "Allowed: %s. %s%s.", nj_config_value_allowed(row, allowed), rule,
-			 row->text == NULL ? "" : row->text);
+		snprintf(text, sizeof(text), "Allowed: %s. %s%s.%s", nj_config_value_allowed(row, allowed), rule,
+			 row->text == NULL ? "" : row->text, row->live ? " Taken over by a reload." : "");
 	print_comment(p, hang, text);
 }
 

@@ -40,9 +40,9 @@ static const struct nj_config_row ports_rows[] = {
 
 static const struct nj_config_row log_rows[] = {
 	{ "level", "What is logged: this and all that is graver.", "info", .names = log_level_names,
-	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_log, level) },
+	  .live = true, .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_log, level) },
 	{ "format", "A line of log on standard error as logfmt or JSON.", "logfmt", .names = log_format_names,
-	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_log, format) },
+	  .live = true, .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_log, format) },
 };
 
 static const struct nj_config_row users_rows[] = {
@@ -60,37 +60,37 @@ static const struct nj_config_row vault_rows[] = {
 
 static const struct nj_config_row knock_rows[] = {
 	{ "grant", "How long a port stays open for the source of an accepted knock.", "30s",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, grant_ms),
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, grant_ms),
 	  .min = 1 * SECOND, .max = 300 * SECOND },
 	{ "time_window", "How far the clock of a knock that carries the time may be off.", "60s",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, time_window_ms),
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, time_window_ms),
 	  .min = 1 * SECOND, .max = 1 * HOUR },
 	{ "rate_device_burst", "Knocks that one device may send at once.", "8",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_burst), .min = 1, .max = 255 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_burst), .min = 1, .max = 255 },
 	{ "rate_device_refill", "After the burst, a device may knock once in this time.", "5s",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_refill_ms),
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, rate_device_refill_ms),
 	  .min = 100, .max = 1 * HOUR },
 	{ "rate_global", "Knocks of all devices together that are taken up in a second.", "20000",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_global), .min = 1, .max = 1000000 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_global), .min = 1, .max = 1000000 },
 };
 
 static const struct nj_config_row limits_rows[] = {
 	{ "devices", "Devices that may be registered.", "100000",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, devices), .min = 1, .max = 4000000 },
 	{ "connections", "Connections open at once, proven or not.", "10000",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, connections), .min = 1, .max = 1000000 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, connections), .min = 1, .max = 1000000 },
 	{ "unproven_per_source", "Connections of one source that have not yet proven who they are; the oldest gives way.",
 	  "64",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, unproven_per_source), .min = 1, .max = 10000 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, unproven_per_source), .min = 1, .max = 10000 },
 	{ "hello_timeout", "From the connection to its first complete message.", "3s",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, hello_timeout_ms),
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, hello_timeout_ms),
 	  .min = 100, .max = 5 * MINUTE },
 	{ "bind_timeout", "From the connection to the proof of who it is.", "10s",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, bind_timeout_ms),
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, bind_timeout_ms),
 	  .min = 100, .max = 5 * MINUTE },
 	{ "memory", "What connections, queues and messages may take together; past it, back-pressure and refusal.",
 	  "256MiB",
-	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_limits, memory_bytes), .min = 16 * MIB,
+	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_limits, memory_bytes), .min = 16 * MIB,
 	  .max = 1024 * GIB },
 };
 
@@ -98,28 +98,28 @@ static const struct nj_config_row mqtt_rows[] = {
 	{ "max_packet", "Largest MQTT packet that is taken or sent.", "256KiB",
 	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_packet_bytes), .min = KIB, .max = 255 * MIB },
 	{ "max_queued_messages", "Messages waiting for one session.", "1000",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_messages), .min = 1, .max = 1000000 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_messages), .min = 1, .max = 1000000 },
 	{ "max_queued_bytes", "Bytes of the messages waiting for one session.", "1MiB",
-	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_bytes), .min = KIB, .max = 16 * GIB },
+	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_bytes), .min = KIB, .max = 16 * GIB },
 	{ "max_inflight", "Messages sent to one session and not yet acknowledged.", "100",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_inflight), .min = 1, .max = 65535 },
 	{ "max_topic_levels", "Levels of a topic or filter.", "16",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_topic_levels), .min = 1, .max = 128 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_topic_levels), .min = 1, .max = 128 },
 	{ "max_topic_bytes", "Length of a topic or filter.", "1024",
 	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_topic_bytes), .min = 1, .max = 65535 },
 	{ "max_subscriptions", "Subscriptions of one session.", "100",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_subscriptions), .min = 1, .max = 100000 },
 	{ "max_sessions", "Sessions, connected or kept for a client that will be back.", "20000",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_sessions), .min = 1, .max = 4000000 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_sessions), .min = 1, .max = 4000000 },
 	{ "keep_alive_max", "Longest keep-alive; a client that asks for more, or for none, gets this.", "1h",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, keep_alive_max_ms),
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, keep_alive_max_ms),
 	  .min = 1 * SECOND, .max = 65535 * SECOND },
 	{ "session_expiry_max", "Longest time that a session outlives its connection.", "1d",
-	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, session_expiry_max_ms), .max = 365 * DAY },
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, session_expiry_max_ms), .max = 365 * DAY },
 	{ "retained_max", "Retained messages.", "100000",
-	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max), .max = 10000000 },
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max), .max = 10000000 },
 	{ "retained_max_bytes", "Bytes of all retained messages.", "64MiB",
-	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max_bytes), .max = 64 * GIB },
+	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max_bytes), .max = 64 * GIB },
 };
 
 static const struct nj_config_row local_rows[] = {
@@ -318,6 +318,34 @@ enum nj_err nj_settings_parse(const char *name, const char *text, size_t len, st
 
 	NJ_TRY(nj_config_parse(&schema, name, text, len, &aside, why));
 	return finish(name, &aside, out_settings, why);
+}
+
+static void change_add(void *arg, const char *path, bool live)
+{
+	struct nj_settings_changes *changes = arg;
+	char *list = live ? changes->live : changes->restart;
+	size_t len = strlen(list);
+
+	/* A list that is full names the first ones. */
+	(void)!nj_text_format(list + len, NJ_SETTINGS_CHANGES_BYTES - len, "%s%s", len > 0 ? ", " : "", path);
+}
+
+void nj_settings_changes(const struct nj_settings *running, const struct nj_settings *wanted,
+			 struct nj_settings_changes *out_changes)
+{
+	*out_changes = (struct nj_settings_changes){ "", "" };
+	nj_config_changes(&schema, running, wanted, change_add, out_changes);
+}
+
+enum nj_err nj_settings_merge(const struct nj_settings *running, const struct nj_settings *wanted,
+			      struct nj_settings *out_settings, struct nj_why *why)
+{
+	struct nj_settings mixed = *running;
+
+	nj_config_take_live(&schema, wanted, &mixed);
+	NJ_TRY(nj_settings_check(&mixed, why));
+	*out_settings = mixed;
+	return NJ_OK;
 }
 
 void nj_settings_print(const struct nj_settings *settings, FILE *out)

@@ -125,6 +125,19 @@ NJ_MUST_USE enum nj_err nj_settings_parse(const char *name, const char *text, si
 /* The rules that span keys (addresses, ports, local listeners); fills the parsed addresses. Load and parse call it. */
 NJ_MUST_USE enum nj_err nj_settings_check(struct nj_settings *settings, struct nj_why *why);
 
+/* Of a reload: what differs between the running settings and those of the file, as two lists for people, parted by
+ * ", " and cut at their ends. */
+#define NJ_SETTINGS_CHANGES_BYTES 1000
+struct nj_settings_changes {
+	char live[NJ_SETTINGS_CHANGES_BYTES];    /* taken over */
+	char restart[NJ_SETTINGS_CHANGES_BYTES]; /* wait for the next start */
+};
+void nj_settings_changes(const struct nj_settings *running, const struct nj_settings *wanted,
+			 struct nj_settings_changes *out_changes);
+/* `running` with the live values of `wanted`, checked as a whole; NJ_ERR_CONFIG when the mixture breaks a rule. */
+NJ_MUST_USE enum nj_err nj_settings_merge(const struct nj_settings *running, const struct nj_settings *wanted,
+					  struct nj_settings *out_settings, struct nj_why *why);
+
 /* A commented file that reads back as `settings`. */
 void nj_settings_print(const struct nj_settings *settings, FILE *out);
 
