@@ -1,7 +1,8 @@
 #include "crypto/crypto.h"
 #include "keeper/internal.h"
+#include "keeper/loader.h"
 
-#define WALK_PLACES 200000 /* of the hint table, a slice: a few milliseconds */
+#define WALK_DEVICES 1000 /* a slice of a rebuild: some milliseconds */
 
 /* ---- policies ---- */
 
@@ -78,29 +79,44 @@ void nj_keeper_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
 
 struct loading {
 	struct nj_keeper *keeper;
+	struct nj_loader *loader;
 	struct nj_why *why;
 };
 
-static enum nj_err device_loaded(void *arg, const struct nj_keeper_device *row)
+static enum nj_err device_read(void *arg, const struct nj_keeper_device *row)
+{
+	struct loading *loading = arg;
+
+	if (row->state == NJ_DEVICE_PENDING || (row->state == NJ_DEVICE_REVOKED && !row->cut_done))
+		loading->keeper->unsettled = true;
+	return row->state == NJ_DEVICE_LIVE ? nj_loader_put(loading->loader, row) : NJ_OK;
+}
+
+static enum nj_err device_loaded(void *arg, const struct nj_loaded *loaded)
 {
 	struct loading *loading = arg;
 	struct nj_keeper *keeper = loading->keeper;
-	uint8_t root_key[NJ_KEY_BYTES];
+	uint32_t device;
 	enum nj_err err;
 
-	if (row->state == NJ_DEVICE_PENDING || (row->state == NJ_DEVICE_REVOKED && !row->cut_done))
-		keeper->unsettled = true;
-	if (row->state != NJ_DEVICE_LIVE)
-		return NJ_OK;
-	err = nj_vault_open_root_key(keeper->vault, row->uid, row->epoch,
-				     nj_view_of(row->sealed_key, row->sealed_key_len), root_key);
-	if (err != NJ_OK)
+	if (loaded->err != NJ_OK)
 		return nj_why(loading->why, NJ_ERR_CORRUPT,
 			      "the sealed key of %s is damaged: restore a backup, or revoke it and add it anew",
-			      row->name);
-	err = nj_keeper_admit(keeper, row, root_key);
-	nj_wipe(root_key, sizeof(root_key));
-	return err == NJ_OK ? NJ_OK : nj_why(loading->why, err, "%s cannot be loaded: %s", row->name, nj_err_text(err));
+			      loaded->name);
+	err = nj_window_add_hinted(keeper->window, &loaded->model, &loaded->hints, &device);
+	if (err != NJ_OK)
+		return nj_why(loading->why, err, "%s cannot be loaded: %s", loaded->name, nj_err_text(err));
+	if (loaded->model.kind <= NJ_PARTY_APPLICATION)
+		keeper->kinds[loaded->model.kind]++;
+	return NJ_OK;
+}
+
+static enum nj_err devices_load(struct nj_keeper *keeper, struct nj_why *why)
+{
+	struct loading loading = { .keeper = keeper, .why = why };
+
+	NJ_TRY(nj_loader_new(keeper->vault, device_loaded, &loading, &loading.loader));
+	return nj_loader_finish(loading.loader, nj_keeper_store_device_each(keeper->store, device_read, &loading));
 }
 
 static void hint_rebuilt(void *arg, const uint8_t hint[NJ_KNOCK_HINT_BYTES])
@@ -125,7 +141,6 @@ static uint64_t hints_expected(uint64_t hints)
 
 enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why)
 {
-	struct loading loading = { .keeper = keeper, .why = why };
 	uint64_t count = 0;
 	size_t expected;
 
@@ -140,7 +155,7 @@ enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why)
 	NJ_TRY(keeper->cloak->ops->rebuild_begin(keeper->cloak, keeper->planned_hints));
 	nj_window_on_hint(keeper->window, hint_rebuilt, keeper);
 	keeper->unsettled = false;
-	NJ_TRY(nj_keeper_store_device_each(keeper->store, device_loaded, &loading));
+	NJ_TRY(devices_load(keeper, why));
 	nj_window_on_hint(keeper->window, hint_entered, keeper);
 	return keeper->cloak->ops->rebuild_end(keeper->cloak);
 }
@@ -167,7 +182,7 @@ static void rebuild_start(struct nj_keeper *keeper)
 	keeper->planned_hints = expected;
 	if (keeper->cloak->ops->rebuild_begin(keeper->cloak, expected) != NJ_OK)
 		return;
-	nj_window_walk_begin(keeper->window, &keeper->walk);
+	nj_window_walk_begin(&keeper->walk);
 	keeper->rebuilding = true;
 }
 
@@ -175,18 +190,16 @@ void nj_keeper_rebuild_step(struct nj_keeper *keeper)
 {
 	enum nj_err err;
 
+	nj_window_settle(keeper->window);
 	if (!keeper->rebuilding) {
 		if (rebuild_due(keeper))
 			rebuild_start(keeper);
 		return;
 	}
-	err = nj_window_walk_step(keeper->window, &keeper->walk, WALK_PLACES, hint_rebuilt, keeper);
+	err = nj_window_walk_step(keeper->window, &keeper->walk, WALK_DEVICES, hint_rebuilt, keeper);
 	if (err == NJ_ERR_AGAIN)
 		return;
 	keeper->rebuilding = false;
-	/* The table grew: begin again with the next tick. */
-	if (err != NJ_OK)
-		return;
 	err = keeper->cloak->ops->rebuild_end(keeper->cloak);
 	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)
 		keeper->watch.cloak_failed(keeper->watch.arg, err);

@@ -16,10 +16,7 @@ static enum nj_err collect(void *arg, const struct nj_keeper_device *row)
 {
 	struct collecting *collecting = arg;
 	struct nj_keeper_reconcile *r = collecting->reconcile;
-	bool pending = row->state == NJ_DEVICE_PENDING;
 
-	if (!pending && (row->state != NJ_DEVICE_REVOKED || row->cut_done))
-		return NJ_OK;
 	if (r->count == collecting->cap) {
 		size_t cap = collecting->cap == 0 ? 64 : collecting->cap * 2;
 		struct nj_keeper_unsettled *rows = reallocarray(r->rows, cap, sizeof(*rows));
@@ -29,7 +26,7 @@ static enum nj_err collect(void *arg, const struct nj_keeper_device *row)
 		r->rows = rows;
 		collecting->cap = cap;
 	}
-	r->rows[r->count].pending = pending;
+	r->rows[r->count].pending = row->state == NJ_DEVICE_PENDING;
 	memcpy(r->rows[r->count].uid, row->uid, NJ_UID_BYTES);
 	r->count++;
 	return NJ_OK;
@@ -148,7 +145,7 @@ void nj_keeper_gateway_here(struct nj_keeper *keeper)
 	if (!keeper->unsettled || keeper->reconcile.running)
 		return;
 	keeper->unsettled = false;
-	if (nj_keeper_store_device_each(keeper->store, collect, &collecting) != NJ_OK)
+	if (nj_keeper_store_device_unsettled_each(keeper->store, collect, &collecting) != NJ_OK)
 		keeper->unsettled = true;
 	keeper->reconcile.running = true;
 	pump(keeper);

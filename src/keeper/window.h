@@ -1,7 +1,8 @@
 /*
- * The hint table: every hint that a knock may carry now, by device. Devices lie in chunks of a dense array, their next
- * NJ_KNOCK_WINDOW hints in one open-addressing table; together at most 400 bytes a device. Hints are outputs of HMAC
- * under secret keys, so that their own bits place them evenly. Pure: no I/O, no clock. The keeper's main thread only.
+ * The hint table: every hint that a knock may carry now, by device. Devices lie in chunks of a dense array, the first
+ * half of their next NJ_KNOCK_WINDOW hints in one index (keeper/index.h); together at most 270 bytes a device. Hints
+ * are outputs of HMAC under secret keys, so that their own bits place them evenly. No call takes long, however many
+ * devices there are. Pure: no I/O, no clock. The keeper's main thread only, but for nj_window_hints_of.
  */
 #ifndef NJ_KEEPER_WINDOW_H
 #define NJ_KEEPER_WINDOW_H
@@ -27,6 +28,12 @@ struct nj_window_device {
 	uint8_t kind; /* enum nj_party_kind */
 };
 
+/* The hints of the counters after a floor; `count` is less than NJ_KNOCK_WINDOW at the end of the counters alone. */
+struct nj_window_hints {
+	size_t count;
+	uint8_t at[NJ_KNOCK_WINDOW][NJ_KNOCK_HINT_BYTES];
+};
+
 struct nj_window_candidate {
 	uint32_t device;
 	uint64_t counter;
@@ -45,6 +52,11 @@ void nj_window_on_hint(struct nj_window *window, nj_window_hint_fn fn, void *arg
  * NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY; nothing changed then. Of the model only uid, hint_key, floor and kind are read. */
 NJ_MUST_USE enum nj_err nj_window_add(struct nj_window *window, const struct nj_window_device *model,
 				      uint32_t *out_device);
+/* The costly part of an addition, apart: any thread. */
+void nj_window_hints_of(const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t floor, struct nj_window_hints *out_hints);
+/* nj_window_add with hints that are known already. */
+NJ_MUST_USE enum nj_err nj_window_add_hinted(struct nj_window *window, const struct nj_window_device *model,
+					     const struct nj_window_hints *hints, uint32_t *out_device);
 /* Harmless for a free place. */
 void nj_window_remove(struct nj_window *window, uint32_t device);
 /* NJ_WINDOW_NO_DEVICE when absent. */
@@ -52,7 +64,8 @@ uint32_t nj_window_find(const struct nj_window *window, const uint8_t uid[NJ_UID
 /* Valid until the device is removed. */
 struct nj_window_device *nj_window_device(const struct nj_window *window, uint32_t device);
 
-/* Fills up to NJ_WINDOW_CANDIDATES; 0 for an unknown hint. No allocation, no cryptography. */
+/* Fills up to NJ_WINDOW_CANDIDATES; 0 for an unknown hint. No allocation; one HMAC for a hint whose first half is
+ * known: with a million devices, for one unknown hint in 250. */
 size_t nj_window_lookup(const struct nj_window *window, const uint8_t hint[NJ_KNOCK_HINT_BYTES],
 			struct nj_window_candidate out[NJ_WINDOW_CANDIDATES]);
 /* Raises the floor (never lowers it): hints ≤ floor leave, the next ones up to floor + NJ_KNOCK_WINDOW enter.
@@ -64,15 +77,17 @@ size_t nj_window_hints(const struct nj_window *window);
 /* Memory held, in bytes. */
 size_t nj_window_bytes(const struct nj_window *window);
 
+/* Goes on with what an addition has left to do; called now and then. */
+void nj_window_settle(struct nj_window *window);
+
 /* A walk over all hints in slices, for rebuilding the kernel's filter, during which the window may change: a hint that
- * stays is seen at least once. Restarts by itself (and says so) if the table grew meanwhile. */
+ * was there at the beginning and stays is seen. */
 struct nj_window_walk {
-	size_t left;
-	uint32_t generation;
+	uint32_t next;
 };
-void nj_window_walk_begin(const struct nj_window *window, struct nj_window_walk *out_walk);
-/* Up to `places` places more. NJ_OK: finished; NJ_ERR_AGAIN: call again; NJ_ERR_STATE: begin again. */
-NJ_MUST_USE enum nj_err nj_window_walk_step(const struct nj_window *window, struct nj_window_walk *walk, size_t places,
+void nj_window_walk_begin(struct nj_window_walk *out_walk);
+/* Up to `devices` more. NJ_OK: finished; NJ_ERR_AGAIN: call again. */
+NJ_MUST_USE enum nj_err nj_window_walk_step(const struct nj_window *window, struct nj_window_walk *walk, size_t devices,
 					    nj_window_hint_fn fn, void *arg);
 
 #endif

@@ -66,6 +66,9 @@ NJ_MUST_USE enum nj_err nj_keeper_store_device_find(struct nj_keeper_store *stor
 						    const char *name, struct nj_keeper_device *out_device);
 /* All of them, revoked ones too. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_each(struct nj_keeper_store *store, nj_keeper_device_fn fn, void *arg);
+/* Those that a crash left half-made: pending, or revoked and not cut. */
+NJ_MUST_USE enum nj_err nj_keeper_store_device_unsettled_each(struct nj_keeper_store *store, nj_keeper_device_fn fn,
+							      void *arg);
 /* A page for lists: up to `limit` of one kind in order of name, after the name `after` ("" = from the start). */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_page(struct nj_keeper_store *store, const char *customer, uint8_t kind,
 						    const char *after, uint32_t limit, nj_keeper_device_fn fn,

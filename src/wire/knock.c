@@ -63,6 +63,21 @@ void nj_knock_hint(const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t counter,
 	memcpy(out, digest, NJ_KNOCK_HINT_BYTES);
 }
 
+void nj_knock_hints(const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t counter, size_t count,
+		    uint8_t (*out)[NJ_KNOCK_HINT_BYTES])
+{
+	uint8_t message[COUNTER_BYTES];
+	uint8_t digest[NJ_SHA256_BYTES];
+	struct nj_hmac_key hmac;
+	nj_hmac_key_init(&hmac, hint_key, NJ_KNOCK_KEY_BYTES);
+	for (size_t i = 0; i < count; i++) {
+		nj_put_u64(message, counter + i);
+		nj_hmac_key_of(&hmac, message, sizeof(message), digest);
+		memcpy(out[i], digest, NJ_KNOCK_HINT_BYTES);
+	}
+	nj_wipe(&hmac, sizeof(hmac));
+}
+
 static void write_body(const struct nj_knock_body *body, uint8_t out[NJ_KNOCK_BODY_BYTES])
 {
 	struct nj_writer w = nj_writer_of(out, NJ_KNOCK_BODY_BYTES);

@@ -135,11 +135,14 @@ static enum nj_err bpf_renew(struct nj_cloak *cloak, uint64_t now_boot_ns)
 	return NJ_OK;
 }
 
+/* The keeper alone writes the words: no locked instruction, so that the memory accesses of many hints overlap. */
 static void set_bit(const struct hint_view *view, uint64_t mask, uint32_t position)
 {
 	uint64_t bit = position & mask;
+	uint64_t *word = &view->words[bit / WORD_BITS];
 
-	__atomic_fetch_or(&view->words[bit / WORD_BITS], UINT64_C(1) << bit % WORD_BITS, __ATOMIC_RELAXED);
+	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) | UINT64_C(1) << bit % WORD_BITS,
+			 __ATOMIC_RELAXED);
 }
 
 static void add_to(struct bpf_cloak *b, unsigned which, const uint8_t hint[8])

@@ -21,6 +21,8 @@
 	X(DEVICE_FIND,                                                                                             \
 	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name = ? AND state <> 3") \
 	X(DEVICE_EACH, "SELECT " NJ_DEVICE_COLUMNS " FROM devices")                                                \
+	X(DEVICE_UNSETTLED,                                                                                        \
+	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE state = 1 OR (state = 3 AND cut_done = 0)")             \
 	X(DEVICE_PAGE, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name > ? "   \
 		       "AND state <> 3 ORDER BY name LIMIT ?")                                                     \
 	X(DEVICE_COUNT, "SELECT count(*) FROM devices")                                                            \

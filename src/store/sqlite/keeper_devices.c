@@ -138,6 +138,13 @@ enum nj_err nj_keeper_store_device_each(struct nj_keeper_store *store, nj_keeper
 	return read_all(&q, fn, arg);
 }
 
+enum nj_err nj_keeper_store_device_unsettled_each(struct nj_keeper_store *store, nj_keeper_device_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_UNSETTLED);
+
+	return read_all(&q, fn, arg);
+}
+
 enum nj_err nj_keeper_store_device_page(struct nj_keeper_store *store, const char *customer, uint8_t kind,
 					const char *after, uint32_t limit, nj_keeper_device_fn fn, void *arg)
 {

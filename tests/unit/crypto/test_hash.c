@@ -199,13 +199,37 @@ static void test_equal_and_wipe(void **state)
 	assert_memory_equal(a, ((uint8_t[]){ 0, 0, 0, 4 }), 4);
 }
 
+/* The kept key gives what nj_hmac_sha256 gives, again and again, for every length around a block. */
+static void test_hmac_key(void **state)
+{
+	uint8_t key[64];
+	uint8_t data[200];
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * 7 + 1);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 11);
+	static const size_t key_lens[] = { 0, 1, 32, 63, 64 };
+	for (size_t k = 0; k < sizeof(key_lens) / sizeof(key_lens[0]); k++) {
+		struct nj_hmac_key hmac;
+		nj_hmac_key_init(&hmac, key, key_lens[k]);
+		for (size_t len = 0; len <= sizeof(data); len++) {
+			uint8_t want[NJ_SHA256_BYTES];
+			uint8_t got[NJ_SHA256_BYTES];
+			struct nj_view part = nj_view_of(data, len);
+			nj_hmac_sha256(key, key_lens[k], &part, 1, want);
+			nj_hmac_key_of(&hmac, data, len, got);
+			assert_memory_equal(got, want, sizeof(want));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sha256),         cmocka_unit_test(test_hmac),
 		cmocka_unit_test(test_hmac_key_block), cmocka_unit_test(test_hkdf),
 		cmocka_unit_test(test_hkdf_lengths),   cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_equal_and_wipe),
+		cmocka_unit_test(test_equal_and_wipe), cmocka_unit_test(test_hmac_key),
 	};
 	if (nj_crypto_init() != NJ_OK || nj_crypto_init() != NJ_OK)
 		return 1;

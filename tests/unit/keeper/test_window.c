@@ -203,26 +203,28 @@ static void walk_while_changing(void **state)
 	struct nj_window_device d;
 	uint32_t at;
 	uint32_t next_gone = 0;
+	int added = 0;
 	enum nj_err err;
 
 	nj_random_fake_init(&random, 6);
-	assert_int_equal(nj_window_new(MODEL_DEVICES * 2, MODEL_DEVICES * 2, &seen.window), NJ_OK);
+	assert_int_equal(nj_window_new(MODEL_DEVICES, MODEL_DEVICES * 2, &seen.window), NJ_OK);
 	for (int i = 0; i < MODEL_DEVICES; i++) {
 		d = model_device(&random.random, 0);
 		assert_int_equal(nj_window_add(seen.window, &d, &at), NJ_OK);
 	}
-	nj_window_walk_begin(seen.window, &walk);
-	while ((err = nj_window_walk_step(seen.window, &walk, 50, see, &seen)) == NJ_ERR_AGAIN)
+	nj_window_walk_begin(&walk);
+	while ((err = nj_window_walk_step(seen.window, &walk, 3, see, &seen)) == NJ_ERR_AGAIN) {
 		if (next_gone < MODEL_DEVICES / 2)
 			nj_window_remove(seen.window, next_gone++);
+		/* It grows meanwhile. */
+		for (int i = 0; i < 4 && added < MODEL_DEVICES; i++, added++) {
+			d = model_device(&random.random, 0);
+			assert_int_equal(nj_window_add(seen.window, &d, &at), NJ_OK);
+		}
+	}
 	assert_int_equal(err, NJ_OK);
 	for (uint32_t i = MODEL_DEVICES / 2; i < MODEL_DEVICES; i++)
 		assert_true(seen.by_device[i] >= 16);
-	nj_window_walk_begin(seen.window, &walk);
-	for (int i = 0; i < MODEL_DEVICES * 2 - MODEL_DEVICES / 2; i++) {
-		d = model_device(&random.random, 0);
-		assert_int_equal(nj_window_add(seen.window, &d, &at), NJ_OK);
-	}
 	nj_window_free(seen.window);
 }
 

@@ -319,6 +319,23 @@ static void test_dead_generator(void **state)
 	assert_memory_not_equal(a + 8, b + 8, 16);
 }
 
+/* Many hints at once are the hints one by one, up to the last counter. */
+static void test_many_hints(void **state)
+{
+	static const uint64_t first[] = { 0, 1, 0xfffffff0, NJ_KNOCK_COUNTER_MAX - NJ_KNOCK_WINDOW + 1 };
+	uint8_t key[NJ_KNOCK_KEY_BYTES];
+	uint8_t many[NJ_KNOCK_WINDOW][NJ_KNOCK_HINT_BYTES];
+	uint8_t one[NJ_KNOCK_HINT_BYTES];
+	memset(key, 0x5a, sizeof(key));
+	for (size_t f = 0; f < sizeof(first) / sizeof(first[0]); f++) {
+		nj_knock_hints(key, first[f], NJ_KNOCK_WINDOW, many);
+		for (uint64_t i = 0; i < NJ_KNOCK_WINDOW; i++) {
+			nj_knock_hint(key, first[f] + i, one);
+			assert_memory_equal(many[i], one, sizeof(one));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_every_service),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_dead_generator),
+		cmocka_unit_test(test_many_hints),
 	};
 	if (nj_crypto_init() != NJ_OK)
 		return 1;
