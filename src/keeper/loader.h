@@ -1,7 +1,7 @@
 /*
  * The way of many devices into memory at start: root keys are opened and hints derived by two threads of their own,
  * while the caller's thread reads the store and fills the window. The threads are gone when nj_loader_finish returns:
- * the keeper enters its sandbox with one thread (docs/adr/0006). Few devices need no thread and get none.
+ * the keeper enters its sandbox with one thread (docs/adr/0007). Few devices need no thread and get none.
  */
 #ifndef NJ_KEEPER_LOADER_H
 #define NJ_KEEPER_LOADER_H
