@@ -4,11 +4,12 @@ struct service {
 	uint16_t id;
 	uint16_t default_port;
 	bool is_tls;
+	uint8_t bindings;
 	const char *name;
 };
 
 static const struct service services[] = {
-#define SERVICE_ROW(constant, id, text, port, tls) { id, port, tls, text },
+#define SERVICE_ROW(constant, id, text, port, tls, bindings) { id, port, tls, bindings, text },
 	NJ_SERVICE_TABLE(SERVICE_ROW)
 #undef SERVICE_ROW
 };
@@ -46,4 +47,10 @@ bool nj_service_is_tls(uint16_t service)
 {
 	const struct service *found = find(service);
 	return found && found->is_tls;
+}
+
+uint8_t nj_service_bindings(uint16_t service)
+{
+	const struct service *found = find(service);
+	return found ? found->bindings : 0;
 }

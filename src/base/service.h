@@ -8,17 +8,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* X(name, id on the wire, name for people, default port, transport is TLS) */
-#define NJ_SERVICE_TABLE(X)                         \
-	X(NJ_SERVICE_MQTTS, 1, "mqtts", 8883, true) \
-	X(NJ_SERVICE_MQTT, 2, "mqtt", 1883, false)  \
-	X(NJ_SERVICE_SMPPS, 3, "smpps", 3550, true) \
-	X(NJ_SERVICE_SMPP, 4, "smpp", 2775, false)  \
-	X(NJ_SERVICE_HTTPS, 5, "https", 8443, true) \
-	X(NJ_SERVICE_ENROLMENT, 6, "enrolment", 0, true)
+/* How a connection may prove that it belongs to a knock (docs/protocol/knock.md, "Binding"). Those of a service are
+ * what it offers; a profile chooses among them. */
+#define NJ_BINDING_PSK 1u         /* TLS 1.3 with the one-time key */
+#define NJ_BINDING_CERTIFICATE 2u /* TLS with a client certificate that names the uid */
+#define NJ_BINDING_PASSWORD 4u    /* the one-time user name and password, inside the protocol: `plain` profiles */
+#define NJ_BINDING_ACCOUNT 8u     /* an account of the service's own, audited as weak */
+#define NJ_BINDING_LOGIN 16u      /* a login or bearer token of the grant's identity */
+#define NJ_BINDING_TLS (NJ_BINDING_PSK | NJ_BINDING_CERTIFICATE)
+
+/* X(name, id on the wire, name for people, default port, transport is TLS, bindings) */
+#define NJ_SERVICE_TABLE(X)                                                            \
+	X(NJ_SERVICE_MQTTS, 1, "mqtts", 8883, true, NJ_BINDING_TLS)                    \
+	X(NJ_SERVICE_MQTT, 2, "mqtt", 1883, false, NJ_BINDING_PASSWORD)                \
+	X(NJ_SERVICE_SMPPS, 3, "smpps", 3550, true, NJ_BINDING_TLS)                    \
+	X(NJ_SERVICE_SMPP, 4, "smpp", 2775, false, NJ_BINDING_ACCOUNT)                 \
+	X(NJ_SERVICE_HTTPS, 5, "https", 8443, true, NJ_BINDING_TLS | NJ_BINDING_LOGIN) \
+	X(NJ_SERVICE_ENROLMENT, 6, "enrolment", 0, true, NJ_BINDING_PSK)
 
 enum nj_service {
-#define NJ_SERVICE_ENUM(name, id, text, port, tls) name = id,
+#define NJ_SERVICE_ENUM(name, id, text, port, tls, bindings) name = id,
 	NJ_SERVICE_TABLE(NJ_SERVICE_ENUM)
 #undef NJ_SERVICE_ENUM
 	    NJ_SERVICE_END = 7
@@ -31,5 +40,7 @@ const char *nj_service_name(uint16_t service);
 uint16_t nj_service_from_name(const char *name);
 uint16_t nj_service_default_port(uint16_t service);
 bool nj_service_is_tls(uint16_t service);
+/* NJ_BINDING_… of a service; 0 for an unknown id. */
+uint8_t nj_service_bindings(uint16_t service);
 
 #endif

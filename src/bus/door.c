@@ -189,7 +189,7 @@ bool nj_door_psk(void *door_arg, struct nj_view identity_hex, uint8_t out_key[32
 	struct nj_door *door = door_arg;
 	const struct entry *entry = find_hex(door, identity_hex);
 
-	if (entry == NULL || entry_expired(door, entry) || !nj_service_is_tls(entry->grant.service))
+	if (entry == NULL || entry_expired(door, entry) || (entry->grant.bind & NJ_BINDING_PSK) == 0)
 		return false;
 	memcpy(out_key, keys_of(door, entry)->psk, 32);
 	return true;
@@ -236,10 +236,49 @@ enum nj_err nj_door_bind_psk(struct nj_door *door, const char *identity_hex, uin
 	struct entry *entry;
 
 	NJ_TRY(find_open(door, nj_view_str(identity_hex), service, peer, &entry));
-	if (!nj_service_is_tls(service))
+	if ((entry->grant.bind & NJ_BINDING_PSK) == 0)
 		return NJ_ERR_DENIED;
 	*out_grant = entry->grant;
 	entry_remove(door, entry);
+	return NJ_OK;
+}
+
+static bool certificate_may_bind(const struct nj_door *door, const struct entry *entry, uint16_t service,
+				 const struct nj_addr *peer)
+{
+	return entry->used && entry->grant.service == service && (entry->grant.bind & NJ_BINDING_CERTIFICATE) != 0 &&
+	       source_matches(&entry->grant, peer) && !entry_expired(door, entry);
+}
+
+const struct nj_grant *nj_door_next_certificate(const struct nj_door *door, uint16_t service,
+						const struct nj_addr *peer, uint32_t *cursor)
+{
+	while (*cursor < door->made) {
+		const struct entry *entry = &door->entries[(*cursor)++];
+
+		if (certificate_may_bind(door, entry, service, peer))
+			return &entry->grant;
+	}
+	return NULL;
+}
+
+enum nj_err nj_door_bind_certificate(struct nj_door *door, const uint8_t uid[NJ_UID_BYTES], bool by_tls12,
+				     uint16_t service, const struct nj_addr *peer, struct nj_grant *out_grant)
+{
+	struct entry *oldest = NULL;
+
+	for (uint32_t i = 0; i < door->made; i++) {
+		struct entry *entry = &door->entries[i];
+
+		if (certificate_may_bind(door, entry, service, peer) && (!by_tls12 || entry->grant.tls12) &&
+		    memcmp(entry->grant.uid, uid, NJ_UID_BYTES) == 0 &&
+		    (oldest == NULL || entry->grant.id < oldest->grant.id))
+			oldest = entry;
+	}
+	if (oldest == NULL)
+		return NJ_ERR_NOT_FOUND;
+	*out_grant = oldest->grant;
+	entry_remove(door, oldest);
 	return NJ_OK;
 }
 

@@ -20,6 +20,8 @@ struct nj_grant {
 	uint8_t uid[NJ_UID_BYTES];
 	uint16_t service;
 	bool plain_allowed;
+	uint8_t bind;          /* NJ_BINDING_PSK, NJ_BINDING_CERTIFICATE, of a TLS service */
+	bool tls12;            /* with a certificate, TLS 1.2 may do */
 	struct nj_addr source; /* port 0 */
 	uint8_t source_prefix; /* compared bits of `source.ip`, 128 = exact */
 	uint32_t lifetime_ms;
@@ -35,12 +37,21 @@ NJ_MUST_USE enum nj_err nj_door_grant(struct nj_door *door, const struct nj_gran
 /* Withdraws; harmless when gone. */
 void nj_door_end(struct nj_door *door, uint64_t id);
 void nj_door_end_uid(struct nj_door *door, const uint8_t uid[NJ_UID_BYTES]);
-/* TLS callback: the key of an unconsumed, unexpired grant for a TLS service. No side effect. */
+/* TLS callback: the key of an unconsumed, unexpired grant for a TLS service that a PSK may bind. No side effect. */
 bool nj_door_psk(void *door, struct nj_view identity_hex, uint8_t out_key[32]);
 /* Consumes the grant that a finished handshake proved. NJ_ERR_NOT_FOUND (unknown, consumed), NJ_ERR_EXPIRED,
  * NJ_ERR_DENIED (other service or source). `out_grant` gets a copy with wiped keys. */
 NJ_MUST_USE enum nj_err nj_door_bind_psk(struct nj_door *door, const char *identity_hex, uint16_t service,
 					 const struct nj_addr *peer, struct nj_grant *out_grant);
+/* The live grants of a service that a connection from `peer` could bind with a certificate, one after the other: start
+ * with *cursor = 0; NULL at the end. Borrowed, without keys, until the door changes. */
+const struct nj_grant *nj_door_next_certificate(const struct nj_door *door, uint16_t service,
+						const struct nj_addr *peer, uint32_t *cursor);
+/* Consumes the oldest live grant of `uid`, whose certificate a finished handshake proved, by TLS 1.2 or later.
+ * NJ_ERR_NOT_FOUND. */
+NJ_MUST_USE enum nj_err nj_door_bind_certificate(struct nj_door *door, const uint8_t uid[NJ_UID_BYTES], bool by_tls12,
+						 uint16_t service, const struct nj_addr *peer,
+						 struct nj_grant *out_grant);
 /* Consumes by the one-time password of the plain binding; NJ_ERR_FORGED for a wrong password (not consumed). */
 NJ_MUST_USE enum nj_err nj_door_bind_password(struct nj_door *door, struct nj_view username_hex,
 					      struct nj_view password_hex, uint16_t service, const struct nj_addr *peer,

@@ -143,6 +143,8 @@ static void put_grant(struct nj_writer *w, const struct nj_ipc *m)
 	nj_write_bytes(w, g->uid, sizeof(g->uid));
 	put_enum(w, g->service, 1, NJ_SERVICE_END - 1);
 	put_bool(w, g->plain_allowed);
+	put_enum(w, g->bind, 0, NJ_BINDING_TLS);
+	put_bool(w, g->tls12);
 	put_addr(w, &g->source);
 	put_enum(w, g->source_prefix, 0, 128);
 	nj_write_u32(w, g->lifetime_ms);
@@ -159,6 +161,8 @@ static void get_grant(struct nj_reader *r, struct nj_ipc *m)
 	nj_read_bytes(r, g->uid, sizeof(g->uid));
 	g->service = get_enum(r, 1, NJ_SERVICE_END - 1);
 	g->plain_allowed = get_bool(r);
+	g->bind = (uint8_t)get_enum(r, 0, NJ_BINDING_TLS);
+	g->tls12 = get_bool(r);
 	get_addr(r, &g->source);
 	g->source_prefix = (uint8_t)get_enum(r, 0, 128);
 	g->lifetime_ms = nj_read_u32(r);
@@ -256,6 +260,26 @@ static void get_uid(struct nj_reader *r, struct nj_ipc *m)
 	nj_read_bytes(r, m->as.uid.uid, sizeof(m->as.uid.uid));
 }
 
+static void put_trust(struct nj_writer *w, const struct nj_ipc *m)
+{
+	const struct nj_ipc_trust *t = &m->as.trust;
+
+	nj_write_u32(w, t->request);
+	put_bounded(w, t->customer, 0, NAME_MAX_BYTES);
+	put_bounded(w, t->ca_pem, 0, NJ_IPC_TRUST_CA_MAX);
+	put_bounded(w, t->list_pem, 0, NJ_IPC_TRUST_LIST_MAX);
+}
+
+static void get_trust(struct nj_reader *r, struct nj_ipc *m)
+{
+	struct nj_ipc_trust *t = &m->as.trust;
+
+	t->request = nj_read_u32(r);
+	t->customer = get_bounded(r, 0, NAME_MAX_BYTES);
+	t->ca_pem = get_bounded(r, 0, NJ_IPC_TRUST_CA_MAX);
+	t->list_pem = get_bounded(r, 0, NJ_IPC_TRUST_LIST_MAX);
+}
+
 static void put_bound(struct nj_writer *w, const struct nj_ipc *m)
 {
 	nj_write_u64(w, m->as.bound.grant_id);
@@ -344,6 +368,7 @@ static const struct layout layouts[] = {
 	{ NJ_IPC_PARTIES_PUT, "parties-put", false, put_parties, get_parties },
 	{ NJ_IPC_PARTY_CUT, "party-cut", false, put_uid, get_uid },
 	{ NJ_IPC_PARTY_QUERY, "party-query", false, put_uid, get_uid },
+	{ NJ_IPC_TRUST_PUT, "trust-put", false, put_trust, get_trust },
 	{ NJ_IPC_GRANT_ACK, "grant-ack", true, put_grant_id, get_grant_id },
 	{ NJ_IPC_BOUND, "bound", true, put_bound, get_bound },
 	{ NJ_IPC_FLOW_END, "flow-end", true, put_flow, get_flow },

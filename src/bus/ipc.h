@@ -28,6 +28,7 @@
 	X(NJ_IPC_PARTIES_PUT, 5, "keeper: store devices or applications; answered by NJ_IPC_RESULT")                  \
 	X(NJ_IPC_PARTY_CUT, 6, "keeper: a party was revoked: forget it, cut its sessions; answered by NJ_IPC_RESULT") \
 	X(NJ_IPC_PARTY_QUERY, 7, "keeper at start: is this party stored? answered by NJ_IPC_RESULT")                  \
+	X(NJ_IPC_TRUST_PUT, 8, "keeper: what certifies a customer's parties; answered by NJ_IPC_RESULT")              \
 	X(NJ_IPC_GRANT_ACK, 16, "gateway: the one-time key is in place")                                              \
 	X(NJ_IPC_BOUND, 17, "gateway: a connection proved itself; the grant is consumed")                             \
 	X(NJ_IPC_FLOW_END, 18, "gateway: a connection of a cloaked listener ended")                                   \
@@ -78,6 +79,16 @@ struct nj_ipc_uid {
 	uint8_t uid[16];
 };
 
+#define NJ_IPC_TRUST_CA_MAX (16 * 1024)
+#define NJ_IPC_TRUST_LIST_MAX (40 * 1024)
+
+struct nj_ipc_trust {
+	uint32_t request;
+	struct nj_view customer; /* empty: the built-in CA */
+	struct nj_view ca_pem;   /* empty: the customer has no CA of its own any more */
+	struct nj_view list_pem; /* revocation lists; may be empty */
+};
+
 struct nj_ipc_bound {
 	uint64_t grant_id;
 	struct nj_addr peer;
@@ -116,6 +127,7 @@ struct nj_ipc {
 		struct nj_ipc_profile profile;
 		struct nj_ipc_parties parties;
 		struct nj_ipc_uid uid; /* PARTY_CUT, PARTY_QUERY */
+		struct nj_ipc_trust trust;
 		struct nj_ipc_bound bound;
 		struct nj_ipc_flow flow;
 		struct nj_ipc_audit audit;

@@ -55,6 +55,7 @@ static bool read_own(const json_t *item, struct nj_credfile *file)
 	file->kind = strcmp(text_in(item, "kind"), "application") == 0 ? NJ_CREDFILE_APPLICATION : NJ_CREDFILE_DEVICE;
 	return nj_text_copy(file->name, sizeof(file->name), text_in(item, "name")) == NJ_OK &&
 	       nj_text_copy(file->customer, sizeof(file->customer), text_in(item, "customer")) == NJ_OK &&
+	       nj_text_copy(file->cert, sizeof(file->cert), text_in(item, "cert")) == NJ_OK &&
 	       nj_hex_decode(nj_view_str(text_in(item, "uid")), file->uid, sizeof(file->uid)) == NJ_OK &&
 	       nj_hex_decode(nj_view_str(text_in(item, "key")), file->key, sizeof(file->key)) == NJ_OK;
 }

@@ -16,7 +16,8 @@
 
 #define DEFAULT_WAIT_MS 150
 #define SECRET_HEX_BYTES 65
-#define CA_PATH_BYTES 128
+#define PATH_BYTES 128
+#define KNOCK_FILES 3
 
 /* One knock. Holds keys: wiped as a whole. */
 struct knock {
@@ -31,7 +32,18 @@ struct knock {
 	char port[8];
 	char hint[2 * NJ_KNOCK_HINT_BYTES + 1]; /* identity, or user name */
 	char secret[SECRET_HEX_BYTES];          /* PSK, or password */
-	char ca_path[CA_PATH_BYTES];            /* "" while there is no such file */
+	char paths[KNOCK_FILES][PATH_BYTES];    /* "" while there is no such file */
+};
+
+/* What a command can only take as a file. */
+static const struct {
+	enum nj_placeholder placeholder;
+	size_t offset; /* of its text in struct nj_credfile */
+	const char *lacks;
+} files[KNOCK_FILES] = {
+	{ NJ_PLACEHOLDER_ca, offsetof(struct nj_credfile, ca), "these credentials hold no CA certificate" },
+	{ NJ_PLACEHOLDER_cert, offsetof(struct nj_credfile, cert), "these credentials hold no certificate" },
+	{ NJ_PLACEHOLDER_certkey, offsetof(struct nj_credfile, cert_key), "these credentials hold no certificate" },
 };
 
 static enum nj_err read_service(struct knock *knock)
@@ -155,36 +167,52 @@ static void tell(const struct knock *knock)
 
 /* ---- with a command ---- */
 
-/* A private file with the gateway's CA for the command's time. */
-static enum nj_err write_ca(struct knock *knock)
+static const char *file_text(const struct knock *knock, size_t file)
+{
+	return (const char *)&knock->file + files[file].offset;
+}
+
+/* A private file for the command's time. */
+static enum nj_err write_file(struct knock *knock, size_t file)
 {
 	const char *folder = getenv("TMPDIR");
-	size_t len = strlen(knock->file.ca);
+	const char *text = file_text(knock, file);
+	char *path = knock->paths[file];
+	size_t len = strlen(text);
 	NJ_CLEANUP_FD int fd = -1;
 
-	if (nj_text_format(knock->ca_path, sizeof(knock->ca_path), "%s/nightjar-ca-XXXXXX",
-			   folder != NULL && folder[0] == '/' ? folder : "/tmp") != NJ_OK) {
-		knock->ca_path[0] = '\0';
+	if (nj_text_format(path, PATH_BYTES, "%s/nightjar-%s-XXXXXX",
+			   folder != NULL && folder[0] == '/' ? folder : "/tmp",
+			   nj_placeholder_name(files[file].placeholder)) != NJ_OK) {
+		path[0] = '\0';
 		return nj_why(&knock->cli->why, NJ_ERR_TOO_LARGE, "TMPDIR is too long");
 	}
-	fd = mkostemp(knock->ca_path, O_CLOEXEC);
+	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
-		knock->ca_path[0] = '\0';
-	if (fd < 0 || write(fd, knock->file.ca, len) != (ssize_t)len)
-		return nj_why(&knock->cli->why, NJ_ERR_IO, "cannot write the CA's temporary file: %m");
+		path[0] = '\0';
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+		return nj_why(&knock->cli->why, NJ_ERR_IO, "cannot write a temporary file: %m");
 	return NJ_OK;
 }
 
-static void remove_ca(struct knock *knock)
+static enum nj_err write_files(struct knock *knock)
 {
-	if (knock->ca_path[0] != '\0')
-		(void)unlink(knock->ca_path);
-	knock->ca_path[0] = '\0';
+	for (size_t i = 0; i < KNOCK_FILES; i++)
+		if (nj_template_uses(knock->cli->args->rest, files[i].placeholder))
+			NJ_TRY(write_file(knock, i));
+	return NJ_OK;
+}
+
+static void remove_files(struct knock *knock)
+{
+	for (size_t i = 0; i < KNOCK_FILES; i++)
+		if (knock->paths[i][0] != '\0')
+			(void)unlink(knock->paths[i]);
+	memset(knock->paths, 0, sizeof(knock->paths));
 }
 
 static struct nj_placeholders placeholders_of(const struct knock *knock)
 {
-	static const char no_certificate[] = "these credentials hold no certificate";
 	bool tls = nj_service_is_tls(knock->service);
 	struct nj_placeholders values = { 0 };
 
@@ -194,14 +222,14 @@ static struct nj_placeholders placeholders_of(const struct knock *knock)
 	values.value[NJ_PLACEHOLDER_key] = tls ? knock->secret : NULL;
 	values.value[NJ_PLACEHOLDER_username] = tls ? NULL : knock->hint;
 	values.value[NJ_PLACEHOLDER_password] = tls ? NULL : knock->secret;
-	values.value[NJ_PLACEHOLDER_ca] = knock->file.ca[0] != '\0' ? knock->ca_path : NULL;
+	for (size_t i = 0; i < KNOCK_FILES; i++) {
+		values.value[files[i].placeholder] = file_text(knock, i)[0] != '\0' ? knock->paths[i] : NULL;
+		values.lacks[files[i].placeholder] = files[i].lacks;
+	}
 	values.lacks[NJ_PLACEHOLDER_identity] = "the service is not TLS; use {username} and {password}";
 	values.lacks[NJ_PLACEHOLDER_key] = values.lacks[NJ_PLACEHOLDER_identity];
 	values.lacks[NJ_PLACEHOLDER_username] = "the service is TLS; use {identity} and {key}";
 	values.lacks[NJ_PLACEHOLDER_password] = values.lacks[NJ_PLACEHOLDER_username];
-	values.lacks[NJ_PLACEHOLDER_cert] = no_certificate;
-	values.lacks[NJ_PLACEHOLDER_certkey] = no_certificate;
-	values.lacks[NJ_PLACEHOLDER_ca] = "these credentials hold no CA certificate";
 	return values;
 }
 
@@ -222,8 +250,7 @@ static enum nj_err run_words(struct knock *knock, int *out_status)
 	char **words = NULL;
 	enum nj_err err;
 
-	if (nj_template_uses(knock->cli->args->rest, NJ_PLACEHOLDER_ca))
-		NJ_TRY(write_ca(knock));
+	NJ_TRY(write_files(knock));
 	values = placeholders_of(knock);
 	NJ_TRY(nj_template_expand(knock->cli->args->rest, &values, &words, &knock->cli->why));
 	err = nj_then_run((const char *const *)words, out_status, &knock->cli->why);
@@ -246,7 +273,7 @@ static enum nj_err run_then(struct knock *knock)
 	int status = 0;
 	enum nj_err err = run_words(knock, &status);
 
-	remove_ca(knock);
+	remove_files(knock);
 	NJ_TRY(err);
 	knock->cli->exit_code = status;
 	if (status == 0)

@@ -3,6 +3,8 @@
 #include "cli/command.h"
 #include "cli/credential.h"
 #include "cli/print.h"
+#include "crypto/crypto.h"
+#include "crypto/x509.h"
 
 #define PAGE_ROWS 1000
 #define VERB_BYTES 64
@@ -57,11 +59,39 @@ static void take_back(struct nj_cli *cli)
 		fprintf(stderr, "nightjar: %s \"%s\" was revoked again\n", kind_of(cli), cli->args->operands[0]);
 }
 
-static enum nj_err write_answer(struct nj_cli *cli, const json_t *ok, struct nj_new_file *file)
+/* For a profile that binds by certificate: a key, which stays here, and the request for it. NJ_OK without one when the
+ * profile needs none; one that is not there is for the gateway to refuse. */
+static enum nj_err make_request(struct nj_cli *cli, json_t *args, struct nj_x509_pair *out_pair)
+{
+	json_t *profile = NULL;
+	struct nj_why ignored;
+	const char *bind;
+	enum nj_err err = NJ_OK;
+
+	if (nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "profile.show",
+			   json_pack("{s:s}", "name", nj_args_text(cli->args, "profile")), NULL, NULL, &profile,
+			   &ignored) != NJ_OK)
+		return NJ_OK;
+	bind = json_string_value(json_object_get(profile, "bind"));
+	if (bind != NULL && strcmp(bind, "psk") != 0) {
+		err = nj_x509_make_request(cli->args->operands[0], out_pair);
+		if (err == NJ_OK)
+			json_object_set_new(args, "csr", json_string(out_pair->cert_pem));
+		else
+			err = nj_why(&cli->why, err, "no certificate request can be made: %s", nj_err_text(err));
+	}
+	json_decref(profile);
+	return err;
+}
+
+static enum nj_err write_answer(struct nj_cli *cli, const json_t *ok, const struct nj_x509_pair *request,
+				struct nj_new_file *file)
 {
 	NJ_CLEANUP_CREDFILE struct nj_credfile content = { 0 };
 
 	NJ_TRY(nj_credential_read(ok, ok, &content, &cli->why));
+	if (content.cert[0] != '\0' && request->key_pem != NULL)
+		NJ_TRY(nj_text_copy(content.cert_key, sizeof(content.cert_key), request->key_pem));
 	return nj_new_file_commit(file, &content, &cli->why);
 }
 
@@ -88,6 +118,7 @@ enum nj_err nj_run_party_add(struct nj_cli *cli)
 	char verb[VERB_BYTES];
 	json_t *args = json_pack("{s:s, s:s, s:s*}", "name", cli->args->operands[0], "profile",
 				 nj_args_text(cli->args, "profile"), "customer", nj_args_text(cli->args, "customer"));
+	struct nj_x509_pair request = { 0 };
 	json_t *ok = NULL;
 	enum nj_err err =
 	    nj_new_file_begin(nj_args_text(cli->args, "out"), nj_args_flag(cli->args, "force"), &file, &cli->why);
@@ -96,12 +127,19 @@ enum nj_err nj_run_party_add(struct nj_cli *cli)
 		json_decref(args);
 		return err;
 	}
-	err = nj_session_ask(&cli->session, NJ_SIDE_KEEPER, verb_of(cli, verb), args, NULL, NULL, &ok, &cli->why);
+	err = make_request(cli, args, &request);
+	if (err == NJ_OK)
+		err =
+		    nj_session_ask(&cli->session, NJ_SIDE_KEEPER, verb_of(cli, verb), args, NULL, NULL, &ok, &cli->why);
+	else
+		json_decref(args);
 	if (err != NJ_OK) {
+		nj_x509_pair_done(&request);
 		nj_new_file_abort(&file);
 		return err;
 	}
-	err = write_answer(cli, ok, &file);
+	err = write_answer(cli, ok, &request, &file);
+	nj_x509_pair_done(&request);
 	if (err == NJ_OK) {
 		tell_added(cli, ok);
 	} else {

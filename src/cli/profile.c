@@ -17,6 +17,10 @@ static const struct nj_column record[] = {
 	{ "customer", "customer", NJ_COLUMN_TEXT },
 	{ "services", "services", NJ_COLUMN_TEXT },
 	{ "plain", "plain", NJ_COLUMN_TEXT },
+	{ "bind", "bind", NJ_COLUMN_TEXT },
+	{ "tls floor", "tls_floor", NJ_COLUMN_TEXT },
+	{ "source", "source", NJ_COLUMN_TEXT },
+	{ "source, IPv6", "source6", NJ_COLUMN_TEXT },
 	{ "grant seconds", "grant_seconds", NJ_COLUMN_TEXT },
 	{ "publish", "publish", NJ_COLUMN_TEXT },
 	{ "deny publish", "deny_publish", NJ_COLUMN_TEXT },
@@ -41,14 +45,23 @@ static json_t *values_of(const struct nj_args *args, const char *option)
 /* Lists that were not given are left out where the gateway has a default of its own. */
 static void add_optional(const struct nj_args *args, json_t *request)
 {
+	static const struct {
+		const char *option, *key;
+	} texts[] = {
+		{ "customer", "customer" }, { "bind", "bind" },       { "tls-floor", "tls_floor" },
+		{ "source", "source" },     { "source6", "source6" },
+	};
 	json_t *services = values_of(args, "service");
-	const char *customer = nj_args_text(args, "customer");
 
 	if (json_array_size(services) > 0)
 		(void)json_object_set(request, "services", services);
 	json_decref(services);
-	if (customer != NULL)
-		(void)json_object_set_new(request, "customer", json_string(customer));
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		const char *text = nj_args_text(args, texts[i].option);
+
+		if (text != NULL)
+			(void)json_object_set_new(request, texts[i].key, json_string(text));
+	}
 	if (nj_args_flag(args, "grant-seconds"))
 		(void)json_object_set_new(request, "grant_seconds",
 					  json_integer((json_int_t)nj_args_number(args, "grant-seconds", 0)));

@@ -48,6 +48,14 @@ static const struct nj_option profile_set_options[] = {
 	{ "service", "SERVICE", "mqtts, mqtt, smpps, smpp or https (default: mqtts)", NJ_OPTION_TEXT,
 	  .repeatable = true },
 	{ "plain", NULL, "allow services without encryption, for devices that cannot encrypt", NJ_OPTION_FLAG },
+	{ "bind", "HOW", "what proves a TLS connection: psk (default), certificate, or either", NJ_OPTION_TEXT },
+	{ "tls-floor", "VERSION", "1.3 (default), or 1.2, with certificates only", NJ_OPTION_TEXT },
+	{ "source", "WIDTH",
+	  "how near to the knock's IPv4 source the connection comes from: exact (default), or /8 to /32 for carriers' "
+	  "NAT",
+	  NJ_OPTION_TEXT },
+	{ "source6", "WIDTH", "the same for IPv6: exact (default), or /32 to /128 for privacy addresses",
+	  NJ_OPTION_TEXT },
 	{ "grant-seconds", "N", "how long a knock keeps the door open (default: the configuration's)", NJ_OPTION_NUMBER,
 	  .max = 3600 },
 	CUSTOMER_OPTION,
@@ -61,6 +69,29 @@ static const struct nj_option add_options[] = {
 	{ "profile", "PROFILE", "what it may do", NJ_OPTION_TEXT, .required = true },
 	{ "out", "FILE", "where its credentials are written, mode 0600", NJ_OPTION_FILE, .required = true },
 	{ "force", NULL, "replace FILE if it is there", NJ_OPTION_FLAG },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option revoke_options[] = {
+	{ "serial", "HEX", "one certificate, by its number, instead of all of NAME's", NJ_OPTION_TEXT },
+	{ "application", NULL, "NAME is an application", NJ_OPTION_FLAG },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option customer_ca_options[] = {
+	{ "file", "FILE", "set: one or more CA certificates, PEM", NJ_OPTION_FILE },
+	{ "crl", "FILE", "set: revocation lists that go with them, PEM", NJ_OPTION_FILE },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option customer_crl_options[] = {
+	{ "file", "FILE", "set: a revocation list of each CA certificate, PEM", NJ_OPTION_FILE },
 	CUSTOMER_OPTION,
 	DIR_OPTION,
 	JSON_OPTION,
@@ -126,6 +157,8 @@ const struct nj_command_group nj_command_groups[] = {
 	{ "profile", "what a class of devices or applications may do" },
 	{ "device", "things in the field" },
 	{ "application", "programs that own the devices' data" },
+	{ "ca", "the built-in certificate authority" },
+	{ "customer", "what belongs to a customer as a whole" },
 	{ "audit", "what happened, chained and signed" },
 	{ "vault", "where every secret is sealed" },
 };
@@ -140,12 +173,19 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 #define KNOCK_DETAILS                                                                                                 \
 	"Sends one datagram. The gateway never answers it, right or wrong: only the door that opens, or stays shut, " \
 	"tells. In COMMAND's words {host} (the numeric address that was knocked), {port}, {identity}, {key}, "        \
-	"{username}, {password} and {ca} (the path of a file) are replaced: identity and key for TLS services, user " \
+	"{username}, {password}, and the paths of files {ca}, {cert} and {certkey} are replaced: identity and key "   \
+	"for TLS services, user "                                                                                     \
 	"name and password for the others. They are one-time values, but other users of this machine can see a "      \
 	"command's words.\n\n"                                                                                        \
 	"The exit status is COMMAND's. Status 0 proves that the connection was bound, and the counter in FILE moves " \
 	"on; anything else counts as an attempt, after which the next knock tries further on. Signals are passed on " \
 	"to COMMAND. Without --then it prints what to connect with, and counts as an attempt."
+#define CUSTOMER_CA_DETAILS                                                                                            \
+	"A customer's own CA takes the built-in CA's place for its devices and applications: their certificates name " \
+	"them by the subject's serialNumber (the uid in hex), or, where the CA writes none, by the common name. What " \
+	"is wrong is refused whole and the old one stays. Sessions go on, but for those whose certificate is "         \
+	"revoked. "                                                                                                    \
+	"With a revocation list there must be one for each CA certificate; without any, nothing is revoked."
 #define SERVE_DETAILS                                                                                                \
 	"Runs in the foreground until SIGTERM or SIGINT. Writes the line \"ready\", alone, to standard output when " \
 	"all is up, and its log to standard error."
@@ -197,6 +237,15 @@ const struct nj_command nj_commands[] = {
 	{ "application revoke", SET(customer_options, "NAME", 1, 1), "shut an application out and cut its connections",
 	  NULL, nj_run_party_revoke },
 	{ "knock", SET(knock_options, "", 0, 0), "open a door to this machine, once", KNOCK_DETAILS, nj_run_knock },
+	{ "ca show", SET(plain_options, "", 0, 0), "the CA's certificate, PEM", NULL, nj_run_ca_show },
+	{ "ca crl", SET(plain_options, "", 0, 0), "its revocation list, PEM, new each time", NULL, nj_run_ca_crl },
+	{ "ca revoke", SET(revoke_options, "[NAME]", 0, 1), "revoke certificates and cut their sessions",
+	  "The device stays: what its profile allows without a certificate it may still do. To shut it out, revoke it.",
+	  nj_run_ca_revoke },
+	{ "customer ca", SET(customer_ca_options, "set|show|remove", 1, 1), "a customer's own CA", CUSTOMER_CA_DETAILS,
+	  nj_run_customer_ca },
+	{ "customer crl", SET(customer_crl_options, "set|show", 1, 1), "the revocation list of a customer's own CA",
+	  CUSTOMER_CA_DETAILS, nj_run_customer_crl },
 	{ "audit tail", SET(tail_options, "", 0, 0), "the last records of the audit log", NULL, nj_run_audit_tail },
 	{ "audit verify", SET(plain_options, "", 0, 0), "find any edit, deletion, reordering or cut of the audit log",
 	  NULL, nj_run_audit_verify },

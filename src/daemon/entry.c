@@ -2,10 +2,12 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/map.h"
+#include "base/text.h"
 
 #define VISITORS_MAX 65536
 
@@ -25,6 +27,9 @@ struct nj_visitor {
 	uint16_t service;
 	bool lent;     /* its service owns the connection */
 	bool reported; /* why it failed was said */
+	bool named;    /* a certificate named `uid`, which had a grant then */
+	uint8_t uid[NJ_UID_BYTES];
+	const char *rejected; /* why a certificate was not accepted; NULL: none was shown */
 };
 
 struct nj_entry {
@@ -126,7 +131,7 @@ static const char *bind_failure(enum nj_err err)
 {
 	switch (err) {
 	case NJ_ERR_NOT_FOUND:
-		return "the one-time key is used up or withdrawn";
+		return "the grant is used up or withdrawn, or its TLS floor is higher";
 	case NJ_ERR_EXPIRED:
 		return "the grant has expired";
 	case NJ_ERR_DENIED:
@@ -136,6 +141,22 @@ static const char *bind_failure(enum nj_err err)
 	}
 }
 
+static enum nj_err consume(struct nj_visitor *visitor, const struct nj_entry_event *event, struct nj_grant *out_grant)
+{
+	struct nj_door *door = visitor->entry->config.door;
+	const struct nj_tls_facts *tls = event->tls;
+
+	if (tls->psk_bound)
+		return nj_door_bind_psk(door, tls->psk_identity, visitor->service, event->peer, out_grant);
+	return nj_door_bind_certificate(door, visitor->uid, strcmp(tls->version, "TLSv1.3") != 0, visitor->service,
+					event->peer, out_grant);
+}
+
+static bool proved(const struct nj_visitor *visitor, const struct nj_tls_facts *tls)
+{
+	return tls != NULL && (tls->psk_bound || (tls->certificate_bound && visitor->named));
+}
+
 static void on_open(struct nj_conn *conn)
 {
 	struct nj_visitor *visitor = nj_conn_user(conn);
@@ -143,13 +164,12 @@ static void on_open(struct nj_conn *conn)
 	struct nj_entry_event event = event_of(visitor);
 	struct nj_grant grant;
 
-	if (event.tls == NULL || !event.tls->psk_bound) {
+	if (!proved(visitor, event.tls)) {
 		fail(visitor, "the handshake proved no knock");
 		nj_conn_abort(conn, NJ_CLOSE_UNBOUND);
 		return;
 	}
-	enum nj_err err =
-	    nj_door_bind_psk(entry->config.door, event.tls->psk_identity, visitor->service, event.peer, &grant);
+	enum nj_err err = consume(visitor, &event, &grant);
 	struct nj_party *party = err == NJ_OK ? nj_directory_by_uid(entry->config.directory, grant.uid) : NULL;
 	if (party == NULL) {
 		fail(visitor, err == NJ_OK ? "the device is unknown or revoked" : bind_failure(err));
@@ -181,7 +201,7 @@ static void on_drained(struct nj_conn *conn)
 void nj_visitor_ended(struct nj_visitor *visitor, enum nj_close why)
 {
 	if (why != NJ_CLOSE_UNBOUND && why != NJ_CLOSE_SHUTDOWN)
-		fail(visitor, nj_close_name(why));
+		fail(visitor, visitor->rejected != NULL ? visitor->rejected : nj_close_name(why));
 	visitor_free(visitor);
 }
 
@@ -196,6 +216,81 @@ static const struct nj_conn_ops unproven_ops = {
 	.on_drained = on_drained,
 	.on_close = on_close,
 };
+
+/* ---- client certificates: asked about while the handshake is on its way ---- */
+
+static enum nj_tls_admission certificate_admit(void *arg, void *who)
+{
+	const struct nj_entry *entry = arg;
+	const struct nj_visitor *visitor = who;
+	const struct nj_addr *peer = nj_conn_peer(visitor->conn);
+	enum nj_tls_admission admission = NJ_TLS_REFUSE;
+	const struct nj_grant *grant;
+	uint32_t cursor = 0;
+
+	while ((grant = nj_door_next_certificate(entry->config.door, visitor->service, peer, &cursor)) != NULL) {
+		admission = NJ_TLS_FROM_13;
+		if (grant->tls12)
+			return NJ_TLS_FROM_12;
+	}
+	return admission;
+}
+
+/* The subject is a claim until the certificate is verified by what this returns. A party of a customer with a CA of its
+ * own is named by its uid, or, where that CA writes no uid, by its name. */
+static bool subject_names(const struct nj_tls_subject *subject, const struct nj_party *party, bool own)
+{
+	char uid[2 * NJ_UID_BYTES + 1];
+
+	nj_hex_encode(party->uid, sizeof(party->uid), uid);
+	if (subject->serial_number[0] != '\0')
+		return strcasecmp(subject->serial_number, uid) == 0;
+	return own && strcmp(subject->common_name, party->names.name) == 0;
+}
+
+static const struct nj_tls_trust *certificate_trust(void *arg, void *who, const struct nj_tls_subject *subject)
+{
+	const struct nj_entry *entry = arg;
+	struct nj_visitor *visitor = who;
+	const struct nj_addr *peer = nj_conn_peer(visitor->conn);
+	const struct nj_grant *grant;
+	uint32_t cursor = 0;
+
+	while ((grant = nj_door_next_certificate(entry->config.door, visitor->service, peer, &cursor)) != NULL) {
+		const struct nj_party *party = nj_directory_by_uid(entry->config.directory, grant->uid);
+		const struct nj_tls_trust *trust;
+		bool own = false;
+
+		if (party == NULL)
+			continue;
+		trust = entry->config.trust(entry->config.arg, party->names.customer, &own);
+		if (trust == NULL || !subject_names(subject, party, own))
+			continue;
+		visitor->named = true;
+		memcpy(visitor->uid, party->uid, sizeof(visitor->uid));
+		return trust;
+	}
+	visitor->named = false;
+	return NULL;
+}
+
+static void certificate_rejected(void *arg, void *who, const char *reason)
+{
+	struct nj_visitor *visitor = who;
+
+	(void)arg;
+	visitor->rejected = reason;
+}
+
+struct nj_tls_certificates nj_entry_certificates(struct nj_entry *entry)
+{
+	return (struct nj_tls_certificates){
+		.admit = certificate_admit,
+		.trust = certificate_trust,
+		.rejected = certificate_rejected,
+		.arg = entry,
+	};
+}
 
 /* ---- accepting ---- */
 

@@ -1,7 +1,8 @@
 /*
  * The entry: connections that a cloaked listener accepted and that have proved nothing yet. Bounds them by source and
- * in all, evicts the oldest, gives each its time to prove itself, takes the proof (the one-time key of a knock) to the
- * door, and hands what is bound to its service. What fails is closed without a word. The gateway's main thread only.
+ * in all, evicts the oldest, gives each its time to prove itself, takes the proof (the one-time key of a knock, or a
+ * certificate that names who knocked) to the door, and hands what is bound to its service. What fails is closed without
+ * a word. The gateway's main thread only.
  */
 #ifndef NJ_DAEMON_ENTRY_H
 #define NJ_DAEMON_ENTRY_H
@@ -35,6 +36,9 @@ struct nj_entry_config {
 	void (*serve)(void *arg, struct nj_conn *conn, uint16_t service, struct nj_party *party);
 	void (*on_bound)(void *arg, const struct nj_entry_event *event);
 	void (*on_failed)(void *arg, const struct nj_entry_event *event);
+	/* What certifies the parties of a customer; `*out_own`: its own CA, whose certificates may name them by name.
+	 */
+	const struct nj_tls_trust *(*trust)(void *arg, const char *customer, bool *out_own);
 	/* Connections that services hold: they count against limits.connections. */
 	size_t (*served)(void *arg);
 };
@@ -61,6 +65,8 @@ NJ_MUST_USE enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_v
 /* Its connection ended unproven: reports that if nothing was reported, and frees the visitor. */
 void nj_visitor_ended(struct nj_visitor *visitor, enum nj_close why);
 
+/* What a TLS context of the entry's connections asks about client certificates. */
+struct nj_tls_certificates nj_entry_certificates(struct nj_entry *entry);
 size_t nj_entry_count(const struct nj_entry *entry);
 
 #endif

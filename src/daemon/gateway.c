@@ -94,6 +94,7 @@ enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello)
 	struct nj_why why = { "" };
 
 	if (g->tls == NULL) {
+		const struct nj_tls_certificates certificates = nj_entry_certificates(g->entry);
 		char *cert = strndup((const char *)hello->cert_pem.data, hello->cert_pem.len);
 		char *key = strndup((const char *)hello->key_pem.data, hello->key_pem.len);
 		struct nj_tls_server_config config = {
@@ -101,6 +102,7 @@ enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello)
 			.key_pem = key,
 			.psk = nj_door_psk,
 			.psk_arg = g->door,
+			.certificates = &certificates,
 		};
 		enum nj_err err =
 		    cert == NULL || key == NULL ? NJ_ERR_NO_MEMORY : nj_tls_server_ctx_new(&config, &g->tls, &why);
@@ -162,6 +164,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	NJ_TRY(open_directory(g, why));
 	NJ_TRY(check_locals(g, why));
 	NJ_TRY(nj_door_new(nj_clock_system(), nj_ceiling_grants(settings->limits.devices), &g->door));
+	gateway_trust_init(g, nj_random_system());
 	NJ_TRY(gateway_audit_init(g));
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
@@ -178,6 +181,7 @@ static void close_all(struct gateway *g)
 	nj_entry_free(g->entry);
 	if (g->keeper_up)
 		nj_channel_stop(&g->keeper);
+	gateway_trust_done(g);
 	nj_door_free(g->door);
 	nj_directory_free(g->directory);
 	nj_gateway_store_close(g->store);

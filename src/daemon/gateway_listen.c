@@ -39,7 +39,10 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event)
 	NJ_LOG(NJ_LOG_INFO, "bound", NJ_S("kind", nj_party_kind_name(event->party->kind)),
 	       NJ_S("name", event->party->names.name), NJ_S("service", nj_service_name(event->service)),
 	       NJ_A("peer", event->peer), NJ_S("tls", weak ? "none" : event->tls->version),
-	       NJ_S("cipher", weak ? "none" : event->tls->cipher));
+	       NJ_S("cipher", weak ? "none" : event->tls->cipher),
+	       NJ_S("by", weak                    ? "password"
+			  : event->tls->psk_bound ? "key"
+						  : "certificate"));
 }
 
 void gateway_report_failed(void *arg, const struct nj_entry_event *event)
@@ -157,6 +160,7 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 		.serve = serve_bound,
 		.on_bound = gateway_report_bound,
 		.on_failed = gateway_report_failed,
+		.trust = gateway_trust_of,
 		.served = served,
 	};
 

@@ -2,6 +2,8 @@
 #ifndef NJ_DAEMON_GATEWAY_STATE_H
 #define NJ_DAEMON_GATEWAY_STATE_H
 
+#include "base/map.h"
+#include "base/text.h"
 #include "bus/admin.h"
 #include "bus/defaults.h"
 #include "bus/ipc.h"
@@ -49,6 +51,7 @@ struct gateway {
 	struct nj_entry *entry;
 	struct nj_mqtt_broker *broker;
 	struct nj_tls_ctx *tls;
+	struct nj_map trusts; /* of struct gateway_trust, by customer; "" is the built-in CA */
 	struct nj_admin_server *admin;
 	struct nj_channel control; /* to the supervisor */
 	struct nj_channel keeper;
@@ -86,6 +89,14 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event);
 void gateway_report_failed(void *arg, const struct nj_entry_event *event);
 /* The output limit of a connection. */
 uint32_t gateway_out_bytes(const struct gateway *g);
+
+/* gateway_trust.c: which CA certifies whose parties. A trust that cannot be used leaves the one before it; a new
+ * revocation list cuts the sessions of what it names. */
+void gateway_trust_init(struct gateway *g, struct nj_random *random);
+void gateway_trust_done(struct gateway *g);
+void gateway_trust_put(struct gateway *g, const struct nj_ipc_trust *put, struct nj_ipc_result *out_result,
+		       struct nj_why *out_why);
+const struct nj_tls_trust *gateway_trust_of(void *arg, const char *customer, bool *out_own);
 
 /* gateway_admin.c */
 extern const struct nj_admin_verb gateway_admin_verbs[];

@@ -3,45 +3,47 @@
 #define NJ_IDENTITY_AUDIT_EVENTS_H
 
 /* X(constant, name, help) */
-#define NJ_AUDIT_EVENT_TABLE(X)                                                                                \
-	X(NJ_AUDIT_INIT, "init", "the gateway was created")                                                    \
-	X(NJ_AUDIT_START, "start", "the keeper began to serve")                                                \
-	X(NJ_AUDIT_STOP, "stop", "the keeper stopped in order")                                                \
-	X(NJ_AUDIT_RESTART, "restart", "a process died and was started again")                                 \
-	X(NJ_AUDIT_RELOAD, "reload", "a new configuration took effect")                                        \
-	X(NJ_AUDIT_CLOAK_WEAK, "cloak.weak", "the ports are not fully dark; the detail says why")              \
-	X(NJ_AUDIT_VAULT_CREATED, "vault.created", "the vault and its slots were made")                        \
-	X(NJ_AUDIT_VAULT_UNLOCKED, "vault.unlocked", "the vault was opened; the detail names the slot")        \
-	X(NJ_AUDIT_VAULT_DEGRADED, "vault.degraded", "a slot that should have opened the vault failed")        \
-	X(NJ_AUDIT_VAULT_SLOT_ADDED, "vault.slot-added", "a slot was added to the vault")                      \
-	X(NJ_AUDIT_VAULT_SLOT_REMOVED, "vault.slot-removed", "a slot was taken from the vault")                \
-	X(NJ_AUDIT_VAULT_UNLOCK_FAILED, "vault.unlock-failed", "passphrases that did not open the vault")      \
-	X(NJ_AUDIT_VAULT_RECOVERED, "vault.recovered", "a new key file was made with the recovery key")        \
-	X(NJ_AUDIT_VAULT_REKEYED, "vault.rekeyed", "the vault has a new key, everything was sealed anew")      \
-	X(NJ_AUDIT_BACKUP, "backup", "a backup was made")                                                      \
-	X(NJ_AUDIT_RESTORED, "restored", "the stores were put back from a backup; the detail says which")      \
-	X(NJ_AUDIT_RELOAD_REFUSED, "reload.refused", "a new configuration was refused; the detail says why")   \
-	X(NJ_AUDIT_CERTIFICATE_ISSUED, "certificate.issued", "the built-in CA issued a certificate")           \
-	X(NJ_AUDIT_KNOCK_ACCEPTED, "knock.accepted", "a knock was burnt and opened its service")               \
-	X(NJ_AUDIT_KNOCK_REFUSED, "knock.refused", "an authentic knock was burnt and opened nothing")          \
-	X(NJ_AUDIT_KNOCK_FORGED, "knock.forged", "a datagram with a known hint failed authentication")         \
-	X(NJ_AUDIT_KNOCK_LIMITED, "knock.limited", "authentic knocks came faster than the limit")              \
-	X(NJ_AUDIT_BOUND, "bound", "a connection proved that it is the device that knocked")                   \
-	X(NJ_AUDIT_BIND_FAILED, "bind.failed", "a connection did not prove itself and was closed")             \
-	X(NJ_AUDIT_GRANT_EXPIRED, "grant.expired", "a grant ended unused")                                     \
-	X(NJ_AUDIT_SESSION_CLOSED, "session.closed", "a bound connection ended")                               \
-	X(NJ_AUDIT_SESSION_CUT, "session.cut", "a session was cut by revocation")                              \
-	X(NJ_AUDIT_CUSTOMER_ADDED, "customer.added", "a customer was created")                                 \
-	X(NJ_AUDIT_DEVICE_ADDED, "device.added", "a device was created")                                       \
-	X(NJ_AUDIT_DEVICE_IMPORTED, "device.imported", "many devices were created at once; the detail counts") \
-	X(NJ_AUDIT_DEVICE_REVOKED, "device.revoked", "a device was revoked")                                   \
-	X(NJ_AUDIT_APPLICATION_ADDED, "application.added", "an application was created")                       \
-	X(NJ_AUDIT_APPLICATION_REVOKED, "application.revoked", "an application was revoked")                   \
-	X(NJ_AUDIT_RECONCILED, "reconciled", "a half-made change was finished or undone at start")             \
-	X(NJ_AUDIT_PROFILE_SET, "profile.set", "a profile was created or changed")                             \
-	X(NJ_AUDIT_DENIED, "denied", "a party asked for what its profile does not allow")                      \
-	X(NJ_AUDIT_LOGIN, "login", "somebody logged in")                                                       \
-	X(NJ_AUDIT_LOGIN_FAILED, "login.failed", "a login was refused")                                        \
+#define NJ_AUDIT_EVENT_TABLE(X)                                                                                     \
+	X(NJ_AUDIT_INIT, "init", "the gateway was created")                                                         \
+	X(NJ_AUDIT_START, "start", "the keeper began to serve")                                                     \
+	X(NJ_AUDIT_STOP, "stop", "the keeper stopped in order")                                                     \
+	X(NJ_AUDIT_RESTART, "restart", "a process died and was started again")                                      \
+	X(NJ_AUDIT_RELOAD, "reload", "a new configuration took effect")                                             \
+	X(NJ_AUDIT_CLOAK_WEAK, "cloak.weak", "the ports are not fully dark; the detail says why")                   \
+	X(NJ_AUDIT_VAULT_CREATED, "vault.created", "the vault and its slots were made")                             \
+	X(NJ_AUDIT_VAULT_UNLOCKED, "vault.unlocked", "the vault was opened; the detail names the slot")             \
+	X(NJ_AUDIT_VAULT_DEGRADED, "vault.degraded", "a slot that should have opened the vault failed")             \
+	X(NJ_AUDIT_VAULT_SLOT_ADDED, "vault.slot-added", "a slot was added to the vault")                           \
+	X(NJ_AUDIT_VAULT_SLOT_REMOVED, "vault.slot-removed", "a slot was taken from the vault")                     \
+	X(NJ_AUDIT_VAULT_UNLOCK_FAILED, "vault.unlock-failed", "passphrases that did not open the vault")           \
+	X(NJ_AUDIT_VAULT_RECOVERED, "vault.recovered", "a new key file was made with the recovery key")             \
+	X(NJ_AUDIT_VAULT_REKEYED, "vault.rekeyed", "the vault has a new key, everything was sealed anew")           \
+	X(NJ_AUDIT_BACKUP, "backup", "a backup was made")                                                           \
+	X(NJ_AUDIT_RESTORED, "restored", "the stores were put back from a backup; the detail says which")           \
+	X(NJ_AUDIT_RELOAD_REFUSED, "reload.refused", "a new configuration was refused; the detail says why")        \
+	X(NJ_AUDIT_CERTIFICATE_ISSUED, "certificate.issued", "the built-in CA issued a certificate")                \
+	X(NJ_AUDIT_CERTIFICATE_REVOKED, "certificate.revoked", "a certificate of the built-in CA was revoked")      \
+	X(NJ_AUDIT_CUSTOMER_CA_SET, "customer.ca-set", "a customer's own CA or revocation list was set or removed") \
+	X(NJ_AUDIT_KNOCK_ACCEPTED, "knock.accepted", "a knock was burnt and opened its service")                    \
+	X(NJ_AUDIT_KNOCK_REFUSED, "knock.refused", "an authentic knock was burnt and opened nothing")               \
+	X(NJ_AUDIT_KNOCK_FORGED, "knock.forged", "a datagram with a known hint failed authentication")              \
+	X(NJ_AUDIT_KNOCK_LIMITED, "knock.limited", "authentic knocks came faster than the limit")                   \
+	X(NJ_AUDIT_BOUND, "bound", "a connection proved that it is the device that knocked")                        \
+	X(NJ_AUDIT_BIND_FAILED, "bind.failed", "a connection did not prove itself and was closed")                  \
+	X(NJ_AUDIT_GRANT_EXPIRED, "grant.expired", "a grant ended unused")                                          \
+	X(NJ_AUDIT_SESSION_CLOSED, "session.closed", "a bound connection ended")                                    \
+	X(NJ_AUDIT_SESSION_CUT, "session.cut", "a session was cut by revocation")                                   \
+	X(NJ_AUDIT_CUSTOMER_ADDED, "customer.added", "a customer was created")                                      \
+	X(NJ_AUDIT_DEVICE_ADDED, "device.added", "a device was created")                                            \
+	X(NJ_AUDIT_DEVICE_IMPORTED, "device.imported", "many devices were created at once; the detail counts")      \
+	X(NJ_AUDIT_DEVICE_REVOKED, "device.revoked", "a device was revoked")                                        \
+	X(NJ_AUDIT_APPLICATION_ADDED, "application.added", "an application was created")                            \
+	X(NJ_AUDIT_APPLICATION_REVOKED, "application.revoked", "an application was revoked")                        \
+	X(NJ_AUDIT_RECONCILED, "reconciled", "a half-made change was finished or undone at start")                  \
+	X(NJ_AUDIT_PROFILE_SET, "profile.set", "a profile was created or changed")                                  \
+	X(NJ_AUDIT_DENIED, "denied", "a party asked for what its profile does not allow")                           \
+	X(NJ_AUDIT_LOGIN, "login", "somebody logged in")                                                            \
+	X(NJ_AUDIT_LOGIN_FAILED, "login.failed", "a login was refused")                                             \
 	X(NJ_AUDIT_LOST, "lost", "records of the gateway were dropped, the queue was full; the detail counts")
 
 enum nj_audit_event {

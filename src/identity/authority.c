@@ -224,3 +224,24 @@ enum nj_err nj_authority_client(struct nj_authority *authority, const char *comm
 	NJ_TRY(load_ca(authority->vault, &secret, &ca));
 	return nj_x509_issue_client(&ca, common_name, uid, now_s, days, out_pair);
 }
+
+enum nj_err nj_authority_certify(struct nj_authority *authority, const char *request_pem, const char *common_name,
+				 const uint8_t uid[16], uint64_t now_s, char **out_cert_pem)
+{
+	NJ_CLEANUP_SECRET struct nj_secret *secret = NULL;
+	struct nj_x509_pair ca;
+
+	NJ_TRY(load_ca(authority->vault, &secret, &ca));
+	return nj_x509_issue_for_request(&ca, request_pem, common_name, uid, now_s, NJ_AUTHORITY_CLIENT_DAYS,
+					 out_cert_pem);
+}
+
+enum nj_err nj_authority_list(struct nj_authority *authority, const struct nj_x509_revoked *rows, size_t count,
+			      uint64_t now_s, char **out_list_pem)
+{
+	NJ_CLEANUP_SECRET struct nj_secret *secret = NULL;
+	struct nj_x509_pair ca;
+
+	NJ_TRY(load_ca(authority->vault, &secret, &ca));
+	return nj_x509_make_list(&ca, rows, count, now_s, NJ_AUTHORITY_LIST_DAYS, out_list_pem);
+}

@@ -25,6 +25,17 @@ const char *nj_authority_ca_pem(const struct nj_authority *authority);
  * life remains, else a new one, stored. `out_renewed` may be NULL. NJ_ERR_LIMIT over NJ_AUTHORITY_NAMES_MAX. */
 NJ_MUST_USE enum nj_err nj_authority_server(struct nj_authority *authority, const char *const *names, size_t name_count,
 					    uint64_t now_s, struct nj_x509_pair *out_pair, bool *out_renewed);
+#define NJ_AUTHORITY_CLIENT_DAYS 825
+#define NJ_AUTHORITY_LIST_DAYS 90
+
+/* A certificate for the key of a party's request, whose private half the keeper never sees; nothing is stored. The
+ * caller frees the text. NJ_ERR_FORGED, NJ_ERR_UNSUPPORTED, NJ_ERR_MALFORMED for a request that is refused. */
+NJ_MUST_USE enum nj_err nj_authority_certify(struct nj_authority *authority, const char *request_pem,
+					     const char *common_name, const uint8_t uid[16], uint64_t now_s,
+					     char **out_cert_pem);
+/* A revocation list, new each time; the caller frees the text. */
+NJ_MUST_USE enum nj_err nj_authority_list(struct nj_authority *authority, const struct nj_x509_revoked *rows,
+					  size_t count, uint64_t now_s, char **out_list_pem);
 /* A client certificate for a party; nothing is stored. */
 NJ_MUST_USE enum nj_err nj_authority_client(struct nj_authority *authority, const char *common_name,
 					    const uint8_t uid[16], uint64_t now_s, uint32_t days,

@@ -13,6 +13,8 @@ struct adding {
 	struct nj_admin_call *call;
 	struct nj_secret *root_keys; /* 32 bytes a row */
 	bool many;
+	const char *request; /* for a certificate, one row only; lives as long as the call. NULL: none is made */
+	char *certificate;   /* of the built-in CA, owned */
 	uint8_t kind;
 	size_t count;
 	size_t sent;  /* rows that the gateway has, or may have */
@@ -29,6 +31,7 @@ struct adding {
 static void adding_free(struct adding *adding)
 {
 	nj_secret_free(adding->root_keys);
+	free(adding->certificate);
 	free(adding);
 }
 
@@ -90,6 +93,8 @@ static json_t *credentials(const struct adding *adding, size_t row)
 	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "kind", nj_party_kind_name(adding->kind), "name",
 			   adding->rows[row].name, "customer", adding->customer, "uid", uid, "key", key, "epoch", 1);
 	nj_wipe(key, sizeof(key));
+	if (object != NULL && adding->certificate != NULL)
+		json_object_set_new(object, "cert", json_string(adding->certificate));
 	return object;
 }
 
@@ -131,8 +136,27 @@ static enum nj_err audit_added(const struct adding *adding)
 						      });
 }
 
+static enum nj_err record_certificate(const struct adding *adding)
+{
+	struct nj_keeper *keeper = adding->keeper;
+	struct nj_certificate_row row = { 0 };
+
+	_Static_assert(NJ_STORE_SERIAL_BYTES == NJ_X509_SERIAL_BYTES, "one length of serial numbers");
+	memcpy(row.uid, adding->rows[0].uid, sizeof(row.uid));
+	NJ_TRY(nj_x509_serial(adding->certificate, row.serial));
+	NJ_TRY(nj_x509_not_after(adding->certificate, &row.not_after_s));
+	NJ_TRY(nj_keeper_store_certificate_put(keeper->store, &row));
+	return nj_audit_append(keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_CERTIFICATE_ISSUED,
+									 .customer = adding->customer,
+									 .subject = adding->rows[0].name,
+									 .source = nj_admin_caller(adding->call),
+									 .detail = row.serial });
+}
+
 static enum nj_err set_live(const struct adding *adding)
 {
+	if (adding->certificate != NULL)
+		NJ_TRY(record_certificate(adding));
 	for (size_t i = 0; i < adding->count; i++)
 		NJ_TRY(nj_keeper_store_device_set_live(adding->keeper->store, adding->rows[i].uid));
 	return audit_added(adding);
@@ -260,6 +284,43 @@ static enum nj_err insert_one(struct adding *adding, size_t at, struct nj_why *w
 	return err;
 }
 
+/* Whether the built-in CA certifies parties of a customer: not where the customer has a CA of its own. */
+static bool certifies(const struct nj_keeper *keeper, const char *customer)
+{
+	uint64_t all = 0;
+	uint64_t others = 0;
+
+	return nj_keeper_store_trust_bytes(keeper->store, "", &all) == NJ_OK &&
+	       nj_keeper_store_trust_bytes(keeper->store, customer, &others) == NJ_OK && all == others;
+}
+
+/* A certificate where the profile binds by one. The private key stays with whoever made the request. */
+static enum nj_err certify(struct adding *adding, struct nj_why *why)
+{
+	struct nj_keeper *keeper = adding->keeper;
+	const struct nj_door_policy *policy = nj_keeper_policy(keeper, adding->profile);
+	uint64_t now_s = nj_clock_wall_ms(keeper->clock) / 1000;
+	enum nj_err err;
+
+	if (policy == NULL || (policy->bind & NJ_BINDING_CERTIFICATE) == 0 || !certifies(keeper, adding->customer))
+		return NJ_OK;
+	if (adding->request == NULL && (policy->bind & NJ_BINDING_PSK) != 0)
+		return NJ_OK;
+	if (adding->request == NULL)
+		return nj_why(why, NJ_ERR_USAGE,
+			      "profile %s binds by certificate alone: add its devices one by one, each with a "
+			      "certificate request of its own",
+			      adding->profile);
+	err = nj_authority_certify(keeper->authority, adding->request, adding->rows[0].name, adding->rows[0].uid, now_s,
+				   &adding->certificate);
+	if (err != NJ_OK)
+		return nj_why(why, err,
+			      "the certificate request is refused (%s): it must be signed by its own P-256 or Ed25519 "
+			      "key",
+			      nj_err_text(err));
+	return NJ_OK;
+}
+
 static enum nj_err insert_all(struct adding *adding, struct nj_why *why)
 {
 	enum nj_err err = nj_keeper_begin(adding->keeper);
@@ -268,6 +329,8 @@ static enum nj_err insert_all(struct adding *adding, struct nj_why *why)
 		return err;
 	for (size_t i = 0; i < adding->count && err == NJ_OK; i++)
 		err = insert_one(adding, i, why);
+	if (err == NJ_OK)
+		err = certify(adding, why);
 	return nj_keeper_end(adding->keeper, err);
 }
 
@@ -344,12 +407,17 @@ static void add_one(struct nj_keeper *keeper, struct nj_admin_call *call, uint8_
 {
 	struct adding *adding;
 	const char *name;
+	const char *request;
 
 	if (!nj_admin_text(call, "name", true, &name))
 		return;
+	if (!nj_admin_text(call, "csr", false, &request))
+		return;
 	adding = adding_new(keeper, call, kind, 1);
-	if (adding != NULL && name_take(adding, 0, name))
-		start(adding);
+	if (adding == NULL || !name_take(adding, 0, name))
+		return;
+	adding->request = request;
+	start(adding);
 }
 
 void nj_keeper_verb_device_add(void *keeper, struct nj_admin_call *call)

@@ -161,7 +161,12 @@ static void on_cut(void *arg, enum nj_err err, const char *text)
 
 static enum nj_err revoke_rows(struct nj_keeper *keeper, const struct nj_keeper_device *row, const char *caller)
 {
-	NJ_TRY(nj_keeper_store_device_revoke(keeper->store, row->uid, nj_clock_wall_ms(keeper->clock)));
+	uint64_t now_ms = nj_clock_wall_ms(keeper->clock);
+	enum nj_err err = nj_keeper_store_certificate_revoke_uid(keeper->store, row->uid, now_ms / 1000);
+
+	if (err != NJ_OK && err != NJ_ERR_NOT_FOUND)
+		return err;
+	NJ_TRY(nj_keeper_store_device_revoke(keeper->store, row->uid, now_ms));
 	return nj_audit_append(keeper->audit, &(struct nj_audit_record){
 						  .event = row->kind == NJ_PARTY_DEVICE ? NJ_AUDIT_DEVICE_REVOKED
 											: NJ_AUDIT_APPLICATION_REVOKED,

@@ -32,6 +32,10 @@ struct wanted {
 	uint32_t services;
 	uint32_t grant_ms;
 	bool plain;
+	uint8_t bind;
+	bool tls12;
+	uint8_t source_bits_v4;
+	uint8_t source_bits_v6;
 	size_t rule_count;
 	struct nj_rights_rule rules[RULES_MAX];
 };
@@ -92,6 +96,63 @@ static enum nj_err read_grant(struct wanted *wanted, struct nj_why *why)
 	return NJ_OK;
 }
 
+/* The policies about the proof: by what a TLS connection binds, and from how near to the knock's source. */
+static const struct {
+	const char *name;
+	uint8_t bind;
+} binds[] = {
+	{ "psk", NJ_BINDING_PSK },
+	{ "certificate", NJ_BINDING_CERTIFICATE },
+	{ "either", NJ_BINDING_PSK | NJ_BINDING_CERTIFICATE },
+};
+
+static enum nj_err read_bind(struct wanted *wanted, struct nj_why *why)
+{
+	const char *name = json_string_value(json_object_get(wanted->json, "bind"));
+	const char *floor = json_string_value(json_object_get(wanted->json, "tls_floor"));
+
+	for (size_t i = 0; name != NULL && i < sizeof(binds) / sizeof(binds[0]); i++)
+		if (strcmp(binds[i].name, name) == 0)
+			wanted->bind = binds[i].bind;
+	if (wanted->bind == 0)
+		return nj_why(why, NJ_ERR_USAGE, "\"bind\" must be psk, certificate or either");
+	if (floor == NULL || (strcmp(floor, "1.3") != 0 && strcmp(floor, "1.2") != 0))
+		return nj_why(why, NJ_ERR_USAGE, "\"tls_floor\" must be 1.3 or 1.2");
+	wanted->tls12 = strcmp(floor, "1.2") == 0;
+	if (wanted->tls12 && (wanted->bind & NJ_BINDING_CERTIFICATE) == 0)
+		return nj_why(why, NJ_ERR_USAGE,
+			      "TLS 1.2 is for certificates alone: with a \"tls_floor\" of 1.2, \"bind\" must be "
+			      "certificate or either");
+	return NJ_OK;
+}
+
+#define SOURCE_V4_MIN 8 /* a wider net is no source at all */
+#define SOURCE_V6_MIN 32
+
+/* "exact", or how many leading bits must agree. */
+static enum nj_err read_source(struct wanted *wanted, const char *key, unsigned min, unsigned max, uint8_t *out_bits,
+			       struct nj_why *why)
+{
+	const char *text = json_string_value(json_object_get(wanted->json, key));
+	uint64_t bits = max;
+
+	if (text != NULL && strcmp(text, "exact") == 0) {
+		*out_bits = (uint8_t)max;
+		return NJ_OK;
+	}
+	if (text == NULL || text[0] != '/' || nj_number_parse(text + 1, min, max, &bits) != NJ_OK)
+		return nj_why(why, NJ_ERR_USAGE, "\"%s\" must be exact, or /%u to /%u", key, min, max);
+	*out_bits = (uint8_t)bits;
+	return NJ_OK;
+}
+
+static enum nj_err read_proof(struct wanted *wanted, struct nj_why *why)
+{
+	NJ_TRY(read_bind(wanted, why));
+	NJ_TRY(read_source(wanted, "source", SOURCE_V4_MIN, 32, &wanted->source_bits_v4, why));
+	return read_source(wanted, "source6", SOURCE_V6_MIN, 128, &wanted->source_bits_v6, why);
+}
+
 static void set_default(json_t *json, const char *key, json_t *value)
 {
 	if (json_is_null(json_object_get(json, key)) || json_object_get(json, key) == NULL)
@@ -109,6 +170,10 @@ static enum nj_err wanted_read(struct wanted *wanted, json_t *json, uint32_t def
 	set_default(json, "services", json_pack("[s]", "mqtts"));
 	set_default(json, "plain", json_false());
 	set_default(json, "grant_seconds", json_integer(default_grant_ms / 1000));
+	set_default(json, "bind", json_string("psk"));
+	set_default(json, "tls_floor", json_string("1.3"));
+	set_default(json, "source", json_string("exact"));
+	set_default(json, "source6", json_string("exact"));
 	wanted->name = json_string_value(json_object_get(json, "name"));
 	wanted->customer = json_string_value(json_object_get(json, "customer"));
 	wanted->plain = json_is_true(json_object_get(json, "plain"));
@@ -119,6 +184,7 @@ static enum nj_err wanted_read(struct wanted *wanted, json_t *json, uint32_t def
 		return nj_why(why, NJ_ERR_USAGE, "\"name\" or \"customer\" is not a valid name");
 	NJ_TRY(read_services(wanted, why));
 	NJ_TRY(read_grant(wanted, why));
+	NJ_TRY(read_proof(wanted, why));
 	for (size_t i = 0; i < LISTS; i++) {
 		set_default(json, lists[i].key, json_array());
 		NJ_TRY(read_list(wanted, i, why));
@@ -188,8 +254,10 @@ static enum nj_err make_own(struct nj_keeper *keeper, const struct wanted *wante
 		.services = wanted->services,
 		.plain = wanted->plain,
 		.grant_ms = wanted->grant_ms,
-		.source_bits_v4 = 32,
-		.source_bits_v6 = 128,
+		.source_bits_v4 = wanted->source_bits_v4,
+		.source_bits_v6 = wanted->source_bits_v6,
+		.bind = wanted->bind,
+		.tls12 = wanted->tls12,
 	};
 	enum nj_err err;
 

@@ -239,6 +239,8 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 	struct nj_grant grant = {
 		.service = fact->service,
 		.plain_allowed = fact->plain,
+		.bind = fact->bind,
+		.tls12 = fact->tls12,
 		.source = fact->source,
 		.source_prefix = fact->source_prefix,
 		.lifetime_ms = fact->lifetime_ms,
@@ -503,6 +505,7 @@ static void every_second(struct nj_keeper *keeper)
 	if (err == NJ_OK && !keeper->store_works)
 		err = nj_keeper_store_meta_put(keeper->store, "probe", "written");
 	nj_keeper_store_result(keeper, err);
+	nj_keeper_trust_tick(keeper);
 	if (!nj_journal_empty(&keeper->journal))
 		group_wait(keeper, nj_clock_boot_ms(keeper->clock));
 }

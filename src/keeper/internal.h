@@ -9,6 +9,7 @@
 #include "identity/party.h"
 #include "keeper/core.h"
 #include "keeper/journal.h"
+#include "store/keeper_certificates.h"
 
 #define NJ_KEEPER_HOST_BYTES 256
 #define NJ_KEEPER_PROFILE_JSON_MAX (256 * 1024)
@@ -93,6 +94,8 @@ struct nj_keeper {
 	struct nj_audit_verifier *verifier;
 	struct nj_admin_call *verify_call;
 
+	uint64_t trust_due_ms; /* the built-in CA's list is made anew; 0 = never sent */
+
 	bool unsettled; /* the store may hold rows that are half-made */
 	bool profile_busy;
 	struct nj_keeper_reconcile reconcile;
@@ -134,11 +137,27 @@ const char *nj_keeper_slot_state(const struct nj_vault_report *report, const str
 /* Audits slots that failed, and who opened the vault with a passphrase. */
 NJ_MUST_USE enum nj_err nj_keeper_note_vault(struct nj_keeper *keeper);
 
-/* Verbs, by file. */
 void nj_keeper_verb_slot_list(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_slot_add(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_slot_remove(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_unlock(void *keeper, struct nj_admin_call *call);
+/* What certifies whom (trust.c). The built-in CA's list: of `live` parties, or of all; the caller frees it. */
+NJ_MUST_USE enum nj_err nj_keeper_list(struct nj_keeper *keeper, bool live, char **out_list_pem);
+/* To the gateway: the built-in CA, or a customer's own, or that it has none; answered as the link answers. */
+void nj_keeper_trust_own(struct nj_keeper *keeper, nj_link_done_fn done, void *arg);
+void nj_keeper_trust_of(struct nj_keeper *keeper, const char *customer, nj_link_done_fn done, void *arg);
+/* All of it, to a gateway that is new. */
+void nj_keeper_trust_all(struct nj_keeper *keeper);
+void nj_keeper_trust_tick(struct nj_keeper *keeper);
+
+/* Verbs, by file. */
+void nj_keeper_verb_ca_show(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_ca_crl(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_ca_revoke(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_customer_ca_set(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_customer_ca_show(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_customer_ca_remove(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_customer_crl_set(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_add(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_list(void *keeper, struct nj_admin_call *call);

@@ -231,6 +231,8 @@ static void prepare_grant(struct nj_knocks *knocks, const struct authentic *foun
 	fact->lifetime_ms = lifetime(policy, &found->body);
 	fact->source_prefix = source_prefix(policy, &fact->source);
 	fact->plain = policy->plain;
+	fact->bind = policy->bind & nj_service_bindings(fact->service);
+	fact->tls12 = policy->tls12;
 	if (nj_service_is_tls(fact->service))
 		nj_knock_psk(found->known->keys, datagram, keys->psk);
 	else if (policy->plain)

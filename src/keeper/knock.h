@@ -56,6 +56,8 @@ struct nj_knock_fact {
 	uint8_t hint[NJ_KNOCK_HINT_BYTES];
 	uint32_t lifetime_ms;
 	bool plain;
+	uint8_t bind; /* NJ_BINDING_…, of a TLS service */
+	bool tls12;
 	const uint8_t *psk;      /* 32 bytes */
 	const uint8_t *password; /* 32 bytes; zero without the plain binding */
 };

@@ -78,6 +78,8 @@ static void number_set(struct nj_ipc *message, uint32_t number)
 		message->as.profile.request = number;
 	else if (message->type == NJ_IPC_PARTIES_PUT)
 		message->as.parties.request = number;
+	else if (message->type == NJ_IPC_TRUST_PUT)
+		message->as.trust.request = number;
 	else
 		message->as.uid.request = number;
 }
@@ -214,6 +216,7 @@ static const char *deliver(struct ipc_link *ipc, const struct nj_ipc *message)
 	case NJ_IPC_PARTIES_PUT:
 	case NJ_IPC_PARTY_CUT:
 	case NJ_IPC_PARTY_QUERY:
+	case NJ_IPC_TRUST_PUT:
 		break;
 	}
 	return "a message that is not its to send";

@@ -141,6 +141,7 @@ void nj_keeper_gateway_here(struct nj_keeper *keeper)
 {
 	struct collecting collecting = { .reconcile = &keeper->reconcile };
 
+	nj_keeper_trust_all(keeper);
 	nj_keeper_profile_resume(keeper);
 	if (!keeper->unsettled || keeper->reconcile.running)
 		return;

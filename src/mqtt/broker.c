@@ -242,6 +242,26 @@ size_t nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID
 	return count;
 }
 
+size_t nj_mqtt_cut_chosen(struct nj_mqtt_broker *broker,
+			  bool (*chosen)(void *arg, const struct nj_conn *conn, const struct nj_party *party),
+			  void (*cut)(void *arg, const struct nj_conn *conn, const struct nj_party *party), void *arg)
+{
+	size_t count = 0;
+
+	NJ_LIST_EACH (&broker->clients, at) {
+		struct nj_mqtt_client *client = client_at(at);
+		if (client->party == NULL || client->phase == NJ_MQTT_ENDED ||
+		    !chosen(arg, client->conn, client->party))
+			continue;
+		cut(arg, client->conn, client->party);
+		client->phase = NJ_MQTT_ENDED;
+		client->reason = NJ_MQTT_R_NOT_AUTHORIZED;
+		nj_conn_abort(client->conn, NJ_CLOSE_REVOKED);
+		count++;
+	}
+	return count;
+}
+
 enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,
 			    struct nj_view payload, uint8_t qos, bool retain)
 {

@@ -114,6 +114,11 @@ NJ_MUST_USE enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_
 /* Resets every connection of a party (NJ_CLOSE_REVOKED) and drops its sessions and their wills. Returns how many
  * connections it were; their closing is seen at the end of the turn. */
 size_t nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID_BYTES]);
+/* Resets the connections that `chosen` picks, after telling `cut` of each; their sessions stay for those who may come
+ * back. Both are asked during the call and must not call the broker. Returns how many. */
+size_t nj_mqtt_cut_chosen(struct nj_mqtt_broker *broker,
+			  bool (*chosen)(void *arg, const struct nj_conn *conn, const struct nj_party *party),
+			  void (*cut)(void *arg, const struct nj_conn *conn, const struct nj_party *party), void *arg);
 /* A message of the gateway's own, to a customer's subscribers. NJ_ERR_MALFORMED (topic), NJ_ERR_LIMIT. */
 NJ_MUST_USE enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,
 					struct nj_view payload, uint8_t qos, bool retain);

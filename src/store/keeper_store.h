@@ -6,6 +6,7 @@
 #ifndef NJ_STORE_KEEPER_STORE_H
 #define NJ_STORE_KEEPER_STORE_H
 
+#include "base/service.h"
 #include "store/store.h"
 
 struct nj_keeper_store;
@@ -84,6 +85,8 @@ struct nj_door_policy {
 	uint32_t grant_ms;
 	uint8_t source_bits_v4; /* compared bits of the source, 32 = exact */
 	uint8_t source_bits_v6; /* 128 = exact */
+	uint8_t bind;           /* NJ_BINDING_PSK, NJ_BINDING_CERTIFICATE or both, for TLS services */
+	bool tls12;             /* with a certificate, TLS 1.2 may do */
 };
 typedef enum nj_err (*nj_door_policy_fn)(void *arg, const struct nj_door_policy *policy);
 

@@ -9,8 +9,10 @@
 #define VERSION_TEXT "1"
 #define NOTE "# Secret: whoever reads this file can act as what it names.\n"
 #define BLOCK_INDENT "  "
-#define PEM_FIRST "-----BEGIN CERTIFICATE-----\n"
-#define PEM_LAST "-----END CERTIFICATE-----\n"
+#define PEM_CERT_FIRST "-----BEGIN CERTIFICATE-----\n"
+#define PEM_CERT_LAST "-----END CERTIFICATE-----\n"
+#define PEM_KEY_FIRST "-----BEGIN PRIVATE KEY-----\n"
+#define PEM_KEY_LAST "-----END PRIVATE KEY-----\n"
 #define NUMBER_TEXT_BYTES 21
 #define KEY_TEXT_BYTES 64
 #define HEX_MAX_BYTES NJ_KNOCK_KEY_BYTES
@@ -21,7 +23,8 @@ enum type {
 	TYPE_HOST,
 	TYPE_HEX,
 	TYPE_NUMBER,
-	TYPE_PEM, /* an indented block */
+	TYPE_PEM,     /* certificates, an indented block */
+	TYPE_PEM_KEY, /* a private key, likewise */
 };
 
 /* One row says all there is to know about a key; the order is that of the written file. */
@@ -46,13 +49,15 @@ static const struct row rows[] = {
 	{ "epoch", TYPE_NUMBER, true, MEMBER(epoch), 0, UINT32_MAX },
 	{ "host", TYPE_HOST, false, MEMBER(host) },
 	{ "knock-port", TYPE_NUMBER, true, MEMBER(knock_port), 1, UINT16_MAX },
-#define PORT_ROW(constant, id, text, port_number, tls) \
+#define PORT_ROW(constant, id, text, port_number, tls, bindings) \
 	{ "port." text, TYPE_NUMBER, false, MEMBER(port[id]), 1, UINT16_MAX },
 	NJ_SERVICE_TABLE(PORT_ROW)
 #undef PORT_ROW
 	    { "counter", TYPE_NUMBER, true, MEMBER(counter), 0, NJ_KNOCK_COUNTER_MAX },
 	{ "attempt", TYPE_NUMBER, true, MEMBER(attempt), 0, NJ_KNOCK_ATTEMPT_MAX },
 	{ "ca", TYPE_PEM, false, MEMBER(ca) },
+	{ "cert", TYPE_PEM, false, MEMBER(cert) },
+	{ "cert-key", TYPE_PEM_KEY, false, MEMBER(cert_key) },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 _Static_assert(ROWS <= 32, "a bit a row");
@@ -112,11 +117,18 @@ static bool ends_with(struct nj_view view, const char *text)
 	return view.len >= len && memcmp(view.data + view.len - len, text, len) == 0;
 }
 
-/* Whole certificates, every line printable, ended and not empty; what is inside them is for TLS to judge. */
-static bool pem_valid(const char *pem)
+static bool is_block(const struct row *row)
+{
+	return row->type == TYPE_PEM || row->type == TYPE_PEM_KEY;
+}
+
+/* Whole objects of the row's kind, every line printable, ended and not empty; what is inside is for TLS to judge. */
+static bool pem_valid(const struct row *row, const char *pem)
 {
 	struct nj_view view = nj_view_str(pem);
-	if (!starts_with(view, PEM_FIRST) || !ends_with(view, PEM_LAST))
+	bool key = row->type == TYPE_PEM_KEY;
+	if (!starts_with(view, key ? PEM_KEY_FIRST : PEM_CERT_FIRST) ||
+	    !ends_with(view, key ? PEM_KEY_LAST : PEM_CERT_LAST))
 		return false;
 	for (const char *c = pem; *c; c++)
 		if (*c == '\n' ? c[1] == '\n' : (*c < ' ' || *c > '~'))
@@ -164,6 +176,7 @@ static enum nj_err parse_value(const struct row *row, struct nj_view value, stru
 	case TYPE_NUMBER:
 		return parse_number(row, value, file);
 	case TYPE_PEM:
+	case TYPE_PEM_KEY:
 		break;
 	}
 	return NJ_ERR_MALFORMED;
@@ -208,7 +221,7 @@ static enum nj_err parse_block(struct parser *p, const struct row *row)
 	if (nj_writer_end(&w, &len) != NJ_OK)
 		return NJ_ERR_TOO_LARGE;
 	text[len] = '\0';
-	return pem_valid(text) ? NJ_OK : NJ_ERR_MALFORMED;
+	return pem_valid(row, text) ? NJ_OK : NJ_ERR_MALFORMED;
 }
 
 static const struct row *find_row(struct nj_view key)
@@ -248,7 +261,7 @@ static enum nj_err parse_pair(struct parser *p, struct nj_view line)
 	if (p->seen & bit)
 		return nj_why(p->why, NJ_ERR_EXISTS, "line %u: '%s' is given a second time", p->line, row->key);
 	p->seen |= bit;
-	bool block = row->type == TYPE_PEM;
+	bool block = is_block(row);
 	if (block ? nj_reader_left(&r) > 0 : nj_read_u8(&r) != ' ')
 		return nj_why(p->why, NJ_ERR_MALFORMED, "line %u: '%s:' wants %s", p->line, row->key,
 			      block ? "lines of its own, indented by two spaces" : "one space and a value");
@@ -356,7 +369,8 @@ static enum nj_err write_value(struct nj_writer *w, const struct row *row, const
 	case TYPE_NUMBER:
 		return write_number(w, row, load_number(row, file));
 	case TYPE_PEM:
-		if (!pem_valid(text))
+	case TYPE_PEM_KEY:
+		if (!pem_valid(row, text))
 			return NJ_ERR_MALFORMED;
 		write_block(w, text);
 		return NJ_OK;
@@ -379,7 +393,7 @@ static enum nj_err write_file(struct nj_writer *w, const struct nj_credfile *fil
 		if (is_absent(&rows[i], file))
 			continue;
 		write_text(w, rows[i].key);
-		write_text(w, rows[i].type == TYPE_PEM ? ":" : ": ");
+		write_text(w, is_block(&rows[i]) ? ":" : ": ");
 		NJ_TRY(write_value(w, &rows[i], file));
 		write_text(w, "\n");
 	}

@@ -16,6 +16,8 @@
 #define NJ_CREDFILE_MAX_BYTES 16384 /* of the text */
 #define NJ_CREDFILE_HOST_BYTES 254  /* RFC 1035 2.3.4, as text, and the end */
 #define NJ_CREDFILE_CA_BYTES 4096
+#define NJ_CREDFILE_CERT_BYTES 4096
+#define NJ_CREDFILE_CERT_KEY_BYTES 512
 
 enum nj_credfile_kind {
 	NJ_CREDFILE_DEVICE = 1,
@@ -31,10 +33,12 @@ struct nj_credfile {
 	uint32_t epoch;                    /* of the root key */
 	char host[NJ_CREDFILE_HOST_BYTES]; /* "" when the user names it at each knock */
 	uint16_t knock_port;
-	uint16_t port[NJ_SERVICE_END]; /* by service; 0 when the gateway does not offer it */
-	uint64_t counter;              /* of the last knock whose connection was bound */
-	uint64_t attempt;              /* of the next knock (nj_knock_attempt_counter) */
-	char ca[NJ_CREDFILE_CA_BYTES]; /* certificates as PEM, each line ended; "" for none */
+	uint16_t port[NJ_SERVICE_END];             /* by service; 0 when the gateway does not offer it */
+	uint64_t counter;                          /* of the last knock whose connection was bound */
+	uint64_t attempt;                          /* of the next knock (nj_knock_attempt_counter) */
+	char ca[NJ_CREDFILE_CA_BYTES];             /* certificates as PEM, each line ended; "" for none */
+	char cert[NJ_CREDFILE_CERT_BYTES];         /* its own certificate, with its chain, likewise */
+	char cert_key[NJ_CREDFILE_CERT_KEY_BYTES]; /* the private key of `cert` (PKCS #8), likewise */
 };
 
 /* Strict: every line is understood or refused, and `why` (may be NULL) names the line, never a value. NJ_ERR_NEWER for

@@ -60,6 +60,21 @@ static const char *const migrations[] = {
 	"  mac BLOB NOT NULL"
 	") STRICT;",
 	"ALTER TABLE slots ADD COLUMN params BLOB NOT NULL DEFAULT x'';",
+	/* Bindings by profile, and the certificates of the built-in CA. */
+	"ALTER TABLE policies ADD COLUMN bind INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE policies ADD COLUMN tls12 INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE certificates("
+	"  serial TEXT PRIMARY KEY,"
+	"  uid BLOB NOT NULL CHECK(length(uid) = 16),"
+	"  not_after_s INTEGER NOT NULL,"
+	"  revoked_s INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX certificates_by_uid ON certificates(uid);"
+	"CREATE TABLE trusts("
+	"  customer TEXT PRIMARY KEY,"
+	"  ca TEXT NOT NULL,"
+	"  list TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 static const char *const statements[] = {

@@ -8,50 +8,69 @@
 #define NJ_DEVICE_COLUMNS \
 	"uid, kind, state, cut_done, epoch, floor, created_ms, revoked_ms, customer, name, profile, sealed_key"
 
+#define NJ_POLICY_COLUMNS "profile, services, plain, grant_ms, source_bits_v4, source_bits_v6, bind, tls12"
+
 /* X(name, SQL). State 3 is NJ_DEVICE_REVOKED: the index of names knows it as a literal. */
-#define NJ_KEEPER_STATEMENT_TABLE(X)                                                                               \
-	X(DEVICE_INSERT, "INSERT INTO devices(" NJ_DEVICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)")             \
-	X(DEVICE_SET_LIVE, "UPDATE devices SET state = 2 WHERE uid = ? AND state = 1")                             \
-	X(DEVICE_DELETE_PENDING, "DELETE FROM devices WHERE uid = ? AND state = 1")                                \
-	X(DEVICE_REVOKE, "UPDATE devices SET state = 3, cut_done = 0, revoked_ms = ?2, sealed_key = x'' "          \
-			 "WHERE uid = ?1 AND state <> 3")                                                          \
-	X(DEVICE_SET_CUT_DONE, "UPDATE devices SET cut_done = 1 WHERE uid = ? AND state = 3")                      \
-	X(DEVICE_RAISE_FLOOR, "UPDATE devices SET floor = ?2 WHERE uid = ?1 AND state = 2 AND floor < ?2")         \
-	X(DEVICE_GET, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE uid = ?")                                   \
-	X(DEVICE_FIND,                                                                                             \
-	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name = ? AND state <> 3") \
-	X(DEVICE_EACH, "SELECT " NJ_DEVICE_COLUMNS " FROM devices")                                                \
-	X(DEVICE_UNSETTLED,                                                                                        \
-	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE state = 1 OR (state = 3 AND cut_done = 0)")             \
-	X(DEVICE_PAGE, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name > ? "   \
-		       "AND state <> 3 ORDER BY name LIMIT ?")                                                     \
-	X(DEVICE_COUNT, "SELECT count(*) FROM devices")                                                            \
-	X(POLICY_PUT, "INSERT OR REPLACE INTO policies(profile, services, plain, grant_ms, source_bits_v4, "       \
-		      "source_bits_v6) VALUES(?,?,?,?,?,?)")                                                       \
-	X(POLICY_GET, "SELECT profile, services, plain, grant_ms, source_bits_v4, source_bits_v6 FROM policies "   \
-		      "WHERE profile = ?")                                                                         \
-	X(POLICY_EACH, "SELECT profile, services, plain, grant_ms, source_bits_v4, source_bits_v6 FROM policies "  \
-		       "ORDER BY profile")                                                                         \
-	X(META_PUT, "INSERT OR REPLACE INTO meta(key, value) VALUES(?,?)")                                         \
-	X(META_GET, "SELECT value FROM meta WHERE key = ?")                                                        \
-	X(RECORD_PUT, "INSERT OR REPLACE INTO records(id, version, sealed) VALUES(?,?,?)")                         \
-	X(RECORD_GET, "SELECT version, sealed FROM records WHERE id = ?")                                          \
-	X(RECORD_AT, "SELECT id, version, sealed FROM records ORDER BY id LIMIT 1 OFFSET ?")                       \
-	X(DEVICE_RESEAL, "UPDATE devices SET sealed_key = ?2 WHERE uid = ?1")                                      \
-	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed, params) VALUES(?,?,?,?)")                          \
-	X(SLOT_REMOVE, "DELETE FROM slots WHERE id = ?")                                                           \
-	X(SLOT_EACH, "SELECT id, kind, key_check, sealed, params FROM slots ORDER BY id")                          \
-	X(AUDIT_APPEND, "INSERT INTO audit(seq, time_ms, event, customer, subject, source, detail, hash) "         \
-			"VALUES(?,?,?,?,?,?,?,?)")                                                                 \
-	X(AUDIT_AFTER, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "           \
-		       "WHERE seq > ? ORDER BY seq LIMIT ?")                                                       \
-	X(AUDIT_BEFORE, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "          \
-			"WHERE seq < ? ORDER BY seq DESC LIMIT ?")                                                 \
-	X(CHECKPOINT_APPEND, "INSERT INTO audit_checkpoints(seq, previous_seq, time_ms, hash, signature) "         \
-			     "VALUES(?,?,?,?,?)")                                                                  \
-	X(CHECKPOINT_AFTER, "SELECT seq, previous_seq, time_ms, hash, signature FROM audit_checkpoints "           \
-			    "WHERE seq > ? ORDER BY seq LIMIT 1")                                                  \
-	X(HEAD_PUT, "INSERT OR REPLACE INTO audit_head(id, seq, checkpoint_seq, hash, mac) VALUES(1,?,?,?,?)")     \
+#define NJ_KEEPER_STATEMENT_TABLE(X)                                                                                \
+	X(DEVICE_INSERT, "INSERT INTO devices(" NJ_DEVICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)")              \
+	X(DEVICE_SET_LIVE, "UPDATE devices SET state = 2 WHERE uid = ? AND state = 1")                              \
+	X(DEVICE_DELETE_PENDING, "DELETE FROM devices WHERE uid = ? AND state = 1")                                 \
+	X(DEVICE_REVOKE, "UPDATE devices SET state = 3, cut_done = 0, revoked_ms = ?2, sealed_key = x'' "           \
+			 "WHERE uid = ?1 AND state <> 3")                                                           \
+	X(DEVICE_SET_CUT_DONE, "UPDATE devices SET cut_done = 1 WHERE uid = ? AND state = 3")                       \
+	X(DEVICE_RAISE_FLOOR, "UPDATE devices SET floor = ?2 WHERE uid = ?1 AND state = 2 AND floor < ?2")          \
+	X(DEVICE_GET, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE uid = ?")                                    \
+	X(DEVICE_FIND,                                                                                              \
+	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name = ? AND state <> 3")  \
+	X(DEVICE_EACH, "SELECT " NJ_DEVICE_COLUMNS " FROM devices")                                                 \
+	X(DEVICE_UNSETTLED,                                                                                         \
+	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE state = 1 OR (state = 3 AND cut_done = 0)")              \
+	X(DEVICE_PAGE, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name > ? "    \
+		       "AND state <> 3 ORDER BY name LIMIT ?")                                                      \
+	X(DEVICE_COUNT, "SELECT count(*) FROM devices")                                                             \
+	X(POLICY_PUT, "INSERT OR REPLACE INTO policies(" NJ_POLICY_COLUMNS ") VALUES(?,?,?,?,?,?,?,?)")             \
+	X(POLICY_GET, "SELECT " NJ_POLICY_COLUMNS " FROM policies "                                                 \
+		      "WHERE profile = ?")                                                                          \
+	X(POLICY_EACH, "SELECT " NJ_POLICY_COLUMNS " FROM policies "                                                \
+		       "ORDER BY profile")                                                                          \
+	X(CERTIFICATE_PUT, "INSERT INTO certificates(serial, uid, not_after_s, revoked_s) VALUES(?,?,?,0)")         \
+	X(CERTIFICATE_REVOKE, "UPDATE certificates SET revoked_s = ?2 WHERE serial = ?1 AND revoked_s = 0")         \
+	X(CERTIFICATE_REVOKE_UID, "UPDATE certificates SET revoked_s = ?2 WHERE uid = ?1 AND revoked_s = 0")        \
+	X(CERTIFICATE_OF,                                                                                           \
+	  "SELECT serial, uid, not_after_s, revoked_s FROM certificates WHERE uid = ? ORDER BY serial")             \
+	X(CERTIFICATE_REVOKED,                                                                                      \
+	  "SELECT serial, uid, not_after_s, revoked_s FROM certificates WHERE revoked_s <> 0 AND "                  \
+	  "not_after_s >= ? ORDER BY serial")                                                                       \
+	X(CERTIFICATE_REVOKED_LIVE,                                                                                 \
+	  "SELECT serial, uid, not_after_s, revoked_s FROM certificates WHERE revoked_s <> 0 AND "                  \
+	  "not_after_s >= ? AND EXISTS (SELECT 1 FROM devices WHERE devices.uid = certificates.uid AND state = 2) " \
+	  "ORDER BY serial")                                                                                        \
+	X(CERTIFICATE_COUNT, "SELECT count(*) FROM certificates WHERE revoked_s = 0 AND not_after_s >= ?")          \
+	X(TRUST_PUT, "INSERT OR REPLACE INTO trusts(customer, ca, list) VALUES(?,?,?)")                             \
+	X(TRUST_REMOVE, "DELETE FROM trusts WHERE customer = ?")                                                    \
+	X(TRUST_GET, "SELECT customer, ca, list FROM trusts WHERE customer = ?")                                    \
+	X(TRUST_EACH, "SELECT customer, ca, list FROM trusts ORDER BY customer")                                    \
+	X(TRUST_BYTES, "SELECT coalesce(sum(length(ca) + length(list)), 0) FROM trusts WHERE customer <> ?")        \
+	X(META_PUT, "INSERT OR REPLACE INTO meta(key, value) VALUES(?,?)")                                          \
+	X(META_GET, "SELECT value FROM meta WHERE key = ?")                                                         \
+	X(RECORD_PUT, "INSERT OR REPLACE INTO records(id, version, sealed) VALUES(?,?,?)")                          \
+	X(RECORD_GET, "SELECT version, sealed FROM records WHERE id = ?")                                           \
+	X(RECORD_AT, "SELECT id, version, sealed FROM records ORDER BY id LIMIT 1 OFFSET ?")                        \
+	X(DEVICE_RESEAL, "UPDATE devices SET sealed_key = ?2 WHERE uid = ?1")                                       \
+	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed, params) VALUES(?,?,?,?)")                           \
+	X(SLOT_REMOVE, "DELETE FROM slots WHERE id = ?")                                                            \
+	X(SLOT_EACH, "SELECT id, kind, key_check, sealed, params FROM slots ORDER BY id")                           \
+	X(AUDIT_APPEND, "INSERT INTO audit(seq, time_ms, event, customer, subject, source, detail, hash) "          \
+			"VALUES(?,?,?,?,?,?,?,?)")                                                                  \
+	X(AUDIT_AFTER, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "            \
+		       "WHERE seq > ? ORDER BY seq LIMIT ?")                                                        \
+	X(AUDIT_BEFORE, "SELECT seq, time_ms, event, customer, subject, source, detail, hash FROM audit "           \
+			"WHERE seq < ? ORDER BY seq DESC LIMIT ?")                                                  \
+	X(CHECKPOINT_APPEND, "INSERT INTO audit_checkpoints(seq, previous_seq, time_ms, hash, signature) "          \
+			     "VALUES(?,?,?,?,?)")                                                                   \
+	X(CHECKPOINT_AFTER, "SELECT seq, previous_seq, time_ms, hash, signature FROM audit_checkpoints "            \
+			    "WHERE seq > ? ORDER BY seq LIMIT 1")                                                   \
+	X(HEAD_PUT, "INSERT OR REPLACE INTO audit_head(id, seq, checkpoint_seq, hash, mac) VALUES(1,?,?,?,?)")      \
 	X(HEAD_GET, "SELECT seq, checkpoint_seq, hash, mac FROM audit_head WHERE id = 1")
 
 enum nj_keeper_statement {

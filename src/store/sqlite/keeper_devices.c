@@ -179,6 +179,8 @@ enum nj_err nj_keeper_store_policy_put(struct nj_keeper_store *store, const stru
 	nj_bind_u64(&q, policy->grant_ms);
 	nj_bind_u64(&q, policy->source_bits_v4);
 	nj_bind_u64(&q, policy->source_bits_v6);
+	nj_bind_u64(&q, policy->bind);
+	nj_bind_u64(&q, policy->tls12);
 	return nj_query_run(&q);
 }
 
@@ -193,6 +195,8 @@ static enum nj_err read_policy(struct nj_query *q, struct nj_door_policy *out_po
 	policy.grant_ms = (uint32_t)nj_col_u64(q, UINT32_MAX);
 	policy.source_bits_v4 = (uint8_t)nj_col_u64(q, 32);
 	policy.source_bits_v6 = (uint8_t)nj_col_u64(q, 128);
+	policy.bind = (uint8_t)nj_col_u64(q, NJ_BINDING_TLS);
+	policy.tls12 = nj_col_bool(q);
 	NJ_TRY(nj_col_end(q));
 	*out_policy = policy;
 	return NJ_OK;

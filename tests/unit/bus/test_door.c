@@ -38,6 +38,7 @@ static struct nj_grant model(uint64_t id, uint16_t service)
 		.id = id,
 		.service = service,
 		.plain_allowed = !nj_service_is_tls(service),
+		.bind = NJ_BINDING_PSK & nj_service_bindings(service),
 		.source = address("192.0.2.1"),
 		.source_prefix = 128,
 		.lifetime_ms = 30000,
@@ -210,6 +211,108 @@ static void prefixes(void **state)
 	}
 }
 
+/* ---- certificates ---- */
+
+static struct nj_grant certified(uint64_t id, uint8_t bind, bool tls12)
+{
+	struct nj_grant grant = model(id, NJ_SERVICE_MQTTS);
+
+	grant.bind = bind;
+	grant.tls12 = tls12;
+	return grant;
+}
+
+static unsigned could_bind(uint16_t service, const char *peer)
+{
+	struct nj_addr from = address(peer);
+	uint32_t cursor = 0;
+	unsigned count = 0;
+
+	while (nj_door_next_certificate(door, service, &from, &cursor) != NULL)
+		count++;
+	return count;
+}
+
+static void only_certified_grants_of_the_source_are_offered(void **state)
+{
+	struct nj_grant psk = certified(1, NJ_BINDING_PSK, false);
+	struct nj_grant cert = certified(2, NJ_BINDING_CERTIFICATE, false);
+	struct nj_grant either = certified(3, NJ_BINDING_TLS, false);
+
+	assert_int_equal(nj_door_grant(door, &psk), NJ_OK);
+	assert_int_equal(could_bind(NJ_SERVICE_MQTTS, "192.0.2.1"), 0);
+	assert_int_equal(nj_door_grant(door, &cert), NJ_OK);
+	assert_int_equal(nj_door_grant(door, &either), NJ_OK);
+	assert_int_equal(could_bind(NJ_SERVICE_MQTTS, "192.0.2.1"), 2);
+	assert_int_equal(could_bind(NJ_SERVICE_MQTTS, "192.0.2.2"), 0);
+	assert_int_equal(could_bind(NJ_SERVICE_HTTPS, "192.0.2.1"), 0);
+	nj_clock_fake_advance_ms(&fake, 30000);
+	assert_int_equal(could_bind(NJ_SERVICE_MQTTS, "192.0.2.1"), 0);
+}
+
+static void a_certificate_binds_its_uid_once(void **state)
+{
+	struct nj_grant grant = certified(2, NJ_BINDING_CERTIFICATE, false);
+	struct nj_addr peer = address("192.0.2.1");
+	struct nj_addr other = address("192.0.2.2");
+	uint8_t stranger[NJ_UID_BYTES] = { 0 };
+	struct nj_grant out;
+
+	assert_int_equal(nj_door_grant(door, &grant), NJ_OK);
+	assert_int_equal(nj_door_bind_certificate(door, stranger, false, NJ_SERVICE_MQTTS, &peer, &out),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_door_bind_certificate(door, grant.uid, false, NJ_SERVICE_HTTPS, &peer, &out),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_door_bind_certificate(door, grant.uid, false, NJ_SERVICE_MQTTS, &other, &out),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_door_bind_certificate(door, grant.uid, true, NJ_SERVICE_MQTTS, &peer, &out),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_door_bind_certificate(door, grant.uid, false, NJ_SERVICE_MQTTS, &peer, &out), NJ_OK);
+	assert_int_equal(out.id, 2);
+	assert_int_equal(nj_door_bind_certificate(door, grant.uid, false, NJ_SERVICE_MQTTS, &peer, &out),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_door_count(door), 0);
+}
+
+static void tls12_binds_where_the_floor_allows(void **state)
+{
+	struct nj_grant grant = certified(2, NJ_BINDING_CERTIFICATE, true);
+	struct nj_addr peer = address("192.0.2.1");
+	struct nj_grant out;
+
+	assert_int_equal(nj_door_grant(door, &grant), NJ_OK);
+	assert_int_equal(nj_door_bind_certificate(door, grant.uid, true, NJ_SERVICE_MQTTS, &peer, &out), NJ_OK);
+}
+
+static void a_key_does_not_bind_where_a_certificate_is_wanted(void **state)
+{
+	struct nj_grant grant = certified(2, NJ_BINDING_CERTIFICATE, false);
+	struct nj_addr peer = address("192.0.2.1");
+	char hint[2 * NJ_KNOCK_HINT_BYTES + 1];
+	struct nj_grant out;
+	uint8_t key[32];
+
+	nj_hex_encode(grant.hint, sizeof(grant.hint), hint);
+	assert_int_equal(nj_door_grant(door, &grant), NJ_OK);
+	assert_false(nj_door_psk(door, nj_view_str(hint), key));
+	assert_int_equal(nj_door_bind_psk(door, hint, NJ_SERVICE_MQTTS, &peer, &out), NJ_ERR_DENIED);
+	assert_int_equal(nj_door_count(door), 1);
+}
+
+static void the_oldest_grant_of_a_uid_goes_first(void **state)
+{
+	struct nj_grant first = certified(4, NJ_BINDING_CERTIFICATE, false);
+	struct nj_grant second = certified(9, NJ_BINDING_CERTIFICATE, false);
+	struct nj_addr peer = address("192.0.2.1");
+	struct nj_grant out;
+
+	memcpy(second.uid, first.uid, sizeof(second.uid));
+	assert_int_equal(nj_door_grant(door, &second), NJ_OK);
+	assert_int_equal(nj_door_grant(door, &first), NJ_OK);
+	assert_int_equal(nj_door_bind_certificate(door, first.uid, false, NJ_SERVICE_MQTTS, &peer, &out), NJ_OK);
+	assert_int_equal(out.id, 4);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -221,6 +324,11 @@ int main(void)
 		ROW(ends_by_uid),
 		ROW(password),
 		ROW(prefixes),
+		ROW(only_certified_grants_of_the_source_are_offered),
+		ROW(a_certificate_binds_its_uid_once),
+		ROW(tls12_binds_where_the_floor_allows),
+		ROW(a_key_does_not_bind_where_a_certificate_is_wanted),
+		ROW(the_oldest_grant_of_a_uid_goes_first),
 	};
 
 	if (nj_crypto_init() != NJ_OK)

@@ -29,6 +29,8 @@ static void fill_grant(void)
 	memset(g->hint, 1, sizeof(g->hint));
 	memset(g->uid, 2, sizeof(g->uid));
 	g->service = NJ_SERVICE_MQTTS;
+	g->bind = NJ_BINDING_TLS;
+	g->tls12 = true;
 	g->source_prefix = 128;
 	g->lifetime_ms = 30000;
 	memset(g->psk, 3, sizeof(g->psk));
@@ -88,6 +90,12 @@ static void fill_rest(void)
 		break;
 	case NJ_IPC_FLOW_END:
 		message.as.flow.peer.port = 1;
+		break;
+	case NJ_IPC_TRUST_PUT:
+		message.as.trust.request = 4;
+		message.as.trust.customer = nj_view_str("main");
+		message.as.trust.ca_pem = nj_view_str("ca");
+		message.as.trust.list_pem = nj_view_str("list");
 		break;
 	case NJ_IPC_RESULT:
 		message.as.result.request = 3;

@@ -84,6 +84,9 @@ static void new_gateway(void)
 	t.gateway = fds[0];
 	receive(NJ_IPC_HELLO);
 	assert_true(t.message.as.hello.key_pem.len > 100);
+	receive(NJ_IPC_TRUST_PUT);
+	assert_int_equal(t.message.as.trust.customer.len, 0);
+	assert_true(t.message.as.trust.list_pem.len > 100);
 }
 
 static int set_up(void **state)

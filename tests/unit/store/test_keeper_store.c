@@ -1,4 +1,5 @@
 /* The keeper's store: what each operation does and refuses. */
+#include "store/keeper_certificates.h"
 #include "unit/store/store_fixture.h"
 
 #include "store/keeper_audit.h"
@@ -225,12 +226,16 @@ static void policies_meta_records(void **state)
 	assert_int_equal(nj_keeper_store_policy_get(store, "p", &out), NJ_ERR_NOT_FOUND);
 	assert_int_equal(nj_keeper_store_policy_put(store, &policy), NJ_OK);
 	policy.plain = true;
+	policy.bind = NJ_BINDING_CERTIFICATE;
+	policy.tls12 = true;
 	assert_int_equal(nj_keeper_store_policy_put(store, &policy), NJ_OK);
 	assert_int_equal(nj_keeper_store_policy_get(store, "p", &out), NJ_OK);
 	assert_true(out.plain);
 	assert_int_equal(out.services, 2);
 	assert_int_equal(out.grant_ms, 30000);
 	assert_int_equal(out.source_bits_v6, 64);
+	assert_int_equal(out.bind, NJ_BINDING_CERTIFICATE);
+	assert_true(out.tls12);
 	assert_int_equal(nj_keeper_store_policy_each(store, count_policy, &count), NJ_OK);
 	assert_int_equal(count, 1);
 
@@ -251,6 +256,88 @@ static void policies_meta_records(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+struct counted {
+	unsigned rows;
+	struct nj_certificate_row last;
+};
+
+static enum nj_err count_certificate(void *arg, const struct nj_certificate_row *row)
+{
+	struct counted *counted = arg;
+
+	counted->rows++;
+	counted->last = *row;
+	return NJ_OK;
+}
+
+static unsigned revoked(struct nj_keeper_store *store, bool live, uint64_t now_s)
+{
+	struct counted counted = { 0 };
+
+	assert_int_equal(nj_keeper_store_certificate_revoked(store, live, now_s, count_certificate, &counted), NJ_OK);
+	return counted.rows;
+}
+
+static void certificates(void **state)
+{
+	struct nj_keeper_store *store = create_keeper(*state);
+	struct nj_keeper_device device = device_row(1);
+	struct nj_certificate_row a = { .serial = "aa", .not_after_s = 100 };
+	struct nj_certificate_row b = { .serial = "bb", .not_after_s = 200, .uid = { 9 } };
+	struct counted counted = { 0 };
+	uint64_t count = 0;
+
+	memcpy(a.uid, device.uid, sizeof(a.uid));
+	assert_int_equal(nj_keeper_store_device_insert(store, &device), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_put(store, &a), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_put(store, &b), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_count(store, 100, &count), NJ_OK);
+	assert_int_equal(count, 2);
+	assert_int_equal(nj_keeper_store_certificate_count(store, 101, &count), NJ_OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(nj_keeper_store_certificate_revoke(store, "cc", 50), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_keeper_store_certificate_revoke(store, "bb", 50), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_revoke(store, "bb", 60), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_keeper_store_certificate_revoke_uid(store, a.uid, 70), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_revoke_uid(store, a.uid, 70), NJ_ERR_NOT_FOUND);
+	assert_int_equal(revoked(store, false, 100), 2);
+	assert_int_equal(revoked(store, false, 101), 1);
+	assert_int_equal(revoked(store, true, 100), 1);
+	assert_int_equal(nj_keeper_store_certificate_of(store, a.uid, count_certificate, &counted), NJ_OK);
+	assert_int_equal(counted.rows, 1);
+	assert_int_equal(counted.last.revoked_s, 70);
+	nj_keeper_store_close(store);
+}
+
+static enum nj_err check_trust(void *arg, const struct nj_trust_row *row)
+{
+	assert_string_equal(row->customer, "acme");
+	assert_string_equal(row->ca_pem, "ca");
+	assert_string_equal(row->list_pem, arg);
+	return NJ_OK;
+}
+
+static void trusts(void **state)
+{
+	struct nj_keeper_store *store = create_keeper(*state);
+	struct nj_trust_row row = { .customer = "acme", .ca_pem = "ca", .list_pem = "" };
+	uint64_t bytes = 9;
+
+	assert_int_equal(nj_keeper_store_trust_get(store, "acme", check_trust, NULL), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_keeper_store_trust_put(store, &row), NJ_OK);
+	row.list_pem = "list";
+	assert_int_equal(nj_keeper_store_trust_put(store, &row), NJ_OK);
+	assert_int_equal(nj_keeper_store_trust_get(store, "acme", check_trust, (void *)(uintptr_t) "list"), NJ_OK);
+	assert_int_equal(nj_keeper_store_trust_each(store, check_trust, (void *)(uintptr_t) "list"), NJ_OK);
+	assert_int_equal(nj_keeper_store_trust_bytes(store, "", &bytes), NJ_OK);
+	assert_int_equal(bytes, 6);
+	assert_int_equal(nj_keeper_store_trust_bytes(store, "acme", &bytes), NJ_OK);
+	assert_int_equal(bytes, 0);
+	assert_int_equal(nj_keeper_store_trust_remove(store, "acme"), NJ_OK);
+	assert_int_equal(nj_keeper_store_trust_remove(store, "acme"), NJ_ERR_NOT_FOUND);
+	nj_keeper_store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +349,8 @@ int main(void)
 		TEST(rollback_undoes_and_commit_keeps),
 		TEST(iterations),
 		TEST(policies_meta_records),
+		TEST(certificates),
+		TEST(trusts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

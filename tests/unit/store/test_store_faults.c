@@ -2,6 +2,7 @@
  * Damaged, foreign and newer files; the n-th write or sync that fails; a full disk; death in the middle of a
  * transaction. Faults come from a VFS shim over SQLite's own, which counts down.
  */
+#include "store/keeper_certificates.h"
 #include "unit/store/store_fixture.h"
 
 #include <fcntl.h>
@@ -509,6 +510,31 @@ static void migrates_one_step_a_transaction(void **state)
 	assert_int_equal(nj_db_open(f->path, NJ_STORE_OPEN, &one, &db, NULL), NJ_ERR_NEWER);
 }
 
+/* What the first version wrote is read by this one: profiles bind by key alone, as they did. */
+static void a_keepers_store_of_version_1_is_brought_up_to_date(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_keeper_store *store = create_keeper(f);
+	struct nj_certificate_row certificate = { .serial = "01ff", .not_after_s = 5 };
+	struct nj_keeper_device device = device_row(7);
+	struct nj_door_policy policy;
+
+	assert_int_equal(nj_keeper_store_device_insert(store, &device), NJ_OK);
+	nj_keeper_store_close(store);
+	edit(f, "DROP TABLE certificates; DROP TABLE trusts; ALTER TABLE policies DROP COLUMN bind;"
+		"ALTER TABLE policies DROP COLUMN tls12;"
+		"INSERT INTO policies VALUES('p', 2, 0, 30000, 32, 128); PRAGMA user_version = 1;");
+	store = open_keeper(f);
+	assert_int_equal(nj_keeper_store_policy_get(store, "p", &policy), NJ_OK);
+	assert_int_equal(policy.bind, NJ_BINDING_PSK);
+	assert_false(policy.tls12);
+	assert_int_equal(policy.source_bits_v4, 32);
+	assert_int_equal(nj_keeper_store_device_get(store, device.uid, &device), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_put(store, &certificate), NJ_OK);
+	assert_int_equal(nj_keeper_store_certificate_put(store, &certificate), NJ_ERR_EXISTS);
+	nj_keeper_store_close(store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shim_setup, shim_teardown)
 
 int main(void)
@@ -525,6 +551,7 @@ int main(void)
 		TEST(nth_write_fails),
 		TEST(nothing_is_written_after_a_lost_transaction),
 		TEST(migrates_one_step_a_transaction),
+		TEST(a_keepers_store_of_version_1_is_brought_up_to_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
