@@ -510,8 +510,8 @@ static void migrates_one_step_a_transaction(void **state)
 	assert_int_equal(nj_db_open(f->path, NJ_STORE_OPEN, &one, &db, NULL), NJ_ERR_NEWER);
 }
 
-/* What the first version wrote is read by this one: profiles bind by key alone, as they did. */
-static void a_keepers_store_of_version_1_is_brought_up_to_date(void **state)
+/* What the second version of the store holds is read by this one: profiles bind by key alone, as they did. */
+static void a_keepers_store_of_version_2_is_brought_up_to_date(void **state)
 {
 	struct fixture *f = *state;
 	struct nj_keeper_store *store = create_keeper(f);
@@ -523,7 +523,7 @@ static void a_keepers_store_of_version_1_is_brought_up_to_date(void **state)
 	nj_keeper_store_close(store);
 	edit(f, "DROP TABLE certificates; DROP TABLE trusts; ALTER TABLE policies DROP COLUMN bind;"
 		"ALTER TABLE policies DROP COLUMN tls12;"
-		"INSERT INTO policies VALUES('p', 2, 0, 30000, 32, 128); PRAGMA user_version = 1;");
+		"INSERT INTO policies VALUES('p', 2, 0, 30000, 32, 128); PRAGMA user_version = 2;");
 	store = open_keeper(f);
 	assert_int_equal(nj_keeper_store_policy_get(store, "p", &policy), NJ_OK);
 	assert_int_equal(policy.bind, NJ_BINDING_PSK);
@@ -551,7 +551,7 @@ int main(void)
 		TEST(nth_write_fails),
 		TEST(nothing_is_written_after_a_lost_transaction),
 		TEST(migrates_one_step_a_transaction),
-		TEST(a_keepers_store_of_version_1_is_brought_up_to_date),
+		TEST(a_keepers_store_of_version_2_is_brought_up_to_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
