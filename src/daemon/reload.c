@@ -1,6 +1,7 @@
 #include "daemon/reload.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,7 +10,7 @@
 
 enum nj_err nj_config_fd_new(const struct nj_settings *settings, int *out_fd, struct nj_why *why)
 {
-	NJ_CLEANUP_FD int fd = memfd_create("nightjar.yaml", MFD_CLOEXEC);
+	NJ_CLEANUP_FD int fd = memfd_create("nightjar.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	FILE *out = fd < 0 ? NULL : fdopen(dup(fd), "w");
 
 	if (fd < 0)
@@ -19,6 +20,9 @@ enum nj_err nj_config_fd_new(const struct nj_settings *settings, int *out_fd, st
 	nj_settings_print(settings, out);
 	if (fclose(out) != 0)
 		return nj_why(why, NJ_ERR_IO, "the configuration cannot be copied");
+	/* Every child reads this one file: what a gateway wrote to it, the next keeper would believe. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		return nj_why(why, nj_err_from_errno(errno), "the configuration cannot be sealed: %s", strerror(errno));
 	*out_fd = fd;
 	fd = -1;
 	return NJ_OK;
