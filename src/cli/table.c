@@ -114,6 +114,10 @@ static const struct nj_option knock_options[] = {
 	{ "to", "HOST[:PORT]", "the gateway and its knock port (default: as in the credentials)", NJ_OPTION_TEXT },
 	{ "service", "SERVICE", "which door: mqtts, mqtt, smpps, smpp or https (default: mqtts)", NJ_OPTION_TEXT },
 	{ "wait-ms", "MS", "how long to wait before the door is used (default: 150)", NJ_OPTION_NUMBER, .max = 60000 },
+	{ "connect", "WHERE",
+	  "listen at PORT or ADDRESS:PORT of loopback, or unix:PATH, and pass connections on over TLS",
+	  NJ_OPTION_TEXT },
+	{ "once", NULL, "with --connect: end when the first connection has ended", NJ_OPTION_FLAG },
 	{ "show-key", NULL, "print the one-time key too", NJ_OPTION_FLAG },
 	JSON_OPTION,
 	{ "then", "COMMAND [ARGS…]", "run this while the door is open; takes the rest of the line", NJ_OPTION_REST },
@@ -179,7 +183,14 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"command's words.\n\n"                                                                                        \
 	"The exit status is COMMAND's. Status 0 proves that the connection was bound, and the counter in FILE moves " \
 	"on; anything else counts as an attempt, after which the next knock tries further on. Signals are passed on " \
-	"to COMMAND. Without --then it prints what to connect with, and counts as an attempt."
+	"to COMMAND. Without --then it prints what to connect with, and counts as an attempt.\n\n"                    \
+	"With --connect it is a proxy for clients that cannot do TLS with a PSK, or that verify nobody: each "        \
+	"connection "                                                                                                 \
+	"to WHERE knocks and goes on over TLS 1.3 to a gateway that has proved itself, by the one-time key, or, "     \
+	"where "                                                                                                      \
+	"FILE holds a certificate, by a certificate of FILE's CA as well. One handshake at a time; after a failure "  \
+	"it "                                                                                                         \
+	"waits before the next. Whoever reaches WHERE acts as the device."
 #define CUSTOMER_CA_DETAILS                                                                                            \
 	"A customer's own CA takes the built-in CA's place for its devices and applications: their certificates name " \
 	"them by the subject's serialNumber (the uid in hex), or, where the CA writes none, by the common name. What " \
