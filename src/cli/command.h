@@ -66,6 +66,8 @@ enum nj_err nj_run_device_import(struct nj_cli *cli);
 enum nj_err nj_run_knock(struct nj_cli *cli);
 enum nj_err nj_run_audit_tail(struct nj_cli *cli);
 enum nj_err nj_run_audit_verify(struct nj_cli *cli);
+enum nj_err nj_run_backup(struct nj_cli *cli);
+enum nj_err nj_run_restore(struct nj_cli *cli);
 enum nj_err nj_run_slot_add(struct nj_cli *cli);
 enum nj_err nj_run_slot_list(struct nj_cli *cli);
 enum nj_err nj_run_slot_remove(struct nj_cli *cli);

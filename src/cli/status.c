@@ -79,6 +79,11 @@ static void tell_gateway(const struct nj_cli *cli, bool running, const json_t *k
 	line("parties");
 	counted(json_object_get(keeper, "devices"), "device", ", ");
 	counted(json_object_get(keeper, "applications"), "application", "\n");
+	if (number(json_object_get(keeper, "restored_left")) > 0) {
+		line("restored");
+		printf("%" JSON_INTEGER_FORMAT " of them not seen since the backup was put back\n",
+		       number(json_object_get(keeper, "restored_left")));
+	}
 }
 
 static void tell_doors(const json_t *keeper)

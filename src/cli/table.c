@@ -151,6 +151,21 @@ static const struct nj_option slot_add_options[] = {
 	JSON_OPTION,
 };
 
+static const struct nj_option backup_options[] = {
+	{ "out", "FILE", "the archive, mode 0600", NJ_OPTION_FILE, .required = true },
+	{ "force", NULL, "replace FILE if it is there", NJ_OPTION_FLAG },
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option restore_options[] = {
+	{ "from", "FILE", "an archive made by nightjar backup", NJ_OPTION_FILE, .required = true },
+	{ "replace", NULL, "move the gateway that is there aside", NJ_OPTION_FLAG },
+	{ "raise", "N", "counters that every device is moved on by (default: 256)", NJ_OPTION_NUMBER, .max = 1000000 },
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
 static const struct nj_option version_options[] = { JSON_OPTION };
 
 static const struct nj_option help_options[] = {
@@ -205,6 +220,15 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"The file is read and checked whole. If anything in it is wrong, nothing changes and the reason is shown. " \
 	"Limits, the log and the rules of knocks are taken over at once; for what needs a new start (ports, "       \
 	"addresses, users, cloak, …) it says so, and goes on with the old values. SIGHUP to serve does the same."
+#define BACKUP_DETAILS                                                                                              \
+	"Of a gateway that runs or is stopped. The vault's key file is never in it: without that, a passphrase or " \
+	"the recovery key the secrets in it stay sealed."
+#define RESTORE_DETAILS                                                                                               \
+	"Of a stopped gateway, or into an empty folder. The file is checked whole before anything is changed. What "  \
+	"devices have done since the backup is not in it: every counter is raised by --raise, so that no knock "      \
+	"recorded since opens a port again, and devices find the gateway by their attempts. Give more than the "      \
+	"knocks of the busiest device since the backup; each 16 cost a device some attempts more. Revocations since " \
+	"the backup are forgotten."
 #define SLOT_DETAILS                                                                                                  \
 	"The vault's key lies in slots: one for the key file, one for the recovery key, and as many passphrases as "  \
 	"you like. A gateway whose key file is not there (or does not open the vault) starts locked, every port "     \
@@ -272,6 +296,9 @@ const struct nj_command nj_commands[] = {
 	  nj_run_vault_rekey },
 	{ "recover", SET(plain_options, "", 0, 0), "a new key file, by the recovery key", RECOVER_DETAILS,
 	  nj_run_recover },
+	{ "backup", SET(backup_options, "", 0, 0), "write configuration and both stores to one file", BACKUP_DETAILS,
+	  nj_run_backup },
+	{ "restore", SET(restore_options, "", 0, 0), "put a backup back", RESTORE_DETAILS, nj_run_restore },
 	{ "why", SET(why_options, "", 0, 0), "the rule that allows or denies a topic",
 	  "The exit status is 0 for either answer; --json has it as \"allowed\".", nj_run_why },
 	{ "version", SET(version_options, "", 0, 0), "the program's version", NULL, nj_run_version },

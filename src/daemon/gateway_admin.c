@@ -74,8 +74,52 @@ static void handle_why(void *arg, struct nj_admin_call *call)
 	nj_explain(g->directory, call);
 }
 
+/* ---- the gateway's part of a backup ---- */
+
+static void copy_finish(struct gateway *g, enum nj_err err)
+{
+	struct nj_admin_call *call = g->copy_call;
+	struct nj_store_copy *copy = g->copy;
+
+	g->copy = NULL;
+	g->copy_call = NULL;
+	if (err == NJ_OK)
+		nj_admin_ok(call, json_pack("{s:s}", "path", nj_store_copy_path(copy)));
+	else
+		nj_admin_fail(call, err, "the gateway's store cannot be copied: %s", nj_err_text(err));
+	nj_store_copy_free(copy);
+}
+
+static void on_copy(struct nj_timer *timer)
+{
+	struct gateway *g = NJ_CONTAINER(timer, struct gateway, copy_timer);
+	enum nj_err err = nj_store_copy_step(g->copy, NJ_STORE_COPY_PAGES);
+
+	if (err == NJ_ERR_AGAIN)
+		nj_timer_arm(g->reactor, &g->copy_timer, 0);
+	else
+		copy_finish(g, err);
+}
+
+static void handle_copy(void *arg, struct nj_admin_call *call)
+{
+	struct gateway *g = arg;
+	struct nj_why why = { "" };
+	enum nj_err err = g->copy != NULL ? nj_why(&why, NJ_ERR_BUSY, "a backup is being made: try again")
+					  : nj_gateway_store_copy(g->store, &g->copy, &why);
+
+	if (err != NJ_OK) {
+		nj_admin_fail(call, err, "%s", why.text);
+		return;
+	}
+	g->copy_call = call;
+	g->copy_timer.on_timer = on_copy;
+	nj_timer_arm(g->reactor, &g->copy_timer, 0);
+}
+
 const struct nj_admin_verb gateway_admin_verbs[] = {
 	{ "gateway.status", handle_status },
+	{ "gateway.copy", handle_copy },
 	{ "why", handle_why },
 };
 

@@ -12,6 +12,7 @@
 #include "identity/audit_events.h"
 #include "mqtt/broker.h"
 #include "net/channel.h"
+#include "store/copy.h"
 
 #define GATEWAY_AUDIT_QUEUE 1024
 #define GATEWAY_AUDIT_DETAIL_BYTES 192
@@ -53,6 +54,9 @@ struct gateway {
 	struct nj_tls_ctx *tls;
 	struct nj_map trusts; /* of struct gateway_trust, by customer; "" is the built-in CA */
 	struct nj_admin_server *admin;
+	struct nj_store_copy *copy; /* of the store, under way for copy_call */
+	struct nj_admin_call *copy_call;
+	struct nj_timer copy_timer;
 	struct nj_channel control; /* to the supervisor */
 	struct nj_channel keeper;
 	bool keeper_up;

@@ -5,6 +5,7 @@
 #include "base/config/settings.h"
 #include "daemon/explain.h"
 #include "daemon/keeper_config.h"
+#include "store/copy.h"
 
 struct nj_offline {
 	struct nj_paths paths;
@@ -23,7 +24,24 @@ static void handle_why(void *arg, struct nj_admin_call *call)
 	nj_explain(offline->directory, call);
 }
 
+static void handle_copy(void *arg, struct nj_admin_call *call)
+{
+	const struct nj_offline *offline = arg;
+	struct nj_store_copy *copy = NULL;
+	struct nj_why why = { "" };
+	enum nj_err err = nj_gateway_store_copy(offline->store, &copy, &why);
+
+	if (err == NJ_OK)
+		err = nj_store_copy_step(copy, -1);
+	if (err == NJ_OK)
+		nj_admin_ok(call, json_pack("{s:s}", "path", nj_store_copy_path(copy)));
+	else
+		nj_admin_fail(call, err, "%s", why.text[0] != '\0' ? why.text : nj_err_text(err));
+	nj_store_copy_free(copy);
+}
+
 static const struct nj_admin_verb gateway_verbs[] = {
+	{ "gateway.copy", handle_copy },
 	{ "why", handle_why },
 };
 

@@ -70,6 +70,7 @@ enum nj_err nj_keeper_open_unlocked(struct nj_keeper *keeper, struct nj_why *why
 {
 	NJ_TRY(nj_audit_open(keeper->vault, keeper->clock, &keeper->audit, why));
 	NJ_TRY(nj_authority_open(keeper->vault, &keeper->authority));
+	NJ_TRY(nj_keeper_restored_open(keeper));
 	return nj_keeper_load_policies(keeper);
 }
 
@@ -120,6 +121,7 @@ void nj_keeper_close(struct nj_keeper *keeper)
 	if (keeper == NULL)
 		return;
 	nj_audit_verifier_free(keeper->verifier);
+	nj_store_copy_free(keeper->copy);
 	free(keeper->reconcile.rows);
 	nj_grants_free(keeper->grants);
 	nj_knocks_free(keeper->knocks);
@@ -373,6 +375,8 @@ static void on_grant_ended(void *arg, uint64_t id, const struct nj_grant_spec *s
 
 	if (end != NJ_GRANT_BOUND && end != NJ_GRANT_GATEWAY_GONE && keeper->link != NULL)
 		keeper->link->ops->grant_end(keeper->link, id);
+	if (end == NJ_GRANT_BOUND)
+		nj_keeper_restored_seen(keeper, spec->uid);
 	note_end(keeper, spec, end);
 	if (keeper->watch.ended != NULL)
 		keeper->watch.ended(keeper->watch.arg, id, spec, end);
@@ -425,6 +429,7 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 		.vault = keeper->vault,
 		.audit = keeper->audit,
 		.limits = keeper->limits,
+		.restored_ms = keeper->restored_ms,
 		.policy = on_policy,
 		.accepted = on_accepted,
 		.refused = on_refused,
@@ -488,6 +493,7 @@ enum nj_err nj_keeper_stop(struct nj_keeper *keeper)
 	keeper->started_ms = 0;
 	nj_keeper_verify_abort(keeper);
 	nj_keeper_reload_abort(keeper);
+	nj_keeper_copy_abort(keeper);
 	err = keeper->cloak->ops->clear(keeper->cloak);
 	NJ_TRY(nj_keeper_flush(keeper));
 	NJ_TRY(nj_audit_write(keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_STOP, .source = "keeper" }));
@@ -529,6 +535,7 @@ void nj_keeper_tick(struct nj_keeper *keeper)
 	}
 	nj_keeper_rebuild_step(keeper);
 	nj_keeper_verify_step(keeper);
+	nj_keeper_copy_step(keeper);
 }
 
 uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper)
@@ -536,7 +543,7 @@ uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper)
 	uint64_t now_ms = nj_clock_boot_ms(keeper->clock);
 	uint64_t due_ms = keeper->store_works ? keeper->renew_due_ms : keeper->second_due_ms;
 
-	if (keeper->rebuilding || keeper->verifier != NULL)
+	if (keeper->rebuilding || keeper->verifier != NULL || keeper->copy != NULL)
 		return 1;
 	if (keeper->group_waits && keeper->group_due_ms < due_ms)
 		due_ms = keeper->group_due_ms;

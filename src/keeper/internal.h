@@ -9,6 +9,7 @@
 #include "identity/party.h"
 #include "keeper/core.h"
 #include "keeper/journal.h"
+#include "store/copy.h"
 #include "store/keeper_certificates.h"
 
 #define NJ_KEEPER_HOST_BYTES 256
@@ -88,6 +89,11 @@ struct nj_keeper {
 
 	const struct nj_ipc_bound *binding; /* while a grant is consumed */
 
+	uint64_t restored_ms;   /* when the store was put back from a backup, Unix time; 0 = never */
+	uint64_t restored_left; /* devices that have not proved themselves since */
+
+	struct nj_store_copy *copy; /* under way, for copy_call */
+	struct nj_admin_call *copy_call;
 	struct nj_admin_call *reload_call;
 	char reload_caller[128];
 
@@ -137,6 +143,11 @@ const char *nj_keeper_slot_state(const struct nj_vault_report *report, const str
 /* Audits slots that failed, and who opened the vault with a passphrase. */
 NJ_MUST_USE enum nj_err nj_keeper_note_vault(struct nj_keeper *keeper);
 
+/* What a restore left to do; and a device has proved itself by a bound connection. */
+NJ_MUST_USE enum nj_err nj_keeper_restored_open(struct nj_keeper *keeper);
+void nj_keeper_restored_seen(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES]);
+
+/* Verbs, by file. */
 void nj_keeper_verb_slot_list(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_slot_add(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_slot_remove(void *keeper, struct nj_admin_call *call);
@@ -172,6 +183,10 @@ void nj_keeper_verb_profile_list(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_profile_show(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_audit_tail(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_audit_verify(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_backup_copy(void *keeper, struct nj_admin_call *call);
+/* A slice of the copy, if one is made. */
+void nj_keeper_copy_step(struct nj_keeper *keeper);
+void nj_keeper_copy_abort(struct nj_keeper *keeper);
 void nj_keeper_verb_reload(void *keeper, struct nj_admin_call *call);
 /* The keeper stops: whoever waits for a reload is told. */
 void nj_keeper_reload_abort(struct nj_keeper *keeper);

@@ -151,7 +151,8 @@ static bool time_fits(const struct nj_knocks *knocks, uint64_t time_ms)
 	uint64_t now_ms = nj_clock_wall_ms(knocks->config.clock);
 	uint64_t off_ms = now_ms > time_ms ? now_ms - time_ms : time_ms - now_ms;
 
-	return time_ms == 0 || off_ms <= knocks->config.limits.time_window_ms;
+	return time_ms == 0 ||
+	       (off_ms <= knocks->config.limits.time_window_ms && time_ms >= knocks->config.restored_ms);
 }
 
 static uint8_t source_prefix(const struct nj_door_policy *policy, const struct nj_addr *source)

@@ -79,6 +79,7 @@ struct nj_knocks_config {
 	struct nj_audit *audit;
 	uint32_t served; /* NJ_SERVICE_BIT of each service with a cloaked listener */
 	struct nj_knock_limits limits;
+	uint64_t restored_ms; /* times before it are refused; 0: the store was never restored */
 	/* The door policy of a profile, or NULL. */
 	const struct nj_door_policy *(*policy)(void *arg, const char *profile);
 	/* After the commit. */

@@ -76,6 +76,17 @@ NJ_MUST_USE enum nj_err nj_keeper_store_device_page(struct nj_keeper_store *stor
 						    void *arg);
 NJ_MUST_USE enum nj_err nj_keeper_store_device_count(struct nj_keeper_store *store, uint64_t *out_count);
 
+/* ---- a store put back from a backup: devices whose counters may have moved on since ---- */
+
+/* Every live device: its floor rises by `raise` (≤ 2^32), and it is marked as restored. In a transaction. */
+NJ_MUST_USE enum nj_err nj_keeper_store_restored_mark(struct nj_keeper_store *store, uint64_t raise);
+/* The device has proved where it is; NJ_OK also when it was not marked. */
+NJ_MUST_USE enum nj_err nj_keeper_store_restored_clear(struct nj_keeper_store *store,
+						       const uint8_t uid[NJ_STORE_UID_BYTES]);
+typedef enum nj_err (*nj_uid_fn)(void *arg, const uint8_t uid[NJ_STORE_UID_BYTES]);
+NJ_MUST_USE enum nj_err nj_keeper_store_restored_each(struct nj_keeper_store *store, nj_uid_fn fn, void *arg);
+NJ_MUST_USE enum nj_err nj_keeper_store_restored_count(struct nj_keeper_store *store, uint64_t *out_count);
+
 /* ---- door policies: the part of a profile that decides about knocks ---- */
 
 struct nj_door_policy {

@@ -1,5 +1,7 @@
+#include "store/copy.h"
 #include "store/gateway_store.h"
 
+#include "store/sqlite/copy.h"
 #include "store/sqlite/query.h"
 
 /* "NJgw" */
@@ -104,6 +106,11 @@ void nj_gateway_store_close(struct nj_gateway_store *store)
 		return;
 	nj_db_close(store->db);
 	free(store);
+}
+
+enum nj_err nj_gateway_store_copy(struct nj_gateway_store *store, struct nj_store_copy **out_copy, struct nj_why *why)
+{
+	return nj_db_copy(store->db, out_copy, why);
 }
 
 enum nj_err nj_gateway_store_begin(struct nj_gateway_store *store)

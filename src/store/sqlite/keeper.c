@@ -1,4 +1,6 @@
 #include "store/sqlite/keeper.h"
+#include "store/copy.h"
+#include "store/sqlite/copy.h"
 
 /* "NJkp" */
 #define APPLICATION_ID 0x4e4a6b70
@@ -75,6 +77,7 @@ static const char *const migrations[] = {
 	"  ca TEXT NOT NULL,"
 	"  list TEXT NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+	"CREATE TABLE restored(uid BLOB PRIMARY KEY CHECK(length(uid) = 16)) STRICT, WITHOUT ROWID;",
 };
 
 static const char *const statements[] = {
@@ -115,6 +118,11 @@ void nj_keeper_store_close(struct nj_keeper_store *store)
 		return;
 	nj_db_close(store->db);
 	free(store);
+}
+
+enum nj_err nj_keeper_store_copy(struct nj_keeper_store *store, struct nj_store_copy **out_copy, struct nj_why *why)
+{
+	return nj_db_copy(store->db, out_copy, why);
 }
 
 enum nj_err nj_keeper_store_begin(struct nj_keeper_store *store)

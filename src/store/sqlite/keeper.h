@@ -57,6 +57,11 @@
 	X(RECORD_GET, "SELECT version, sealed FROM records WHERE id = ?")                                           \
 	X(RECORD_AT, "SELECT id, version, sealed FROM records ORDER BY id LIMIT 1 OFFSET ?")                        \
 	X(DEVICE_RESEAL, "UPDATE devices SET sealed_key = ?2 WHERE uid = ?1")                                       \
+	X(RESTORED_RAISE, "UPDATE devices SET floor = min(floor, 9223372036854775807 - ?1) + ?1 WHERE state = 2")   \
+	X(RESTORED_MARK, "INSERT OR IGNORE INTO restored(uid) SELECT uid FROM devices WHERE state = 2")             \
+	X(RESTORED_CLEAR, "DELETE FROM restored WHERE uid = ?")                                                     \
+	X(RESTORED_EACH, "SELECT uid FROM restored")                                                                \
+	X(RESTORED_COUNT, "SELECT count(*) FROM restored")                                                          \
 	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed, params) VALUES(?,?,?,?)")                           \
 	X(SLOT_REMOVE, "DELETE FROM slots WHERE id = ?")                                                            \
 	X(SLOT_EACH, "SELECT id, kind, key_check, sealed, params FROM slots ORDER BY id")                           \

@@ -221,3 +221,51 @@ enum nj_err nj_keeper_store_policy_each(struct nj_keeper_store *store, nj_door_p
 		NJ_TRY(fn(arg, &policy));
 	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
 }
+
+/* ---- after a restore ---- */
+
+enum nj_err nj_keeper_store_restored_mark(struct nj_keeper_store *store, uint64_t raise)
+{
+	NJ_CLEANUP_QUERY struct nj_query raise_all = nj_query_of(store->db, NJ_KEEPER_RESTORED_RAISE);
+	NJ_CLEANUP_QUERY struct nj_query mark = nj_query_of(store->db, NJ_KEEPER_RESTORED_MARK);
+
+	if (raise > UINT32_MAX)
+		return NJ_ERR_RANGE;
+	nj_bind_u64(&raise_all, raise);
+	NJ_TRY(nj_query_run(&raise_all));
+	return nj_query_run(&mark);
+}
+
+enum nj_err nj_keeper_store_restored_clear(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES])
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_RESTORED_CLEAR);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	return nj_query_run(&q);
+}
+
+enum nj_err nj_keeper_store_restored_each(struct nj_keeper_store *store, nj_uid_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_RESTORED_EACH);
+	uint8_t uid[NJ_STORE_UID_BYTES];
+	enum nj_err err;
+
+	while ((err = nj_query_next(&q)) == NJ_OK) {
+		nj_col_bytes(&q, uid, sizeof(uid));
+		NJ_TRY(nj_col_end(&q));
+		NJ_TRY(fn(arg, uid));
+	}
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
+enum nj_err nj_keeper_store_restored_count(struct nj_keeper_store *store, uint64_t *out_count)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_RESTORED_COUNT);
+	uint64_t count;
+
+	NJ_TRY(nj_query_next(&q));
+	count = nj_col_u64(&q, INT64_MAX);
+	NJ_TRY(nj_col_end(&q));
+	*out_count = count;
+	return NJ_OK;
+}
