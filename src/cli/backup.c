@@ -108,7 +108,8 @@ static void tell_restored(const struct nj_cli *cli, const struct nj_restored *do
 	printf("%" PRIu64 " devices and applications may have knocked since: their counters are raised by %" PRIu64
 	       ",\n"
 	       "so that no knock recorded since is accepted again, and each gets in by its attempts. nightjar status\n"
-	       "counts who is still expected. Has one of them knocked more often since? Restore again with --raise.\n",
+	       "counts who is still expected. Has one of them knocked more often since? nightjar device raise moves it "
+	       "on.\n",
 	       done->devices, raise);
 	if (done->unmatched > 0)
 		printf("%" PRIu64 " parties were added or revoked while the backup was made, and are taken out.\n",

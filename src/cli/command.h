@@ -56,6 +56,7 @@ enum nj_err nj_run_profile_show(struct nj_cli *cli);
 enum nj_err nj_run_party_add(struct nj_cli *cli);
 enum nj_err nj_run_party_list(struct nj_cli *cli);
 enum nj_err nj_run_party_show(struct nj_cli *cli);
+enum nj_err nj_run_party_raise(struct nj_cli *cli);
 enum nj_err nj_run_party_revoke(struct nj_cli *cli);
 enum nj_err nj_run_ca_show(struct nj_cli *cli);
 enum nj_err nj_run_ca_crl(struct nj_cli *cli);

@@ -193,6 +193,24 @@ enum nj_err nj_run_party_show(struct nj_cli *cli)
 	return NJ_OK;
 }
 
+enum nj_err nj_run_party_raise(struct nj_cli *cli)
+{
+	char verb[VERB_BYTES];
+	json_t *request = args_of_name(cli);
+	json_t *ok = NULL;
+
+	if (request != NULL)
+		(void)json_object_set_new(request, "by", json_integer((json_int_t)nj_args_number(cli->args, "by", 0)));
+	NJ_TRY(nj_session_ask(&cli->session, NJ_SIDE_KEEPER, verb_of(cli, verb), request, NULL, NULL, &ok, &cli->why));
+	if (cli->json)
+		nj_print_json(ok);
+	else
+		printf("%s \"%s\": counters up to %" JSON_INTEGER_FORMAT " are used up\n", kind_of(cli),
+		       cli->args->operands[0], json_integer_value(json_object_get(ok, "knocks_floor")));
+	json_decref(ok);
+	return NJ_OK;
+}
+
 enum nj_err nj_run_party_revoke(struct nj_cli *cli)
 {
 	char verb[VERB_BYTES];

@@ -151,6 +151,13 @@ static const struct nj_option slot_add_options[] = {
 	JSON_OPTION,
 };
 
+static const struct nj_option raise_options[] = {
+	{ "by", "N", "how many counters", NJ_OPTION_NUMBER, .required = true, .max = 1000000 },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
 static const struct nj_option backup_options[] = {
 	{ "out", "FILE", "the archive, mode 0600", NJ_OPTION_FILE, .required = true },
 	{ "force", NULL, "replace FILE if it is there", NJ_OPTION_FLAG },
@@ -220,6 +227,10 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"The file is read and checked whole. If anything in it is wrong, nothing changes and the reason is shown. " \
 	"Limits, the log and the rules of knocks are taken over at once; for what needs a new start (ports, "       \
 	"addresses, users, cloak, …) it says so, and goes on with the old values. SIGHUP to serve does the same."
+#define RAISE_DETAILS                                                                                                \
+	"For one that stays out after a restore, because it had knocked more often since the backup than restore "   \
+	"--raise allowed for. No knock with a counter up to the new one is accepted; it gets in by its attempts if " \
+	"its own counter is below that. Harmless if given too much: each 16 cost it some attempts."
 #define BACKUP_DETAILS                                                                                              \
 	"Of a gateway that runs or is stopped. The vault's key file is never in it: without that, a passphrase or " \
 	"the recovery key the secrets in it stay sealed."
@@ -263,12 +274,16 @@ const struct nj_command nj_commands[] = {
 	  nj_run_device_import },
 	{ "device list", SET(customer_options, "", 0, 0), "all devices", NULL, nj_run_party_list },
 	{ "device show", SET(customer_options, "NAME", 1, 1), "one device", NULL, nj_run_party_show },
+	{ "device raise", SET(raise_options, "NAME", 1, 1), "move a device's counter on, after a restore",
+	  RAISE_DETAILS, nj_run_party_raise },
 	{ "device revoke", SET(customer_options, "NAME", 1, 1), "shut a device out and cut its connections", NULL,
 	  nj_run_party_revoke },
 	{ "application add", SET(add_options, "NAME", 1, 1), "enrol an application and write its credentials",
 	  ADD_DETAILS, nj_run_party_add },
 	{ "application list", SET(customer_options, "", 0, 0), "all applications", NULL, nj_run_party_list },
 	{ "application show", SET(customer_options, "NAME", 1, 1), "one application", NULL, nj_run_party_show },
+	{ "application raise", SET(raise_options, "NAME", 1, 1), "move an application's counter on, after a restore",
+	  RAISE_DETAILS, nj_run_party_raise },
 	{ "application revoke", SET(customer_options, "NAME", 1, 1), "shut an application out and cut its connections",
 	  NULL, nj_run_party_revoke },
 	{ "knock", SET(knock_options, "", 0, 0), "open a door to this machine, once", KNOCK_DETAILS, nj_run_knock },

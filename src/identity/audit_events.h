@@ -37,6 +37,7 @@
 	X(NJ_AUDIT_DEVICE_ADDED, "device.added", "a device was created")                                            \
 	X(NJ_AUDIT_DEVICE_IMPORTED, "device.imported", "many devices were created at once; the detail counts")      \
 	X(NJ_AUDIT_DEVICE_REVOKED, "device.revoked", "a device was revoked")                                        \
+	X(NJ_AUDIT_DEVICE_RAISED, "device.raised", "the counter of a device or application was moved on")           \
 	X(NJ_AUDIT_APPLICATION_ADDED, "application.added", "an application was created")                            \
 	X(NJ_AUDIT_APPLICATION_REVOKED, "application.revoked", "an application was revoked")                        \
 	X(NJ_AUDIT_RECONCILED, "reconciled", "a half-made change was finished or undone at start")                  \

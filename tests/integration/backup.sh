@@ -86,6 +86,16 @@ tries=$(gets_in still 60)
 at_most "attempts of a device that had not" 60 "${tries/never/999}"
 is "who is waited for now" 1 "$(gateway status --json | jq .keeper.restored_left)"
 succeeds "and at once the next time" publish pump $GW4:$KNOCK dev/pump/t again
+# Further on than the restore allowed for: the operator moves it on, and it gets in.
+sed -i -E 's/^counter: .*/counter: 300/; s/^attempt: .*/attempt: 0/' "$tmp/still.cred"
+is "a device that is too far on" never "$(gets_in still 3)"
+refused "raised by nothing" 'raised' gateway device raise still --by 0
+refused "nobody of that name" 'no device' gateway device raise nobody --by 1
+said=$(gateway device raise still --by 256)
+has "raised while the gateway serves" 'are used up' "$said"
+tries=$(gets_in still 80)
+at_most "attempts then" 80 "${tries/never/999}"
+is "the raise is audited" 1 "$(gateway audit tail --count 100 --event device.raised --json | wc -l)"
 before=$(accepted pump)
 replay recorded.knock
 is "the recorded knock, still" "$before" "$(accepted pump)"
