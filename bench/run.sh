@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Runs every benchmark of this folder against build/release; each prints a table of its own.
+# Runs the benchmarks of this folder, or those named, against build/release; each prints a table of its own.
 set -euo pipefail
 cd "$(dirname "$0")"
-for bench in *.sh; do
-	[ "$bench" = run.sh ] && continue
-	printf '\n== %s\n' "${bench%.sh}"
-	NJ_BUILD=${NJ_BUILD:-$PWD/../build/release} bash "$bench"
+export NJ_BUILD=${NJ_BUILD:-$PWD/../build/release}
+cmake --build "$NJ_BUILD" --target nightjar packet flood sender > /dev/null
+[ $# -gt 0 ] || set -- *.sh
+for bench in "$@"; do
+	bench=${bench%.sh}
+	[ "$bench" = run ] && continue
+	printf '\n== %s\n' "$bench"
+	bash "$bench.sh"
 done
