@@ -191,19 +191,27 @@ static uint64_t gap_latest(const struct gap *gap)
 	return latest_ms;
 }
 
-/* Makes the cloak agree with the gap's list. */
-static enum nj_err gap_settle(struct nj_grants *grants, struct gap *gap, const struct nj_grant_spec *spec)
+static enum nj_err gap_open(struct nj_grants *grants, struct gap *gap, const struct nj_grant_spec *spec,
+			    uint64_t expires_ms)
 {
-	const struct nj_cloak_ops *ops = grants->cloak->ops;
-	uint64_t latest_ms = gap_latest(gap);
+	if (expires_ms == gap->expires_ms)
+		return NJ_OK;
+	gap->expires_ms = expires_ms;
+	return grants->cloak->ops->open(grants->cloak, &spec->source, spec->source_prefix, spec->port,
+					expires_ms * 1000000);
+}
+
+/* A grant left the gap's list. Thousands may share one address: they are looked through only when the last one went. */
+static enum nj_err gap_settle(struct nj_grants *grants, struct gap *gap, const struct grant *gone)
+{
+	const struct nj_grant_spec *spec = &gone->spec;
 	enum nj_err err = NJ_OK;
 
 	if (nj_list_empty(&gap->open)) {
-		err = ops->shut(grants->cloak, &spec->source, spec->source_prefix, spec->port);
+		err = grants->cloak->ops->shut(grants->cloak, &spec->source, spec->source_prefix, spec->port);
 		gap_drop(grants, gap);
-	} else if (latest_ms != gap->expires_ms) {
-		err = ops->open(grants->cloak, &spec->source, spec->source_prefix, spec->port, latest_ms * 1000000);
-		gap->expires_ms = latest_ms;
+	} else if (gone->expires_ms == gap->expires_ms) {
+		err = gap_open(grants, gap, spec, gap_latest(gap));
 	}
 	return err;
 }
@@ -215,7 +223,7 @@ static void finish(struct nj_grants *grants, struct grant *grant, enum nj_grant_
 	if (grant->gap != NULL) {
 		nj_list_remove(&grant->link);
 		/* An entry that the kernel will not take out ends by its own expiry. */
-		(void)gap_settle(grants, grant->gap, &grant->spec);
+		(void)gap_settle(grants, grant->gap, grant);
 	}
 	grants->ended(grants->arg, grant->id, &grant->spec, end);
 	*grant = (struct grant){ .next_free = grants->first_free };
@@ -238,7 +246,8 @@ enum nj_err nj_grants_ack(struct nj_grants *grants, uint64_t id)
 		return NJ_ERR_NO_MEMORY;
 	}
 	nj_list_push_back(&grant->gap->open, &grant->link);
-	err = gap_settle(grants, grant->gap, &grant->spec);
+	err = gap_open(grants, grant->gap, &grant->spec,
+		       grant->expires_ms > grant->gap->expires_ms ? grant->expires_ms : grant->gap->expires_ms);
 	if (err != NJ_OK)
 		finish(grants, grant, NJ_GRANT_CLOAK_FAILED);
 	return err;
