@@ -3,8 +3,8 @@
  *   sender knocks ADDRESS PORT COUNTER RATE FILE…  a true knock of each credentials file, with that counter
  *   sender lines ADDRESS PORT RATE FILE            each line of FILE as one datagram
  *   sender junk ADDRESS PORT LENGTH SECONDS        random characters of base64 as fast as the kernel takes them
- * RATE is in datagrams a second. What is sent is made before the first one leaves. Says how many they were and, but for junk, how many
- * milliseconds they took.
+ * RATE is in datagrams a second. What is sent is made before the first one leaves. Says how many they were and, but for
+ * junk, how many milliseconds they took.
  */
 #include <arpa/inet.h>
 #include <errno.h>
