@@ -178,17 +178,49 @@ enum nj_err nj_run_party_list(struct nj_cli *cli)
 	return err;
 }
 
+static const struct nj_column tls_columns[] = {
+	{ "last TLS (UTC)", "seen_ms", NJ_COLUMN_TIME },
+	{ "proved by", "proof", NJ_COLUMN_TEXT },
+	{ "TLS version", "version", NJ_COLUMN_TEXT },
+	{ "suite", "cipher", NJ_COLUMN_TEXT },
+	{ "group", "group", NJ_COLUMN_TEXT },
+	{ "offers versions", "versions", NJ_COLUMN_TEXT },
+	{ "offers suites", "suites", NJ_COLUMN_TEXT },
+	{ "offers groups", "groups", NJ_COLUMN_TEXT },
+	{ "offers signatures", "signatures", NJ_COLUMN_TEXT },
+};
+
+/* What its TLS could do and did; NULL when it was not seen, or the gateway process is down. */
+static json_t *tls_of(struct nj_cli *cli, const json_t *party)
+{
+	const char *uid = json_string_value(json_object_get(party, "uid"));
+	struct nj_why ignored;
+	json_t *tls = NULL;
+
+	if (uid == NULL || nj_session_ask(&cli->session, NJ_SIDE_GATEWAY, "tls.show", json_pack("{s:s}", "uid", uid),
+					  NULL, NULL, &tls, &ignored) != NJ_OK)
+		return NULL;
+	return tls;
+}
+
 enum nj_err nj_run_party_show(struct nj_cli *cli)
 {
+	json_t *tls;
 	char verb[VERB_BYTES];
 	json_t *ok = NULL;
 
 	NJ_TRY(nj_session_ask(&cli->session, NJ_SIDE_KEEPER, verb_of(cli, verb), args_of_name(cli), NULL, NULL, &ok,
 			      &cli->why));
+	tls = tls_of(cli, ok);
+	if (tls != NULL)
+		json_object_set(ok, "tls", tls);
 	if (cli->json)
 		nj_print_json(ok);
 	else
 		nj_record_print(show_columns, COUNT(show_columns), ok);
+	if (!cli->json && tls != NULL)
+		nj_record_print(tls_columns, COUNT(tls_columns), tls);
+	json_decref(tls);
 	json_decref(ok);
 	return NJ_OK;
 }

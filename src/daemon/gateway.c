@@ -166,6 +166,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	NJ_TRY(nj_door_new(nj_clock_system(), nj_ceiling_grants(settings->limits.devices), &g->door));
 	gateway_trust_init(g, nj_random_system());
 	NJ_TRY(gateway_audit_init(g));
+	NJ_TRY(gateway_posture_init(g));
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
 	NJ_TRY(open_admin(g));
@@ -181,6 +182,8 @@ static void close_all(struct gateway *g)
 	nj_entry_free(g->entry);
 	if (g->keeper_up)
 		nj_channel_stop(&g->keeper);
+	gateway_posture_flush(g);
+	free(g->postures);
 	gateway_trust_done(g);
 	nj_door_free(g->door);
 	nj_directory_free(g->directory);

@@ -2,6 +2,7 @@
 
 #include "daemon/explain.h"
 #include "daemon/gateway_state.h"
+#include "daemon/posture.h"
 
 static json_t *listeners_of(const struct gateway *g)
 {
@@ -117,10 +118,19 @@ static void handle_copy(void *arg, struct nj_admin_call *call)
 	nj_timer_arm(g->reactor, &g->copy_timer, 0);
 }
 
+static void handle_tls_show(void *arg, struct nj_admin_call *call)
+{
+	struct gateway *g = arg;
+
+	gateway_posture_flush(g);
+	nj_posture_tell(g->store, call);
+}
+
 const struct nj_admin_verb gateway_admin_verbs[] = {
 	{ "gateway.status", handle_status },
 	{ "gateway.copy", handle_copy },
 	{ "why", handle_why },
+	{ "tls.show", handle_tls_show },
 };
 
 const size_t gateway_admin_verb_count = sizeof(gateway_admin_verbs) / sizeof(gateway_admin_verbs[0]);

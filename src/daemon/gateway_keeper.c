@@ -56,6 +56,7 @@ static void cut_party(struct gateway *g, const uint8_t uid[NJ_UID_BYTES])
 	const struct nj_party *party = nj_directory_by_uid(g->directory, uid);
 
 	nj_door_end_uid(g->door, uid);
+	gateway_posture_forget(g, uid);
 	size_t cut = nj_mqtt_cut(g->broker, uid);
 	if (party == NULL)
 		return;

@@ -34,6 +34,7 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event)
 	message.as.bound.peer = *event->peer;
 	message.as.bound.local_port = event->local->port;
 	message.as.bound.weak = weak;
+	gateway_posture_note(g, event->party, event->tls);
 	if (gateway_keeper_send(g, &message) != NJ_OK)
 		NJ_LOG(NJ_LOG_WARN, "keeper.unreported", NJ_S("name", event->party->names.name));
 	NJ_LOG(NJ_LOG_INFO, "bound", NJ_S("kind", nj_party_kind_name(event->party->kind)),

@@ -52,6 +52,9 @@ struct gateway {
 	struct nj_entry *entry;
 	struct nj_mqtt_broker *broker;
 	struct nj_tls_ctx *tls;
+	struct gateway_posture *postures; /* not written yet */
+	size_t posture_count;
+	struct nj_timer posture_due;
 	struct nj_map trusts; /* of struct gateway_trust, by customer; "" is the built-in CA */
 	struct nj_admin_server *admin;
 	struct nj_store_copy *copy; /* of the store, under way for copy_call */
@@ -93,6 +96,13 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event);
 void gateway_report_failed(void *arg, const struct nj_entry_event *event);
 /* The output limit of a connection. */
 uint32_t gateway_out_bytes(const struct gateway *g);
+
+/* gateway_posture.c: what a party's TLS offered and agreed. */
+NJ_MUST_USE enum nj_err gateway_posture_init(struct gateway *g);
+/* `tls` may be NULL: the plain binding. */
+void gateway_posture_note(struct gateway *g, const struct nj_party *party, const struct nj_tls_facts *tls);
+void gateway_posture_flush(struct gateway *g);
+void gateway_posture_forget(struct gateway *g, const uint8_t uid[NJ_UID_BYTES]);
 
 /* gateway_trust.c: which CA certifies whose parties. A trust that cannot be used leaves the one before it; a new
  * revocation list cuts the sessions of what it names. */

@@ -5,6 +5,7 @@
 #include "base/config/settings.h"
 #include "daemon/explain.h"
 #include "daemon/keeper_config.h"
+#include "daemon/posture.h"
 #include "store/copy.h"
 
 struct nj_offline {
@@ -40,9 +41,17 @@ static void handle_copy(void *arg, struct nj_admin_call *call)
 	nj_store_copy_free(copy);
 }
 
+static void handle_tls_show(void *arg, struct nj_admin_call *call)
+{
+	const struct nj_offline *offline = arg;
+
+	nj_posture_tell(offline->store, call);
+}
+
 static const struct nj_admin_verb gateway_verbs[] = {
 	{ "gateway.copy", handle_copy },
 	{ "why", handle_why },
+	{ "tls.show", handle_tls_show },
 };
 
 static enum nj_err open_gateway(struct nj_offline *o, struct nj_why *why)

@@ -168,6 +168,39 @@ enum nj_err nj_tls_offer_read(const struct nj_tls_hello *hello, struct nj_tls_of
 	return NJ_OK;
 }
 
+void nj_tls_offer_write(const struct nj_tls_offer *offer, struct nj_writer *w)
+{
+	for (size_t list = 0; list < NJ_TLS_OFFER_LISTS; list++) {
+		nj_write_u8(w, offer->count[list]);
+		for (uint8_t i = 0; i < offer->count[list]; i++)
+			nj_write_u16(w, offer->at[list][i]);
+	}
+	nj_write_u8(w, offer->cut ? 1 : 0);
+}
+
+enum nj_err nj_tls_offer_parse(struct nj_view bytes, struct nj_tls_offer *out_offer)
+{
+	struct nj_reader r = nj_reader_view(bytes);
+	struct nj_tls_offer offer = { 0 };
+
+	for (size_t list = 0; list < NJ_TLS_OFFER_LISTS; list++) {
+		uint8_t count = nj_read_u8(&r);
+
+		if (count > NJ_TLS_OFFER_MAX)
+			nj_reader_fail(&r, NJ_ERR_TOO_LARGE);
+		for (uint8_t i = 0; i < count && r.err == NJ_OK; i++)
+			offer.at[list][i] = nj_read_u16(&r);
+		offer.count[list] = count;
+	}
+	uint8_t cut = nj_read_u8(&r);
+	if (cut > 1)
+		nj_reader_fail(&r, NJ_ERR_RANGE);
+	offer.cut = cut == 1;
+	NJ_TRY(nj_reader_end(&r));
+	*out_offer = offer;
+	return NJ_OK;
+}
+
 const char *nj_tls_offer_list_name(enum nj_tls_offer_list list)
 {
 	static const char *const names[] = {

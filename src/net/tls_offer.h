@@ -46,6 +46,12 @@ struct nj_tls_hello {
 /* NJ_ERR_MALFORMED and its kind for a list that is not whole; `out_offer` is untouched then. */
 NJ_MUST_USE enum nj_err nj_tls_offer_read(const struct nj_tls_hello *hello, struct nj_tls_offer *out_offer);
 
+/* As stored: for each list one byte of count and two of each number, then one byte, 1 when cut. */
+#define NJ_TLS_OFFER_BYTES (NJ_TLS_OFFER_LISTS * (1 + 2 * NJ_TLS_OFFER_MAX) + 1)
+void nj_tls_offer_write(const struct nj_tls_offer *offer, struct nj_writer *w);
+/* NJ_ERR_TOO_LARGE for a count over NJ_TLS_OFFER_MAX, NJ_ERR_RANGE, NJ_ERR_TRUNCATED, NJ_ERR_TRAILING. */
+NJ_MUST_USE enum nj_err nj_tls_offer_parse(struct nj_view bytes, struct nj_tls_offer *out_offer);
+
 const char *nj_tls_offer_list_name(enum nj_tls_offer_list list);
 /* The registered name of a number in a list, or NULL. */
 const char *nj_tls_offer_name(enum nj_tls_offer_list list, uint16_t number);

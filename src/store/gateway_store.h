@@ -69,4 +69,23 @@ NJ_MUST_USE enum nj_err nj_gateway_store_party_each(struct nj_gateway_store *sto
 NJ_MUST_USE enum nj_err nj_gateway_store_party_page(struct nj_gateway_store *store, const char *customer, uint8_t kind,
 						    const char *after, uint32_t limit, nj_party_row_fn fn, void *arg);
 
+/* ---- what a party's last TLS handshake offered and agreed: for a judgement of its posture ---- */
+
+struct nj_tls_row {
+	uint8_t uid[NJ_STORE_UID_BYTES];
+	uint64_t seen_ms; /* Unix */
+	const char *version, *cipher, *group, *proof;
+	struct nj_view offer; /* as nj_tls_offer_write has it */
+};
+#define NJ_TLS_ROW_FRESH_MS (24ULL * 3600 * 1000)
+/* Inserts, or replaces a row that says something else or is older than NJ_TLS_ROW_FRESH_MS; else nothing is written. */
+NJ_MUST_USE enum nj_err nj_gateway_store_tls_put(struct nj_gateway_store *store, const struct nj_tls_row *row);
+typedef enum nj_err (*nj_tls_row_fn)(void *arg, const struct nj_tls_row *row);
+/* Calls `fn` once, or gives NJ_ERR_NOT_FOUND. */
+NJ_MUST_USE enum nj_err nj_gateway_store_tls_get(struct nj_gateway_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+						 nj_tls_row_fn fn, void *arg);
+/* Harmless when there is none. */
+NJ_MUST_USE enum nj_err nj_gateway_store_tls_delete(struct nj_gateway_store *store,
+						    const uint8_t uid[NJ_STORE_UID_BYTES]);
+
 #endif

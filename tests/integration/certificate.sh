@@ -79,7 +79,10 @@ test_tls12() {
 	said=$(knock old $GW4 timeout 5 openssl s_client -connect {host}:{port} -tls1_2 -cert {cert} -key {certkey} \
 		-cipher AES128-SHA256:ECDHE-ECDSA-AES128-SHA256 < /dev/null 2>&1)
 	has "no suite without AEAD" 'Cipher is \(NONE\)' "$said"
+	has "what its hello offered is known" '"versions":\["TLSv1.2"\].*"proof":"certificate"|"proof":"certificate".*"versions":\["TLSv1.2"\]' \
+		"$(gateway device show old --json)"
 	succeeds "a floor of 1.2: TLS 1.3 does as well" certified old
+	has "and what was agreed newly" 'TLS version +TLSv1.3' "$(gateway device show old)"
 }
 
 test_revoke() {

@@ -34,27 +34,45 @@ static const char *const migrations[] = {
 	"  revoked_ms INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE UNIQUE INDEX parties_by_name ON parties(customer, kind, name) WHERE revoked_ms = 0;",
+	/* What each party's TLS offered and agreed. */
+	"CREATE TABLE tls("
+	"  uid BLOB PRIMARY KEY CHECK(length(uid) = 16),"
+	"  seen_ms INTEGER NOT NULL,"
+	"  version TEXT NOT NULL,"
+	"  cipher TEXT NOT NULL,"
+	"  agreed_group TEXT NOT NULL,"
+	"  proof TEXT NOT NULL,"
+	"  offer BLOB NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 #define PARTY_COLUMNS "uid, kind, customer, name, profile, created_ms, revoked_ms"
 
 /* X(name, SQL) */
-#define STATEMENT_TABLE(X)                                                                                      \
-	X(CUSTOMER_INSERT, "INSERT INTO customers(name, created_ms) VALUES(?,?)")                               \
-	X(CUSTOMER_EACH, "SELECT name, created_ms FROM customers")                                              \
-	X(PROFILE_PUT, "INSERT INTO profiles(name, services, plain, grant_ms, version) VALUES(?,?,?,?,?) "      \
-		       "ON CONFLICT(name) DO UPDATE SET services = excluded.services, plain = excluded.plain, " \
-		       "grant_ms = excluded.grant_ms, version = excluded.version")                              \
-	X(PROFILE_EACH, "SELECT name, services, plain, grant_ms, version FROM profiles")                        \
-	X(RULES_DELETE, "DELETE FROM rules WHERE profile = ?")                                                  \
-	X(RULE_INSERT, "INSERT INTO rules(profile, position, direction, deny, pattern) VALUES(?,?,?,?,?)")      \
-	X(RULES_OF, "SELECT direction, deny, pattern FROM rules WHERE profile = ? ORDER BY position")           \
-	X(PARTY_INSERT, "INSERT INTO parties(" PARTY_COLUMNS ") VALUES(?,?,?,?,?,?,?)")                         \
-	X(PARTY_REVOKE, "UPDATE parties SET revoked_ms = ?2 WHERE uid = ?1 AND revoked_ms = 0")                 \
-	X(PARTY_DELETE, "DELETE FROM parties WHERE uid = ?")                                                    \
-	/* The plus keeps the index of names out: by it every row would be a seek. */                           \
-	X(PARTY_EACH, "SELECT " PARTY_COLUMNS " FROM parties WHERE +revoked_ms = 0")                            \
-	X(PARTY_PAGE, "SELECT " PARTY_COLUMNS " FROM parties WHERE customer = ? AND kind = ? AND name > ? "     \
+#define STATEMENT_TABLE(X)                                                                                             \
+	X(CUSTOMER_INSERT, "INSERT INTO customers(name, created_ms) VALUES(?,?)")                                      \
+	X(CUSTOMER_EACH, "SELECT name, created_ms FROM customers")                                                     \
+	X(PROFILE_PUT, "INSERT INTO profiles(name, services, plain, grant_ms, version) VALUES(?,?,?,?,?) "             \
+		       "ON CONFLICT(name) DO UPDATE SET services = excluded.services, plain = excluded.plain, "        \
+		       "grant_ms = excluded.grant_ms, version = excluded.version")                                     \
+	X(PROFILE_EACH, "SELECT name, services, plain, grant_ms, version FROM profiles")                               \
+	X(RULES_DELETE, "DELETE FROM rules WHERE profile = ?")                                                         \
+	X(RULE_INSERT, "INSERT INTO rules(profile, position, direction, deny, pattern) VALUES(?,?,?,?,?)")             \
+	X(RULES_OF, "SELECT direction, deny, pattern FROM rules WHERE profile = ? ORDER BY position")                  \
+	X(PARTY_INSERT, "INSERT INTO parties(" PARTY_COLUMNS ") VALUES(?,?,?,?,?,?,?)")                                \
+	X(PARTY_REVOKE, "UPDATE parties SET revoked_ms = ?2 WHERE uid = ?1 AND revoked_ms = 0")                        \
+	X(TLS_PUT, "INSERT INTO tls(uid, seen_ms, version, cipher, agreed_group, proof, offer) VALUES(?,?,?,?,?,?,?) " \
+		   "ON CONFLICT(uid) DO UPDATE SET seen_ms = excluded.seen_ms, version = excluded.version, "           \
+		   "cipher = excluded.cipher, agreed_group = excluded.agreed_group, proof = excluded.proof, "          \
+		   "offer = excluded.offer WHERE seen_ms + ? <= excluded.seen_ms OR version <> excluded.version OR "   \
+		   "cipher <> excluded.cipher OR agreed_group <> excluded.agreed_group OR proof <> excluded.proof OR " \
+		   "offer <> excluded.offer")                                                                          \
+	X(TLS_GET, "SELECT seen_ms, version, cipher, agreed_group, proof, offer FROM tls WHERE uid = ?")               \
+	X(TLS_DELETE, "DELETE FROM tls WHERE uid = ?")                                                                 \
+	X(PARTY_DELETE, "DELETE FROM parties WHERE uid = ?")                                                           \
+	/* The plus keeps the index of names out: by it every row would be a seek. */                                  \
+	X(PARTY_EACH, "SELECT " PARTY_COLUMNS " FROM parties WHERE +revoked_ms = 0")                                   \
+	X(PARTY_PAGE, "SELECT " PARTY_COLUMNS " FROM parties WHERE customer = ? AND kind = ? AND name > ? "            \
 		      "AND revoked_ms = 0 ORDER BY name LIMIT ?")
 
 enum statement {
@@ -351,4 +369,46 @@ enum nj_err nj_gateway_store_party_page(struct nj_gateway_store *store, const ch
 	nj_bind_text(&q, after);
 	nj_bind_u64(&q, limit);
 	return read_parties(&q, fn, arg);
+}
+
+enum nj_err nj_gateway_store_tls_put(struct nj_gateway_store *store, const struct nj_tls_row *row)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, TLS_PUT);
+
+	nj_bind_blob(&q, row->uid, sizeof(row->uid));
+	nj_bind_u64(&q, row->seen_ms);
+	nj_bind_text(&q, row->version);
+	nj_bind_text(&q, row->cipher);
+	nj_bind_text(&q, row->group);
+	nj_bind_text(&q, row->proof);
+	nj_bind_blob(&q, row->offer.data, row->offer.len);
+	nj_bind_u64(&q, NJ_TLS_ROW_FRESH_MS);
+	return nj_query_run(&q);
+}
+
+enum nj_err nj_gateway_store_tls_get(struct nj_gateway_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+				     nj_tls_row_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, TLS_GET);
+	struct nj_tls_row row;
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	NJ_TRY(nj_query_next(&q));
+	memcpy(row.uid, uid, sizeof(row.uid));
+	row.seen_ms = nj_col_u64(&q, INT64_MAX);
+	row.version = nj_col_str(&q);
+	row.cipher = nj_col_str(&q);
+	row.group = nj_col_str(&q);
+	row.proof = nj_col_str(&q);
+	row.offer = nj_col_blob(&q);
+	NJ_TRY(nj_col_end(&q));
+	return fn(arg, &row);
+}
+
+enum nj_err nj_gateway_store_tls_delete(struct nj_gateway_store *store, const uint8_t uid[NJ_STORE_UID_BYTES])
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, TLS_DELETE);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	return nj_query_run(&q);
 }

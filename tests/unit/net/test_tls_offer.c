@@ -72,12 +72,46 @@ static void numbers_have_names(void **state)
 	assert_string_equal(nj_tls_offer_list_name(NJ_TLS_OFFER_SUITES), "suites");
 }
 
+static void what_is_stored_is_read_again(void **state)
+{
+	struct nj_tls_offer offer = { .at = { { 0x0304 }, { 0x1301, 0x1303 } }, .count = { 1, 2 }, .cut = true };
+	uint8_t bytes[NJ_TLS_OFFER_BYTES];
+	struct nj_writer w = nj_writer_of(bytes, sizeof(bytes));
+	struct nj_tls_offer again;
+	size_t len = 0;
+
+	nj_tls_offer_write(&offer, &w);
+	assert_int_equal(nj_writer_end(&w, &len), NJ_OK);
+	assert_int_equal(nj_tls_offer_parse(nj_view_of(bytes, len), &again), NJ_OK);
+	assert_memory_equal(&offer, &again, sizeof(offer));
+	assert_int_equal(nj_tls_offer_parse(nj_view_of(bytes, len - 1), &again), NJ_ERR_TRUNCATED);
+	bytes[len - 1] = 2;
+	assert_int_equal(nj_tls_offer_parse(nj_view_of(bytes, len), &again), NJ_ERR_RANGE);
+	bytes[0] = NJ_TLS_OFFER_MAX + 1;
+	assert_int_equal(nj_tls_offer_parse(nj_view_of(bytes, len), &again), NJ_ERR_TOO_LARGE);
+}
+
+static void the_largest_offer_fits(void **state)
+{
+	uint8_t bytes[NJ_TLS_OFFER_BYTES];
+	struct nj_writer w = nj_writer_of(bytes, sizeof(bytes));
+	struct nj_tls_offer offer = { .cut = true };
+	size_t len = 0;
+
+	memset(offer.count, NJ_TLS_OFFER_MAX, sizeof(offer.count));
+	nj_tls_offer_write(&offer, &w);
+	assert_int_equal(nj_writer_end(&w, &len), NJ_OK);
+	assert_int_equal(len, sizeof(bytes));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_read_whole_or_not_at_all),
 		cmocka_unit_test(a_list_is_cut_at_its_bound),
 		cmocka_unit_test(numbers_have_names),
+		cmocka_unit_test(what_is_stored_is_read_again),
+		cmocka_unit_test(the_largest_offer_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

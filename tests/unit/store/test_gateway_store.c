@@ -96,6 +96,54 @@ static void parties(void **state)
 	nj_gateway_store_close(store);
 }
 
+static enum nj_err take_tls(void *arg, const struct nj_tls_row *row)
+{
+	uint64_t *seen_ms = arg;
+
+	*seen_ms = row->seen_ms;
+	assert_string_equal(row->version, "TLSv1.3");
+	assert_string_equal(row->proof, "key");
+	assert_int_equal(row->offer.len, 3);
+	return NJ_OK;
+}
+
+static uint64_t tls_seen(struct nj_gateway_store *store, const struct nj_tls_row *row)
+{
+	uint64_t seen_ms = 0;
+
+	assert_int_equal(nj_gateway_store_tls_put(store, row), NJ_OK);
+	assert_int_equal(nj_gateway_store_tls_get(store, row->uid, take_tls, &seen_ms), NJ_OK);
+	return seen_ms;
+}
+
+static void tls_rows_change_when_they_say_something_new(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_gateway_store *store = NULL;
+	struct nj_tls_row row = { .uid = { 1 },
+				  .seen_ms = 1000,
+				  .version = "TLSv1.3",
+				  .cipher = "c",
+				  .group = "g",
+				  .proof = "key",
+				  .offer = nj_view_of("abc", 3) };
+	uint64_t seen_ms;
+
+	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_CREATE, &store, NULL), NJ_OK);
+	assert_int_equal(nj_gateway_store_tls_get(store, row.uid, take_tls, &seen_ms), NJ_ERR_NOT_FOUND);
+	assert_int_equal(tls_seen(store, &row), 1000);
+	row.seen_ms = 999 + NJ_TLS_ROW_FRESH_MS;
+	assert_int_equal(tls_seen(store, &row), 1000);
+	row.offer = nj_view_of("abd", 3);
+	assert_int_equal(tls_seen(store, &row), 999 + NJ_TLS_ROW_FRESH_MS);
+	row.seen_ms += NJ_TLS_ROW_FRESH_MS;
+	assert_int_equal(tls_seen(store, &row), 999 + 2 * NJ_TLS_ROW_FRESH_MS);
+	assert_int_equal(nj_gateway_store_tls_delete(store, row.uid), NJ_OK);
+	assert_int_equal(nj_gateway_store_tls_delete(store, row.uid), NJ_OK);
+	assert_int_equal(nj_gateway_store_tls_get(store, row.uid, take_tls, &seen_ms), NJ_ERR_NOT_FOUND);
+	nj_gateway_store_close(store);
+}
+
 static void the_keepers_file_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -113,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(profiles_keep_their_rules_in_order),
 		TEST(parties),
+		TEST(tls_rows_change_when_they_say_something_new),
 		TEST(the_keepers_file_is_refused),
 	};
 

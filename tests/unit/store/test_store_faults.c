@@ -536,6 +536,22 @@ static void a_keepers_store_of_version_2_is_brought_up_to_date(void **state)
 	nj_keeper_store_close(store);
 }
 
+static void a_gateways_store_of_version_1_is_brought_up_to_date(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_gateway_store *store = NULL;
+	struct nj_tls_row row = { .version = "v", .cipher = "c", .group = "", .proof = "key" };
+
+	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_CREATE, &store, NULL), NJ_OK);
+	assert_int_equal(nj_gateway_store_customer_insert(store, "acme", 5), NJ_OK);
+	nj_gateway_store_close(store);
+	edit(f, "DROP TABLE tls; PRAGMA user_version = 1;");
+	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_OPEN, &store, NULL), NJ_OK);
+	assert_int_equal(nj_gateway_store_customer_insert(store, "acme", 5), NJ_ERR_EXISTS);
+	assert_int_equal(nj_gateway_store_tls_put(store, &row), NJ_OK);
+	nj_gateway_store_close(store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shim_setup, shim_teardown)
 
 int main(void)
@@ -553,6 +569,7 @@ int main(void)
 		TEST(nothing_is_written_after_a_lost_transaction),
 		TEST(migrates_one_step_a_transaction),
 		TEST(a_keepers_store_of_version_2_is_brought_up_to_date),
+		TEST(a_gateways_store_of_version_1_is_brought_up_to_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
