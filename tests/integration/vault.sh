@@ -20,11 +20,15 @@ grep -rqF "$made" "$dir" && failures=$((failures + 1)) && echo "WRONG the passph
 # -- locked ----------------------------------------------------------------------------------------------------------
 mv "$dir/keys/vault.key" "$tmp/vault.key"
 refused "a command on the stopped gateway" 'key file' gateway device list
+# By the log: a command that asked too early would work on the stopped gateway, and hold its lock.
+logged_locked() { [ -d /proc/$supervisor ] || return 2; [ "$(grep -c event=vault.locked "$tmp/log")" -gt "$1" ]; }
 locked_start() {
+	local before
+	before=$(grep -c event=vault.locked "$tmp/log" 2> /dev/null)
 	: > "$tmp/ready"
 	ip netns exec "$GW" "$NJ" serve --dir "$dir" > "$tmp/ready" 2>> "$tmp/log" &
 	supervisor=$!
-	if ! within 10000 says_locked; then
+	if ! within 10000 logged_locked "${before:-0}" || ! within 10000 says_locked; then
 		grep -q CAP_BPF "$tmp/log" && { echo "skipped: $(tail -1 "$tmp/log")"; exit 77; }
 		tail -5 "$tmp/log"
 		is "the gateway starts locked" yes no
@@ -59,7 +63,9 @@ succeeds "the key file's slot is removed" gateway vault slot remove 1
 refused "a slot that is not there" 'no slot 1' gateway vault slot remove 1
 refused "unlock of an open vault" 'open' unlock "$made"
 # A keeper that is started anew has forgotten the key: dark again, and sessions are not its matter.
+before=$(grep -c event=vault.locked "$tmp/log")
 kill -9 "$keeper"
+within 10000 logged_locked "$before"
 within 10000 says_locked
 is "a new keeper is locked" true "$(gateway status --json | jq .keeper.vault.locked)"
 succeeds "the made passphrase opens it" unlock "$made"
