@@ -47,6 +47,7 @@ static const struct row rows[] = {
 	{ "uid", TYPE_HEX, true, MEMBER(uid) },
 	{ "key", TYPE_HEX, true, MEMBER(key) },
 	{ "epoch", TYPE_NUMBER, true, MEMBER(epoch), 0, UINT32_MAX },
+	{ "recovery", TYPE_HEX, false, MEMBER(recovery) },
 	{ "host", TYPE_HOST, false, MEMBER(host) },
 	{ "knock-port", TYPE_NUMBER, true, MEMBER(knock_port), 1, UINT16_MAX },
 #define PORT_ROW(constant, id, text, port_number, tls, bindings) \
@@ -378,12 +379,18 @@ static enum nj_err write_value(struct nj_writer *w, const struct row *row, const
 	return NJ_ERR_MALFORMED;
 }
 
-/* An optional key whose member begins with zero is not written. */
+/* An optional key whose member is zero is not written. */
 static bool is_absent(const struct row *row, const struct nj_credfile *file)
 {
+	const char *member = (const char *)file + row->offset;
 	if (row->required)
 		return false;
-	return row->type == TYPE_NUMBER ? load_number(row, file) == 0 : ((const char *)file)[row->offset] == '\0';
+	if (row->type == TYPE_NUMBER)
+		return load_number(row, file) == 0;
+	for (size_t i = 0; i < (row->type == TYPE_HEX ? row->size : 1); i++)
+		if (member[i] != '\0')
+			return false;
+	return true;
 }
 
 static enum nj_err write_file(struct nj_writer *w, const struct nj_credfile *file)

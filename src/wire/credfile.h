@@ -29,9 +29,10 @@ struct nj_credfile {
 	char name[NJ_NAME_BYTES];
 	char customer[NJ_NAME_BYTES];
 	uint8_t uid[NJ_UID_BYTES];
-	uint8_t key[NJ_KNOCK_KEY_BYTES];   /* the root key */
-	uint32_t epoch;                    /* of the root key */
-	char host[NJ_CREDFILE_HOST_BYTES]; /* "" when the user names it at each knock */
+	uint8_t key[NJ_KNOCK_KEY_BYTES];      /* the root key */
+	uint32_t epoch;                       /* of the root key */
+	uint8_t recovery[NJ_KNOCK_KEY_BYTES]; /* the recovery key; zero for none */
+	char host[NJ_CREDFILE_HOST_BYTES];    /* "" when the user names it at each knock */
 	uint16_t knock_port;
 	uint16_t port[NJ_SERVICE_END];             /* by service; 0 when the gateway does not offer it */
 	uint64_t counter;                          /* of the last knock whose connection was bound */
