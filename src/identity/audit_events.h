@@ -28,6 +28,16 @@
 	X(NJ_AUDIT_KNOCK_REFUSED, "knock.refused", "an authentic knock was burnt and opened nothing")               \
 	X(NJ_AUDIT_KNOCK_FORGED, "knock.forged", "a datagram with a known hint failed authentication")              \
 	X(NJ_AUDIT_KNOCK_LIMITED, "knock.limited", "authentic knocks came faster than the limit")                   \
+	X(NJ_AUDIT_KEY_OFFERED, "key.offered", "a device was offered its next root key")                            \
+	X(NJ_AUDIT_KEY_STORED, "key.stored",                                                                        \
+	  "a device proved that it holds its next root key, which replaced the last")                               \
+	X(NJ_AUDIT_KEY_DONE, "key.done", "a device was told that its new root key is in force")                     \
+	X(NJ_AUDIT_KEY_PROMOTED, "key.promoted",                                                                    \
+	  "a device was bound under its next root key, which replaced the last")                                    \
+	X(NJ_AUDIT_KEY_DROPPED, "key.dropped", "an offered root key was given up; the detail says why")             \
+	X(NJ_AUDIT_KEY_REJECTED, "key.rejected", "an answer in a rekey did not prove the new key")                  \
+	X(NJ_AUDIT_KEY_OLD, "key.old", "an authentic knock under a replaced root key opened nothing")               \
+	X(NJ_AUDIT_KEY_CLONED, "key.cloned", "a replaced root key was used, and not by its device")                 \
 	X(NJ_AUDIT_BOUND, "bound", "a connection proved that it is the device that knocked")                        \
 	X(NJ_AUDIT_BIND_FAILED, "bind.failed", "a connection did not prove itself and was closed")                  \
 	X(NJ_AUDIT_GRANT_EXPIRED, "grant.expired", "a grant ended unused")                                          \

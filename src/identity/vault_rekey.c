@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "identity/vault_device.h"
 #include "identity/vault_state.h"
+#include "store/keeper_keys.h"
 
 /* Both keys at once: the vault's own becomes the new one at the end. */
 struct rekey {
@@ -12,22 +14,67 @@ struct rekey {
 	struct nj_why *why;
 };
 
+static enum nj_err root_key_again(struct rekey *rekey, const uint8_t uid[16], uint32_t epoch, uint8_t *sealed,
+				  size_t sealed_len)
+{
+	uint8_t root_key[NJ_KEY_BYTES];
+
+	if (sealed_len == 0)
+		return NJ_OK;
+	NJ_TRY(nj_vault_open_root_key(rekey->vault, uid, epoch, nj_view_of(sealed, sealed_len), root_key));
+	nj_vault_seal_root_key(rekey->fresh, uid, epoch, root_key, sealed);
+	nj_wipe(root_key, sizeof(root_key));
+	rekey->sealed++;
+	return NJ_OK;
+}
+
+static enum nj_err recovery_again(struct rekey *rekey, struct nj_keeper_device *device)
+{
+	uint8_t key[NJ_KEY_BYTES];
+
+	if (device->sealed_recovery_len == 0)
+		return NJ_OK;
+	if (device->sealed_recovery_len != sizeof(key) + NJ_VAULT_OVERHEAD)
+		return NJ_ERR_CORRUPT;
+	NJ_TRY(nj_vault_open_of(rekey->vault, NJ_VAULT_RECOVERY, device->uid, 1,
+				nj_view_of(device->sealed_recovery, device->sealed_recovery_len), key));
+	nj_vault_seal_of(rekey->fresh, NJ_VAULT_RECOVERY, device->uid, 1, nj_view_of(key, sizeof(key)),
+			 device->sealed_recovery);
+	nj_wipe(key, sizeof(key));
+	rekey->sealed++;
+	return NJ_OK;
+}
+
 static enum nj_err device_again(void *arg, const struct nj_keeper_device *row)
 {
 	struct rekey *rekey = arg;
-	uint8_t root_key[NJ_KEY_BYTES];
-	uint8_t sealed[NJ_KEY_BYTES + NJ_VAULT_OVERHEAD];
+	struct nj_keeper_device device = *row;
 
-	if (row->sealed_key_len == 0)
-		return NJ_OK;
-	if (nj_vault_open_root_key(rekey->vault, row->uid, row->epoch, nj_view_of(row->sealed_key, row->sealed_key_len),
-				   root_key) != NJ_OK)
-		return nj_why(rekey->why, NJ_ERR_CORRUPT, "the sealed key of %s is damaged: nothing was changed",
+	if (root_key_again(rekey, row->uid, row->epoch, device.sealed_key, row->sealed_key_len) != NJ_OK ||
+	    root_key_again(rekey, row->uid, row->epoch + 1, device.sealed_pending, row->sealed_pending_len) != NJ_OK ||
+	    recovery_again(rekey, &device) != NJ_OK)
+		return nj_why(rekey->why, NJ_ERR_CORRUPT, "a sealed key of %s is damaged: nothing was changed",
 			      row->name);
-	nj_vault_seal_root_key(rekey->fresh, row->uid, row->epoch, root_key, sealed);
-	nj_wipe(root_key, sizeof(root_key));
+	if (row->sealed_key_len + row->sealed_pending_len + row->sealed_recovery_len == 0)
+		return NJ_OK;
+	return nj_keeper_store_device_reseal(rekey->vault->store, &device);
+}
+
+static enum nj_err tombstone_again(void *arg, const struct nj_tombstone *row)
+{
+	struct rekey *rekey = arg;
+	struct nj_tombstone tombstone = *row;
+	uint8_t keys[NJ_TOMBSTONE_SEALED_BYTES - NJ_VAULT_OVERHEAD];
+
+	if (nj_vault_open_of(rekey->vault, NJ_VAULT_TOMBSTONE, row->uid, row->epoch,
+			     nj_view_of(row->sealed, sizeof(row->sealed)), keys) != NJ_OK)
+		return nj_why(rekey->why, NJ_ERR_CORRUPT,
+			      "what is kept of a replaced key is damaged: nothing was changed");
+	nj_vault_seal_of(rekey->fresh, NJ_VAULT_TOMBSTONE, row->uid, row->epoch, nj_view_of(keys, sizeof(keys)),
+			 tombstone.sealed);
+	nj_wipe(keys, sizeof(keys));
 	rekey->sealed++;
-	return nj_keeper_store_device_reseal(rekey->vault->store, row->uid, nj_view_of(sealed, sizeof(sealed)));
+	return nj_keeper_store_tombstone_reseal(rekey->vault->store, &tombstone);
 }
 
 static enum nj_err record_again(void *arg, const char *id, uint64_t version, struct nj_view sealed)
@@ -77,6 +124,8 @@ enum nj_err nj_vault_rekey(struct nj_vault *vault, const char *key_file, struct 
 	NJ_TRY(nj_vault_new(vault->store, vault->random, &rekey.fresh));
 	nj_random_fill(vault->random, nj_secret_bytes(rekey.fresh->key), NJ_KEY_BYTES);
 	err = nj_keeper_store_device_each(vault->store, device_again, &rekey);
+	if (err == NJ_OK)
+		err = nj_keeper_store_tombstone_each(vault->store, tombstone_again, &rekey);
 	if (err == NJ_OK)
 		err = nj_keeper_store_record_each(vault->store, record_again, &rekey);
 	if (err == NJ_OK)

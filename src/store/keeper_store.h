@@ -34,10 +34,16 @@ struct nj_keeper_device {
 	uint64_t floor; /* counters ≤ floor are burnt */
 	uint64_t created_ms;
 	uint64_t revoked_ms; /* 0: never */
+	uint64_t rekeyed_ms; /* when `epoch` began; 0: with the device */
+	uint64_t cloned_ms;  /* when a replaced key was last used; 0: never */
 	char customer[NJ_STORE_NAME_BYTES];
 	char name[NJ_STORE_NAME_BYTES];
 	char profile[NJ_STORE_NAME_BYTES];
 	uint8_t sealed_key[NJ_SEALED_KEY_MAX];
+	uint8_t sealed_pending_len; /* 0: no key is pending; else it is that of `epoch` + 1 */
+	uint8_t sealed_recovery_len;
+	uint8_t sealed_pending[NJ_SEALED_KEY_MAX];
+	uint8_t sealed_recovery[NJ_SEALED_KEY_MAX];
 };
 
 /* Anything but NJ_OK stops the iteration, which returns it. The row lives until the call returns. */
@@ -52,7 +58,7 @@ NJ_MUST_USE enum nj_err nj_keeper_store_device_set_live(struct nj_keeper_store *
 /* Deletes a pending device; NJ_ERR_NOT_FOUND when there is none. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_delete_pending(struct nj_keeper_store *store,
 							      const uint8_t uid[NJ_STORE_UID_BYTES]);
-/* pending or live → revoked, and its sealed key is gone; NJ_ERR_NOT_FOUND otherwise. */
+/* pending or live → revoked, and its sealed keys and tombstones are gone; NJ_ERR_NOT_FOUND otherwise. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_revoke(struct nj_keeper_store *store,
 						      const uint8_t uid[NJ_STORE_UID_BYTES], uint64_t now_ms);
 NJ_MUST_USE enum nj_err nj_keeper_store_device_set_cut_done(struct nj_keeper_store *store,
@@ -70,6 +76,9 @@ NJ_MUST_USE enum nj_err nj_keeper_store_device_each(struct nj_keeper_store *stor
 /* Those that a crash left half-made: pending, or revoked and not cut. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_unsettled_each(struct nj_keeper_store *store, nj_keeper_device_fn fn,
 							      void *arg);
+/* Those with a pending key. */
+NJ_MUST_USE enum nj_err nj_keeper_store_device_each_rekeying(struct nj_keeper_store *store, nj_keeper_device_fn fn,
+							     void *arg);
 /* A page for lists: up to `limit` of one kind in order of name, after the name `after` ("" = from the start). */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_page(struct nj_keeper_store *store, const char *customer, uint8_t kind,
 						    const char *after, uint32_t limit, nj_keeper_device_fn fn,

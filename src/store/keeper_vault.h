@@ -21,9 +21,9 @@ NJ_MUST_USE enum nj_err nj_keeper_store_record_get(struct nj_keeper_store *store
 /* Borrowed until the call returns; the callback may replace the record that it is given. */
 typedef enum nj_err (*nj_record_fn)(void *arg, const char *id, uint64_t version, struct nj_view sealed);
 NJ_MUST_USE enum nj_err nj_keeper_store_record_each(struct nj_keeper_store *store, nj_record_fn fn, void *arg);
-/* The same key of a device, sealed anew; NJ_ERR_NOT_FOUND. */
+/* The same keys of a device (its own, pending and recovery), sealed anew; NJ_ERR_NOT_FOUND. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_reseal(struct nj_keeper_store *store,
-						      const uint8_t uid[NJ_STORE_UID_BYTES], struct nj_view sealed);
+						      const struct nj_keeper_device *device);
 
 struct nj_vault_slot {
 	uint32_t id;  /* from 1 */

@@ -78,6 +78,23 @@ static const char *const migrations[] = {
 	"  list TEXT NOT NULL"
 	") STRICT, WITHOUT ROWID;",
 	"CREATE TABLE restored(uid BLOB PRIMARY KEY CHECK(length(uid) = 16)) STRICT, WITHOUT ROWID;",
+	/* continuous keys: the key that is pending, the recovery key, and what is left of replaced keys */
+	"ALTER TABLE devices ADD COLUMN rekeyed_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE devices ADD COLUMN cloned_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE devices ADD COLUMN sealed_pending BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE devices ADD COLUMN sealed_recovery BLOB NOT NULL DEFAULT x'';"
+	"CREATE INDEX devices_cloned ON devices(cloned_ms) WHERE cloned_ms > 0;"
+	"CREATE INDEX devices_pending ON devices(uid) WHERE sealed_pending <> x'';"
+	"CREATE TABLE tombstones("
+	"  uid BLOB NOT NULL CHECK(length(uid) = 16),"
+	"  epoch INTEGER NOT NULL,"
+	"  buried_ms INTEGER NOT NULL,"
+	"  floor INTEGER NOT NULL,"
+	"  proven INTEGER NOT NULL,"
+	"  sealed BLOB NOT NULL,"
+	"  PRIMARY KEY(uid, epoch)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX tombstones_by_age ON tombstones(buried_ms);",
 };
 
 static const char *const statements[] = {

@@ -1,3 +1,4 @@
+#include "store/keeper_keys.h"
 #include "store/sqlite/keeper.h"
 
 enum nj_err nj_keeper_store_device_insert(struct nj_keeper_store *store, const struct nj_keeper_device *device)
@@ -12,10 +13,14 @@ enum nj_err nj_keeper_store_device_insert(struct nj_keeper_store *store, const s
 	nj_bind_u64(&q, device->floor);
 	nj_bind_u64(&q, device->created_ms);
 	nj_bind_u64(&q, device->revoked_ms);
+	nj_bind_u64(&q, device->rekeyed_ms);
+	nj_bind_u64(&q, device->cloned_ms);
 	nj_bind_text(&q, device->customer);
 	nj_bind_text(&q, device->name);
 	nj_bind_text(&q, device->profile);
 	nj_bind_blob(&q, device->sealed_key, device->sealed_key_len);
+	nj_bind_blob(&q, device->sealed_pending, device->sealed_pending_len);
+	nj_bind_blob(&q, device->sealed_recovery, device->sealed_recovery_len);
 	return nj_query_run(&q);
 }
 
@@ -51,7 +56,8 @@ enum nj_err nj_keeper_store_device_revoke(struct nj_keeper_store *store, const u
 
 	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
 	nj_bind_u64(&q, now_ms);
-	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
+	NJ_TRY(nj_query_run_one(&q, NJ_ERR_NOT_FOUND));
+	return nj_keeper_store_tombstones_delete(store, uid);
 }
 
 enum nj_err nj_keeper_store_device_raise_floor(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
@@ -64,10 +70,23 @@ enum nj_err nj_keeper_store_device_raise_floor(struct nj_keeper_store *store, co
 	return nj_query_run_one(&q, NJ_ERR_REPLAYED);
 }
 
+/* A sealed key of any length that fits; the row is corrupt otherwise. */
+static void col_sealed(struct nj_query *q, uint8_t out[NJ_SEALED_KEY_MAX], uint8_t *out_len)
+{
+	struct nj_view sealed = nj_col_blob(q);
+
+	*out_len = 0;
+	if (sealed.len > NJ_SEALED_KEY_MAX) {
+		q->err = NJ_ERR_CORRUPT;
+		return;
+	}
+	if (sealed.len > 0)
+		memcpy(out, sealed.data, sealed.len);
+	*out_len = (uint8_t)sealed.len;
+}
+
 static enum nj_err read_device(struct nj_query *q, struct nj_keeper_device *out_device)
 {
-	struct nj_view sealed;
-
 	nj_col_bytes(q, out_device->uid, sizeof(out_device->uid));
 	out_device->kind = (uint8_t)nj_col_u64(q, UINT8_MAX);
 	out_device->state = (uint8_t)nj_col_u64(q, NJ_DEVICE_REVOKED);
@@ -76,17 +95,15 @@ static enum nj_err read_device(struct nj_query *q, struct nj_keeper_device *out_
 	out_device->floor = nj_col_u64(q, INT64_MAX);
 	out_device->created_ms = nj_col_u64(q, INT64_MAX);
 	out_device->revoked_ms = nj_col_u64(q, INT64_MAX);
+	out_device->rekeyed_ms = nj_col_u64(q, INT64_MAX);
+	out_device->cloned_ms = nj_col_u64(q, INT64_MAX);
 	nj_col_text(q, out_device->customer, sizeof(out_device->customer));
 	nj_col_text(q, out_device->name, sizeof(out_device->name));
 	nj_col_text(q, out_device->profile, sizeof(out_device->profile));
-	sealed = nj_col_blob(q);
-	NJ_TRY(nj_col_end(q));
-	if (sealed.len > sizeof(out_device->sealed_key))
-		return NJ_ERR_CORRUPT;
-	if (sealed.len > 0)
-		memcpy(out_device->sealed_key, sealed.data, sealed.len);
-	out_device->sealed_key_len = (uint8_t)sealed.len;
-	return NJ_OK;
+	col_sealed(q, out_device->sealed_key, &out_device->sealed_key_len);
+	col_sealed(q, out_device->sealed_pending, &out_device->sealed_pending_len);
+	col_sealed(q, out_device->sealed_recovery, &out_device->sealed_recovery_len);
+	return nj_col_end(q);
 }
 
 static enum nj_err read_one(struct nj_query *q, struct nj_keeper_device *out_device)
@@ -141,6 +158,13 @@ enum nj_err nj_keeper_store_device_each(struct nj_keeper_store *store, nj_keeper
 enum nj_err nj_keeper_store_device_unsettled_each(struct nj_keeper_store *store, nj_keeper_device_fn fn, void *arg)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_UNSETTLED);
+
+	return read_all(&q, fn, arg);
+}
+
+enum nj_err nj_keeper_store_device_each_rekeying(struct nj_keeper_store *store, nj_keeper_device_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_EACH_REKEYING);
 
 	return read_all(&q, fn, arg);
 }

@@ -135,12 +135,13 @@ enum nj_err nj_keeper_store_record_each(struct nj_keeper_store *store, nj_record
 	}
 }
 
-enum nj_err nj_keeper_store_device_reseal(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
-					  struct nj_view sealed)
+enum nj_err nj_keeper_store_device_reseal(struct nj_keeper_store *store, const struct nj_keeper_device *device)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_RESEAL);
 
-	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
-	nj_bind_blob(&q, sealed.data, sealed.len);
+	nj_bind_blob(&q, device->uid, sizeof(device->uid));
+	nj_bind_blob(&q, device->sealed_key, device->sealed_key_len);
+	nj_bind_blob(&q, device->sealed_pending, device->sealed_pending_len);
+	nj_bind_blob(&q, device->sealed_recovery, device->sealed_recovery_len);
 	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
 }

@@ -224,9 +224,8 @@ static void the_first_schema_is_brought_forward(void **state)
 	struct vault_fixture *f = *state;
 	struct nj_vault_report report;
 
-	edit(f, "DROP TABLE restored; DROP TABLE certificates; DROP TABLE trusts;"
-		"ALTER TABLE policies DROP COLUMN bind; ALTER TABLE policies DROP COLUMN tls12;"
-		"ALTER TABLE slots DROP COLUMN params; PRAGMA user_version = 1");
+	edit(f, UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
+	     "ALTER TABLE slots DROP COLUMN params; PRAGMA user_version = 1");
 	assert_int_equal(nj_vault_unlock_file(f->store, f->key_file, nj_random_system(), &f->vault, &report, NULL),
 			 NJ_OK);
 	assert_int_equal(open_with(f, add(f, 7), 7), NJ_OK);

@@ -32,6 +32,17 @@ static inline int fixture_setup(void **state)
 	return 0;
 }
 
+/* Each takes the keeper's store one version back, to what the release before it wrote. */
+#define UNDO_VERSION_3                                                                       \
+	"DROP TABLE certificates; DROP TABLE trusts; ALTER TABLE policies DROP COLUMN bind;" \
+	"ALTER TABLE policies DROP COLUMN tls12;"
+#define UNDO_VERSION_4 "DROP TABLE restored;"
+#define UNDO_VERSION_5                                                                           \
+	"DROP INDEX devices_cloned; DROP INDEX devices_pending; DROP TABLE tombstones;"          \
+	"ALTER TABLE devices DROP COLUMN rekeyed_ms; ALTER TABLE devices DROP COLUMN cloned_ms;" \
+	"ALTER TABLE devices DROP COLUMN sealed_pending;"                                        \
+	"ALTER TABLE devices DROP COLUMN sealed_recovery;"
+
 static inline int fixture_remove(const char *path, const struct stat *status, int kind, struct FTW *ftw)
 {
 	return remove(path);

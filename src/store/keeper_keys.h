@@ -1,0 +1,60 @@
+/*
+ * The keeper store's rows for continuous keys: the pending key of a device, and tombstones, what is left of a replaced
+ * key for 90 days. Thread rule and errors: store/keeper_store.h.
+ */
+#ifndef NJ_STORE_KEEPER_KEYS_H
+#define NJ_STORE_KEEPER_KEYS_H
+
+#include "store/keeper_store.h"
+
+#define NJ_TOMBSTONE_SEALED_BYTES 136 /* nonce 24, keys for hint, seal and mac, tag 16 */
+
+struct nj_tombstone {
+	uint8_t uid[NJ_STORE_UID_BYTES];
+	uint32_t epoch; /* of the replaced key */
+	bool proven;    /* a session under a newer key has been bound since */
+	uint64_t buried_ms;
+	uint64_t floor; /* knocks with counters ≤ floor have been told of */
+	uint8_t sealed[NJ_TOMBSTONE_SEALED_BYTES];
+};
+typedef enum nj_err (*nj_tombstone_fn)(void *arg, const struct nj_tombstone *tombstone);
+
+/* Sets, or (empty) drops, the pending key of a live device; NJ_ERR_NOT_FOUND. */
+NJ_MUST_USE enum nj_err nj_keeper_store_device_set_pending(struct nj_keeper_store *store,
+							   const uint8_t uid[NJ_STORE_UID_BYTES],
+							   struct nj_view sealed);
+/* The pending key becomes the device's, its epoch one more. NJ_ERR_NOT_FOUND unless it is at `epoch` with a pending
+ * key. */
+NJ_MUST_USE enum nj_err nj_keeper_store_device_rekey(struct nj_keeper_store *store,
+						     const uint8_t uid[NJ_STORE_UID_BYTES], uint32_t epoch,
+						     uint64_t now_ms);
+NJ_MUST_USE enum nj_err nj_keeper_store_device_set_cloned(struct nj_keeper_store *store,
+							  const uint8_t uid[NJ_STORE_UID_BYTES], uint64_t now_ms);
+/* Live devices whose replaced key was used. */
+NJ_MUST_USE enum nj_err nj_keeper_store_device_count_cloned(struct nj_keeper_store *store, uint64_t *out_count);
+
+/* NJ_ERR_EXISTS: (uid, epoch). */
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstone_insert(struct nj_keeper_store *store,
+							 const struct nj_tombstone *tombstone);
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstone_get(struct nj_keeper_store *store,
+						      const uint8_t uid[NJ_STORE_UID_BYTES], uint32_t epoch,
+						      struct nj_tombstone *out_tombstone);
+/* NJ_ERR_REPLAYED when it was as high already, or there is none. */
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstone_raise_floor(struct nj_keeper_store *store,
+							      const uint8_t uid[NJ_STORE_UID_BYTES], uint32_t epoch,
+							      uint64_t floor);
+/* All of a device; harmless without any. */
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstones_set_proven(struct nj_keeper_store *store,
+							      const uint8_t uid[NJ_STORE_UID_BYTES]);
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstone_delete(struct nj_keeper_store *store,
+							 const uint8_t uid[NJ_STORE_UID_BYTES], uint32_t epoch);
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstones_delete(struct nj_keeper_store *store,
+							  const uint8_t uid[NJ_STORE_UID_BYTES]);
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstones_delete_before(struct nj_keeper_store *store, uint64_t buried_ms);
+/* The same keys, sealed anew; NJ_ERR_NOT_FOUND. */
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstone_reseal(struct nj_keeper_store *store,
+							 const struct nj_tombstone *tombstone);
+/* In order of device and epoch. */
+NJ_MUST_USE enum nj_err nj_keeper_store_tombstone_each(struct nj_keeper_store *store, nj_tombstone_fn fn, void *arg);
+
+#endif
