@@ -22,6 +22,7 @@ struct nj_grant {
 	bool plain_allowed;
 	uint8_t bind;          /* NJ_BINDING_PSK, NJ_BINDING_CERTIFICATE, of a TLS service */
 	bool tls12;            /* with a certificate, TLS 1.2 may do */
+	bool rekey;            /* its session may be offered a new root key */
 	struct nj_addr source; /* port 0 */
 	uint8_t source_prefix; /* compared bits of `source.ip`, 128 = exact */
 	uint32_t lifetime_ms;

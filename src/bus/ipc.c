@@ -145,6 +145,7 @@ static void put_grant(struct nj_writer *w, const struct nj_ipc *m)
 	put_bool(w, g->plain_allowed);
 	put_enum(w, g->bind, 0, NJ_BINDING_TLS);
 	put_bool(w, g->tls12);
+	put_bool(w, g->rekey);
 	put_addr(w, &g->source);
 	put_enum(w, g->source_prefix, 0, 128);
 	nj_write_u32(w, g->lifetime_ms);
@@ -163,6 +164,7 @@ static void get_grant(struct nj_reader *r, struct nj_ipc *m)
 	g->plain_allowed = get_bool(r);
 	g->bind = (uint8_t)get_enum(r, 0, NJ_BINDING_TLS);
 	g->tls12 = get_bool(r);
+	g->rekey = get_bool(r);
 	get_addr(r, &g->source);
 	g->source_prefix = (uint8_t)get_enum(r, 0, 128);
 	g->lifetime_ms = nj_read_u32(r);
@@ -308,6 +310,20 @@ static void get_flow(struct nj_reader *r, struct nj_ipc *m)
 	m->as.flow.local_port = nj_read_u16(r);
 }
 
+static void put_rekey(struct nj_writer *w, const struct nj_ipc *m)
+{
+	nj_write_u64(w, m->as.rekey.grant_id);
+	nj_write_u32(w, m->as.rekey.epoch);
+	nj_write_bytes(w, m->as.rekey.value, sizeof(m->as.rekey.value));
+}
+
+static void get_rekey(struct nj_reader *r, struct nj_ipc *m)
+{
+	m->as.rekey.grant_id = nj_read_u64(r);
+	m->as.rekey.epoch = nj_read_u32(r);
+	nj_read_bytes(r, m->as.rekey.value, sizeof(m->as.rekey.value));
+}
+
 static void put_audit(struct nj_writer *w, const struct nj_ipc *m)
 {
 	const struct nj_ipc_audit *a = &m->as.audit;
@@ -369,6 +385,10 @@ static const struct layout layouts[] = {
 	{ NJ_IPC_PARTY_CUT, "party-cut", false, put_uid, get_uid },
 	{ NJ_IPC_PARTY_QUERY, "party-query", false, put_uid, get_uid },
 	{ NJ_IPC_TRUST_PUT, "trust-put", false, put_trust, get_trust },
+	{ NJ_IPC_REKEY_OFFER, "rekey-offer", false, put_rekey, get_rekey },
+	{ NJ_IPC_REKEY_DONE, "rekey-done", false, put_rekey, get_rekey },
+	{ NJ_IPC_REKEY_READY, "rekey-ready", true, put_rekey, get_rekey },
+	{ NJ_IPC_REKEY_STORED, "rekey-stored", true, put_rekey, get_rekey },
 	{ NJ_IPC_GRANT_ACK, "grant-ack", true, put_grant_id, get_grant_id },
 	{ NJ_IPC_BOUND, "bound", true, put_bound, get_bound },
 	{ NJ_IPC_FLOW_END, "flow-end", true, put_flow, get_flow },

@@ -29,6 +29,10 @@
 	X(NJ_IPC_PARTY_CUT, 6, "keeper: a party was revoked: forget it, cut its sessions; answered by NJ_IPC_RESULT") \
 	X(NJ_IPC_PARTY_QUERY, 7, "keeper at start: is this party stored? answered by NJ_IPC_RESULT")                  \
 	X(NJ_IPC_TRUST_PUT, 8, "keeper: what certifies a customer's parties; answered by NJ_IPC_RESULT")              \
+	X(NJ_IPC_REKEY_OFFER, 10, "keeper: OFFER for the session of a grant")                                         \
+	X(NJ_IPC_REKEY_DONE, 11, "keeper: DONE for the session of a grant")                                           \
+	X(NJ_IPC_REKEY_READY, 26, "gateway: a session that may rekey takes messages; its exporter")                   \
+	X(NJ_IPC_REKEY_STORED, 27, "gateway: STORED came in the session of a grant")                                  \
 	X(NJ_IPC_GRANT_ACK, 16, "gateway: the one-time key is in place")                                              \
 	X(NJ_IPC_BOUND, 17, "gateway: a connection proved itself; the grant is consumed")                             \
 	X(NJ_IPC_FLOW_END, 18, "gateway: a connection of a cloaked listener ended")                                   \
@@ -96,6 +100,13 @@ struct nj_ipc_bound {
 	bool weak; /* by a password, not by a key */
 };
 
+/* What the gateway process learns of a rekey: nothing of it yields a key without the device's root key. */
+struct nj_ipc_rekey {
+	uint64_t grant_id; /* names the session that it bound */
+	uint32_t epoch;    /* of the new key; 0 in READY */
+	uint8_t value[32]; /* READY: the exporter; STORED, DONE: the proof; OFFER: zero */
+};
+
 struct nj_ipc_flow {
 	struct nj_addr peer;
 	uint16_t local_port;
@@ -130,6 +141,7 @@ struct nj_ipc {
 		struct nj_ipc_trust trust;
 		struct nj_ipc_bound bound;
 		struct nj_ipc_flow flow;
+		struct nj_ipc_rekey rekey; /* REKEY_… */
 		struct nj_ipc_audit audit;
 		struct nj_ipc_result result;
 	} as;

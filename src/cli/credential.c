@@ -45,6 +45,14 @@ static bool read_shared(const json_t *shared, struct nj_credfile *file)
 	return true;
 }
 
+/* A gateway of before there were recovery keys sends none. */
+static bool read_recovery(const json_t *item, struct nj_credfile *file)
+{
+	const char *text = text_in(item, "recovery");
+
+	return text[0] == '\0' || nj_hex_decode(nj_view_str(text), file->recovery, sizeof(file->recovery)) == NJ_OK;
+}
+
 static bool read_own(const json_t *item, struct nj_credfile *file)
 {
 	json_int_t epoch = json_integer_value(json_object_get(item, "epoch"));
@@ -57,7 +65,8 @@ static bool read_own(const json_t *item, struct nj_credfile *file)
 	       nj_text_copy(file->customer, sizeof(file->customer), text_in(item, "customer")) == NJ_OK &&
 	       nj_text_copy(file->cert, sizeof(file->cert), text_in(item, "cert")) == NJ_OK &&
 	       nj_hex_decode(nj_view_str(text_in(item, "uid")), file->uid, sizeof(file->uid)) == NJ_OK &&
-	       nj_hex_decode(nj_view_str(text_in(item, "key")), file->key, sizeof(file->key)) == NJ_OK;
+	       nj_hex_decode(nj_view_str(text_in(item, "key")), file->key, sizeof(file->key)) == NJ_OK &&
+	       read_recovery(item, file);
 }
 
 enum nj_err nj_credential_read(const json_t *item, const json_t *shared, struct nj_credfile *out_file,

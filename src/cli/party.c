@@ -25,6 +25,9 @@ static const struct nj_column show_columns[] = {
 	{ "created (UTC)", "created_ms", NJ_COLUMN_TIME },
 	{ "revoked (UTC)", "revoked_ms", NJ_COLUMN_TIME },
 	{ "last counter", "knocks_floor", NJ_COLUMN_TEXT },
+	{ "key", "epoch", NJ_COLUMN_TEXT },
+	{ "rekeyed (UTC)", "rekeyed_ms", NJ_COLUMN_TIME },
+	{ "CLONED (UTC)", "cloned_ms", NJ_COLUMN_TIME },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -164,6 +164,10 @@ static void tell_warnings(bool running, const json_t *keeper, const json_t *gate
 {
 	warn(any_slot(keeper, "damaged"), "a slot of the vault is damaged: make a new recovery key soon");
 	warn(any_slot(keeper, "degraded"), "a slot of the vault did not open it: nightjar vault slot list");
+	warn(number(at(keeper, "keys", "cloned")) > 0,
+	     "credentials of a device were copied: nightjar audit tail --event key.cloned names it; revoke it");
+	warn(number(at(keeper, "keys", "damaged")) > 0,
+	     "what is kept of replaced or offered keys is damaged in part: their use would not be seen");
 	warn(json_is_false(json_object_get(keeper, "store_works")),
 	     "the keeper's store refuses writes (disk full?): no knock is accepted");
 	if (!running || json_is_true(at(keeper, "vault", "locked")))

@@ -180,9 +180,8 @@ static void on_open(struct nj_conn *conn)
 	event.party = party;
 	nj_conn_proven(conn);
 	entry->config.on_bound(entry->config.arg, &event);
-	uint16_t service = visitor->service;
 	visitor_free(visitor);
-	entry->config.serve(entry->config.arg, conn, service, party);
+	entry->config.serve(entry->config.arg, conn, &grant, party);
 }
 
 /* Bytes before the proof are nobody's; the transport calls this only after on_open. */

@@ -32,8 +32,8 @@ struct nj_entry_config {
 	const struct nj_settings_limits *limits;
 	size_t max_in_bytes, max_out_bytes; /* of a connection's buffers */
 	void *arg;
-	/* Hands a bound connection to its service, which now owns it. */
-	void (*serve)(void *arg, struct nj_conn *conn, uint16_t service, struct nj_party *party);
+	/* Hands a connection that `grant` bound to its service, which now owns it. */
+	void (*serve)(void *arg, struct nj_conn *conn, const struct nj_grant *grant, struct nj_party *party);
 	void (*on_bound)(void *arg, const struct nj_entry_event *event);
 	void (*on_failed)(void *arg, const struct nj_entry_event *event);
 	/* What certifies the parties of a customer; `*out_own`: its own CA, whose certificates may name them by name.

@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 #include "daemon/ceiling.h"
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
 #include "daemon/reload.h"
 #include "daemon/sandbox.h"
@@ -167,6 +168,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	gateway_trust_init(g, nj_random_system());
 	NJ_TRY(gateway_audit_init(g));
 	NJ_TRY(gateway_posture_init(g));
+	gateway_rekey_init(g);
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
 	NJ_TRY(open_admin(g));
@@ -179,6 +181,7 @@ static void close_all(struct gateway *g)
 	gateway_audit_flush(g);
 	nj_admin_server_free(g->admin);
 	nj_mqtt_broker_free(g->broker);
+	gateway_rekey_done(g);
 	nj_entry_free(g->entry);
 	if (g->keeper_up)
 		nj_channel_stop(&g->keeper);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "bus/apply.h"
 #include "crypto/crypto.h"
+#include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
 
 #define QUEUE_BYTES (1024 * 1024)
@@ -99,6 +100,12 @@ static enum nj_err handle(struct gateway *g, struct nj_ipc *message)
 	case NJ_IPC_TRUST_PUT:
 		apply(g, message);
 		return NJ_OK;
+	case NJ_IPC_REKEY_OFFER:
+	case NJ_IPC_REKEY_DONE:
+		gateway_rekey_tell(g, message);
+		return NJ_OK;
+	case NJ_IPC_REKEY_READY:
+	case NJ_IPC_REKEY_STORED:
 	case NJ_IPC_GRANT_ACK:
 	case NJ_IPC_BOUND:
 	case NJ_IPC_FLOW_END:

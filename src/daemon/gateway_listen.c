@@ -116,7 +116,7 @@ static void on_accept_local(struct nj_listener *listener, int fd, const struct n
 	}
 	struct nj_conn *conn = open_local(g, fd, peer, &listener->local);
 	if (conn != NULL)
-		gateway_mqtt_serve(g, conn, party, true);
+		gateway_mqtt_serve(g, conn, party, 0, true);
 }
 
 static void on_accept_cloaked(struct nj_listener *listener, int fd, const struct nj_addr *peer)
@@ -134,13 +134,13 @@ static void on_accept_cloaked(struct nj_listener *listener, int fd, const struct
 		gateway_mqtt_serve_plain(g, conn, visitor);
 }
 
-static void serve_bound(void *arg, struct nj_conn *conn, uint16_t service, struct nj_party *party)
+static void serve_bound(void *arg, struct nj_conn *conn, const struct nj_grant *grant, struct nj_party *party)
 {
 	struct gateway *g = arg;
 
-	switch (service) {
+	switch (grant->service) {
 	case NJ_SERVICE_MQTTS:
-		gateway_mqtt_serve(g, conn, party, false);
+		gateway_mqtt_serve(g, conn, party, grant->rekey ? grant->id : 0, false);
 		return;
 	default:
 		nj_conn_abort(conn, NJ_CLOSE_UNBOUND);

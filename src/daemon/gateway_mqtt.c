@@ -1,4 +1,5 @@
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_rekey.h"
 
 #include "base/log.h"
 #include "base/text.h"
@@ -17,7 +18,7 @@ static const char *party_name(const struct nj_mqtt_seen *seen)
 
 static void on_connected(void *arg, const struct nj_mqtt_seen *seen)
 {
-	(void)arg;
+	gateway_rekey_ready(arg, seen);
 	NJ_LOG(NJ_LOG_INFO, "mqtt.connected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
 	       NJ_A("peer", seen->peer), NJ_U("version", seen->version), NJ_U("keep_alive_s", seen->keep_alive_s),
 	       NJ_B("clean", seen->clean_start), NJ_B("present", seen->session_present));
@@ -25,7 +26,7 @@ static void on_connected(void *arg, const struct nj_mqtt_seen *seen)
 
 static void on_disconnected(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
 {
-	(void)arg;
+	gateway_rekey_end(arg, seen);
 	NJ_LOG(NJ_LOG_INFO, "mqtt.disconnected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
 	       NJ_A("peer", seen->peer), NJ_S("why", nj_close_name(why)), NJ_U("reason", reason));
 }
@@ -101,15 +102,17 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 		.on_connected = on_connected,
 		.on_disconnected = on_disconnected,
 		.on_denied = on_denied,
+		.on_own_topic = gateway_rekey_message,
 		.on_error = on_error,
 	};
 
 	return nj_mqtt_broker_new(g->reactor, nj_random_system(), &limits, &hooks, &g->broker);
 }
 
-void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, bool local)
+void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant,
+			bool local)
 {
-	struct nj_mqtt_entry entry = { .party = party, .local = local };
+	struct nj_mqtt_entry entry = { .party = party, .tag = rekey_grant, .local = local };
 	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
 
 	if (err != NJ_OK)

@@ -51,6 +51,7 @@ struct gateway {
 	struct nj_door *door;
 	struct nj_entry *entry;
 	struct nj_mqtt_broker *broker;
+	struct nj_map rekeys; /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */
 	struct nj_tls_ctx *tls;
 	struct gateway_posture *postures; /* not written yet */
 	size_t posture_count;

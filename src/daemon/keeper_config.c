@@ -19,6 +19,8 @@ struct nj_keeper_config nj_keeper_config_of(const struct nj_settings *settings, 
 		.max_devices = settings->limits.devices,
 		.max_grants = nj_ceiling_grants(settings->limits.devices),
 		.grant_ms = settings->knock.grant_ms,
+		.rekey_off = !settings->knock.rekey,
+		.rekey_ms = settings->knock.rekey_interval_ms,
 		.limits = {
 			.device_burst = settings->knock.rate_device_burst,
 			.device_refill_ms = settings->knock.rate_device_refill_ms,

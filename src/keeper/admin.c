@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "keeper/internal.h"
+#include "store/keeper_keys.h"
 #include "store/keeper_vault.h"
 
 const struct nj_admin_verb nj_keeper_verbs[] = {
@@ -70,6 +71,17 @@ static json_t *status_knocks(const struct nj_keeper *keeper)
 			 (json_int_t)c->rolled_back);
 }
 
+/* `cloned`: live devices whose replaced key was used by somebody else. */
+static json_t *status_keys(const struct nj_keeper *keeper, uint64_t cloned)
+{
+	const struct nj_spares *spares = keeper->rekeying.spares;
+	uint64_t pending = spares == NULL ? 0 : nj_spares_pending_count(spares);
+	uint64_t tombstones = spares == NULL ? 0 : nj_spares_count(spares) - pending;
+
+	return json_pack("{s:I, s:I, s:I, s:I}", "cloned", (json_int_t)cloned, "pending", (json_int_t)pending,
+			 "tombstones", (json_int_t)tombstones, "damaged", (json_int_t)keeper->rekeying.damaged);
+}
+
 struct slots {
 	const struct nj_vault_report *report;
 	json_t *list;
@@ -112,6 +124,7 @@ void nj_keeper_verb_status(void *arg, struct nj_admin_call *call)
 	struct slots slots = { .report = &keeper->vault_report, .list = json_array() };
 	uint64_t counted[NJ_PARTY_APPLICATION + 1] = { 0 };
 	const uint64_t *kinds = keeper->kinds;
+	uint64_t cloned = 0;
 	json_t *ok = json_object();
 	enum nj_err err = nj_keeper_store_slot_each(keeper->store, slot_add, &slots);
 
@@ -120,6 +133,9 @@ void nj_keeper_verb_status(void *arg, struct nj_admin_call *call)
 		if (err == NJ_OK)
 			err = nj_keeper_store_device_each(keeper->store, count_kind, counted);
 	}
+	if (err == NJ_OK)
+		err = nj_keeper_store_device_count_cloned(keeper->store, &cloned);
+	json_object_set_new(ok, "keys", status_keys(keeper, cloned));
 	json_object_set_new(ok, "pid", number((uint64_t)getpid()));
 	json_object_set_new(ok, "cloak", status_cloak(keeper));
 	json_object_set_new(ok, "grants", number(keeper->grants == NULL ? 0 : nj_grants_count(keeper->grants)));

@@ -1,5 +1,6 @@
 #include "crypto/crypto.h"
 #include "keeper/internal.h"
+#include "keeper/tombstone.h"
 
 /*
  * Devices and applications enter in two stores by order: the keeper's rows pending, the gateway's rows, the keeper's
@@ -12,6 +13,7 @@ struct adding {
 	struct nj_keeper *keeper;
 	struct nj_admin_call *call;
 	struct nj_secret *root_keys; /* 32 bytes a row */
+	struct nj_secret *recovery_keys;
 	bool many;
 	const char *request; /* for a certificate, one row only; lives as long as the call. NULL: none is made */
 	char *certificate;   /* of the built-in CA, owned */
@@ -32,6 +34,7 @@ static void adding_free(struct adding *adding)
 {
 	nj_secret_free(adding->root_keys);
 	free(adding->certificate);
+	nj_secret_free(adding->recovery_keys);
 	free(adding);
 }
 
@@ -46,6 +49,11 @@ static const uint8_t *root_key(const struct adding *adding, size_t row)
 	return nj_secret_bytes(adding->root_keys) + row * NJ_KEY_BYTES;
 }
 
+static const uint8_t *recovery_key(const struct adding *adding, size_t row)
+{
+	return nj_secret_bytes(adding->recovery_keys) + row * NJ_KEY_BYTES;
+}
+
 static void row_fill(const struct adding *adding, size_t at, struct nj_keeper_device *row)
 {
 	*row = (struct nj_keeper_device){
@@ -54,6 +62,7 @@ static void row_fill(const struct adding *adding, size_t at, struct nj_keeper_de
 		.epoch = 1,
 		.created_ms = adding->created_ms,
 		.sealed_key_len = NJ_KEY_BYTES + NJ_VAULT_OVERHEAD,
+		.sealed_recovery_len = NJ_KEY_BYTES + NJ_VAULT_OVERHEAD,
 	};
 	memcpy(row->uid, adding->rows[at].uid, sizeof(row->uid));
 	memcpy(row->customer, adding->customer, sizeof(row->customer));
@@ -86,15 +95,19 @@ static json_t *credentials(const struct adding *adding, size_t row)
 {
 	char uid[NJ_UID_BYTES * 2 + 1];
 	char key[NJ_KEY_BYTES * 2 + 1];
+	char recovery[NJ_KEY_BYTES * 2 + 1];
 	json_t *object;
 
 	nj_hex_encode(adding->rows[row].uid, NJ_UID_BYTES, uid);
 	nj_hex_encode(root_key(adding, row), NJ_KEY_BYTES, key);
-	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "kind", nj_party_kind_name(adding->kind), "name",
-			   adding->rows[row].name, "customer", adding->customer, "uid", uid, "key", key, "epoch", 1);
+	nj_hex_encode(recovery_key(adding, row), NJ_KEY_BYTES, recovery);
+	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "recovery", recovery, "kind",
+			   nj_party_kind_name(adding->kind), "name", adding->rows[row].name, "customer",
+			   adding->customer, "uid", uid, "key", key, "epoch", 1);
 	nj_wipe(key, sizeof(key));
 	if (object != NULL && adding->certificate != NULL)
 		json_object_set_new(object, "cert", json_string(adding->certificate));
+	nj_wipe(recovery, sizeof(recovery));
 	return object;
 }
 
@@ -275,8 +288,10 @@ static enum nj_err insert_one(struct adding *adding, size_t at, struct nj_why *w
 
 	nj_random_fill(keeper->random, adding->rows[at].uid, NJ_UID_BYTES);
 	nj_random_fill(keeper->random, key, NJ_KEY_BYTES);
+	nj_random_fill(keeper->random, nj_secret_bytes(adding->recovery_keys) + at * NJ_KEY_BYTES, NJ_KEY_BYTES);
 	row_fill(adding, at, &row);
 	nj_vault_seal_root_key(keeper->vault, row.uid, row.epoch, key, row.sealed_key);
+	nj_recovery_key_seal(keeper->vault, row.uid, recovery_key(adding, at), row.sealed_recovery);
 	err = nj_keeper_store_device_insert(keeper->store, &row);
 	if (err == NJ_ERR_EXISTS)
 		return nj_why(why, err, "there is a %s named %s already: revoke it first, or choose another name",
@@ -349,6 +364,8 @@ static void start(struct adding *adding)
 	struct nj_why why = { "" };
 	enum nj_err err = nj_secret_new(adding->count * NJ_KEY_BYTES, &adding->root_keys);
 
+	if (err == NJ_OK)
+		err = nj_secret_new(adding->count * NJ_KEY_BYTES, &adding->recovery_keys);
 	if (err == NJ_OK)
 		err = room(adding->keeper, adding->count, &why);
 	if (err == NJ_OK && nj_keeper_policy(adding->keeper, adding->profile) == NULL)

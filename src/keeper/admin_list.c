@@ -18,6 +18,16 @@ static const char *state_name(uint8_t state)
 	}
 }
 
+/* What is known of the root key, beside itself. */
+static void key_json(json_t *object, const struct nj_keeper_device *row)
+{
+	json_object_set_new(object, "epoch", json_integer((json_int_t)row->epoch));
+	if (row->rekeyed_ms != 0)
+		json_object_set_new(object, "rekeyed_ms", json_integer((json_int_t)row->rekeyed_ms));
+	if (row->cloned_ms != 0)
+		json_object_set_new(object, "cloned_ms", json_integer((json_int_t)row->cloned_ms));
+}
+
 static json_t *row_json(const struct nj_keeper_device *row)
 {
 	char uid[NJ_UID_BYTES * 2 + 1];
@@ -28,6 +38,8 @@ static json_t *row_json(const struct nj_keeper_device *row)
 			   row->name, "uid", uid, "profile", row->profile, "customer", row->customer, "state",
 			   state_name(row->state), "created_ms", (json_int_t)row->created_ms, "knocks_floor",
 			   (json_int_t)row->floor);
+	if (object != NULL)
+		key_json(object, row);
 	if (object != NULL && row->revoked_ms != 0)
 		json_object_set_new(object, "revoked_ms", json_integer((json_int_t)row->revoked_ms));
 	return object;

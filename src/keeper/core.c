@@ -6,6 +6,7 @@
 #define MAX_GRANTS 8192
 #define FLUSH_AT (NJ_KNOCKS_STAGED_MAX - NJ_UDP_BATCH) /* staged knocks: a whole batch still fits */
 #define SECOND_MS 1000
+#define REKEY_MS 3600000
 
 /* ---- opening ---- */
 
@@ -42,6 +43,9 @@ static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config 
 	keeper->max_devices = config->max_devices == 0 ? MAX_DEVICES : config->max_devices;
 	keeper->max_grants = config->max_grants == 0 ? MAX_GRANTS : config->max_grants;
 	keeper->grant_ms = config->grant_ms == 0 ? NJ_PROFILE_GRANT_MS_DEFAULT : config->grant_ms;
+	keeper->rekeying.rekey_ms = config->rekey_ms == 0 ? REKEY_MS : config->rekey_ms;
+	if (config->rekey_off)
+		keeper->rekeying.rekey_ms = 0;
 	keeper->limits = config->limits;
 	keeper->store_works = true;
 	keeper->unsettled = true;
@@ -50,6 +54,7 @@ static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config 
 	keeper->report_brake = report_brake;
 	nj_map_init(&keeper->policies, policy_key, 10000, config->random);
 	nj_journal_init(&keeper->journal);
+	nj_keeper_rekey_init(keeper);
 }
 
 static enum nj_err open_parts(struct nj_keeper *keeper, const struct nj_keeper_config *config, struct nj_why *why)
@@ -126,6 +131,7 @@ void nj_keeper_close(struct nj_keeper *keeper)
 	nj_grants_free(keeper->grants);
 	nj_knocks_free(keeper->knocks);
 	nj_window_free(keeper->window);
+	nj_keeper_rekey_done(keeper);
 	nj_journal_done(&keeper->journal);
 	policies_free(keeper);
 	nj_audit_close(keeper->audit);
@@ -237,12 +243,15 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 		.port = keeper->ports[fact->service],
 		.service = fact->service,
 		.lifetime_ms = fact->lifetime_ms,
+		.epoch = fact->epoch,
+		.rekey = nj_keeper_rekey_due(keeper, fact),
 	};
 	struct nj_grant grant = {
 		.service = fact->service,
 		.plain_allowed = fact->plain,
 		.bind = fact->bind,
 		.tls12 = fact->tls12,
+		.rekey = spec.rekey,
 		.source = fact->source,
 		.source_prefix = fact->source_prefix,
 		.lifetime_ms = fact->lifetime_ms,
@@ -373,6 +382,10 @@ static void on_grant_ended(void *arg, uint64_t id, const struct nj_grant_spec *s
 {
 	struct nj_keeper *keeper = arg;
 
+	if (end == NJ_GRANT_BOUND) {
+		keeper->rekeying.was_bound = true;
+		keeper->rekeying.bound_spec = *spec;
+	}
 	if (end != NJ_GRANT_BOUND && end != NJ_GRANT_GATEWAY_GONE && keeper->link != NULL)
 		keeper->link->ops->grant_end(keeper->link, id);
 	if (end == NJ_GRANT_BOUND)
@@ -403,10 +416,13 @@ void nj_keeper_ack(struct nj_keeper *keeper, uint64_t grant_id)
 void nj_keeper_bound(struct nj_keeper *keeper, const struct nj_ipc_bound *bound)
 {
 	keeper->binding = bound;
+	keeper->rekeying.was_bound = false;
 	/* A grant that expired in the same moment: the connection stands, the record says expired. */
 	(void)!nj_grants_bound(keeper->grants, bound->grant_id);
 	keeper->binding = NULL;
 	cloak_result(keeper, keeper->cloak->ops->flow_end(keeper->cloak, &bound->peer, bound->local_port));
+	if (keeper->rekeying.was_bound)
+		nj_keeper_rekey_bound(keeper, bound->grant_id, &keeper->rekeying.bound_spec);
 }
 
 void nj_keeper_flow_end(struct nj_keeper *keeper, const struct nj_ipc_flow *flow)
@@ -418,6 +434,7 @@ void nj_keeper_gateway_gone(struct nj_keeper *keeper)
 {
 	if (keeper->grants != NULL)
 		nj_grants_end_all(keeper->grants, NJ_GRANT_GATEWAY_GONE);
+	nj_keeper_rekey_gone(keeper);
 }
 
 /* ---- start, stop ---- */
@@ -443,6 +460,7 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 			knocks.served |= NJ_SERVICE_BIT(service);
 	NJ_TRY(nj_keeper_load(keeper, why));
 	knocks.window = keeper->window;
+	knocks.spares = keeper->rekeying.spares;
 	NJ_TRY(nj_knocks_new(&knocks, &keeper->knocks));
 	return nj_grants_new(keeper->clock, keeper->cloak, keeper->max_grants, on_grant_ended, keeper, &keeper->grants);
 }
@@ -512,6 +530,7 @@ static void every_second(struct nj_keeper *keeper)
 		err = nj_keeper_store_meta_put(keeper->store, "probe", "written");
 	nj_keeper_store_result(keeper, err);
 	nj_keeper_trust_tick(keeper);
+	nj_keeper_rekey_tick(keeper);
 	if (!nj_journal_empty(&keeper->journal))
 		group_wait(keeper, nj_clock_boot_ms(keeper->clock));
 }
@@ -573,6 +592,11 @@ enum nj_err nj_keeper_server_pair(struct nj_keeper *keeper, struct nj_x509_pair 
 const struct nj_window *nj_keeper_window(const struct nj_keeper *keeper)
 {
 	return keeper->window;
+}
+
+const struct nj_spares *nj_keeper_spares(const struct nj_keeper *keeper)
+{
+	return keeper->rekeying.spares;
 }
 
 const struct nj_knocks_counters *nj_keeper_counters(const struct nj_keeper *keeper)

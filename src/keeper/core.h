@@ -33,6 +33,8 @@ struct nj_keeper_config {
 	uint32_t max_devices;           /* applications too; 0 = 2,000,000 */
 	uint32_t max_grants;            /* at one time; 0 = 8,192 */
 	uint32_t grant_ms;              /* of profiles that do not say; 0 = NJ_PROFILE_GRANT_MS_DEFAULT */
+	bool rekey_off;                 /* devices keep their root keys */
+	uint32_t rekey_ms;              /* a device gets a new one at most once in this time; 0 = one hour */
 	struct nj_knock_limits limits;
 	bool may_lock; /* a vault whose key file does not open it waits for a passphrase, where it has a slot for one */
 };
@@ -96,6 +98,10 @@ void nj_keeper_gateway_here(struct nj_keeper *keeper);
 void nj_keeper_gateway_gone(struct nj_keeper *keeper);
 void nj_keeper_ack(struct nj_keeper *keeper, uint64_t grant_id);
 void nj_keeper_bound(struct nj_keeper *keeper, const struct nj_ipc_bound *bound);
+/* A bound session of a device that can rekey is ready for messages; `ready` holds its exporter. */
+void nj_keeper_rekey_ready(struct nj_keeper *keeper, const struct nj_ipc_rekey *ready);
+/* The device answered that it stored its new key. */
+void nj_keeper_rekey_stored(struct nj_keeper *keeper, const struct nj_ipc_rekey *stored);
 void nj_keeper_flow_end(struct nj_keeper *keeper, const struct nj_ipc_flow *flow);
 /* False: a record that the gateway may not write, or with broken text; nothing of the batch is kept. */
 bool nj_keeper_gateway_audit(struct nj_keeper *keeper, const struct nj_ipc_audit *audit);
@@ -111,6 +117,7 @@ void nj_keeper_locked_verbs(struct nj_admin_verb *out_verbs);
 /* ---- for status and tests ---- */
 
 const struct nj_window *nj_keeper_window(const struct nj_keeper *keeper);
+const struct nj_spares *nj_keeper_spares(const struct nj_keeper *keeper);
 const struct nj_knocks_counters *nj_keeper_counters(const struct nj_keeper *keeper);
 uint32_t nj_keeper_grants(const struct nj_keeper *keeper);
 /* False while the store refuses writes: the lease is not renewed then. */

@@ -280,6 +280,16 @@ void nj_grants_end_uid(struct nj_grants *grants, const uint8_t uid[NJ_UID_BYTES]
 			finish(grants, &grants->grants[i], end);
 }
 
+void nj_grants_end_other_keys(struct nj_grants *grants, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch)
+{
+	for (uint32_t i = 0; i < grants->made; i++) {
+		struct grant *grant = &grants->grants[i];
+
+		if (grant->id != 0 && grant->spec.epoch != epoch && memcmp(grant->spec.uid, uid, NJ_UID_BYTES) == 0)
+			finish(grants, grant, NJ_GRANT_OLD_KEY);
+	}
+}
+
 void nj_grants_end_all(struct nj_grants *grants, enum nj_grant_end end)
 {
 	for (uint32_t i = 0; i < grants->made; i++)

@@ -22,6 +22,8 @@ struct nj_grant_spec {
 	uint16_t port;         /* local TCP port */
 	uint16_t service;
 	uint32_t lifetime_ms;
+	uint32_t epoch; /* of the key that the knock was made with */
+	bool rekey;     /* the device may be offered a new one */
 	char customer[NJ_NAME_BYTES];
 	char name[NJ_NAME_BYTES];
 };
@@ -32,6 +34,7 @@ struct nj_grant_spec {
 	X(NJ_GRANT_EXPIRED, "expired")                               \
 	X(NJ_GRANT_UNANSWERED, "the gateway did not acknowledge it") \
 	X(NJ_GRANT_REVOKED, "revoked")                               \
+	X(NJ_GRANT_OLD_KEY, "its key was replaced")                  \
 	X(NJ_GRANT_GATEWAY_GONE, "the gateway process ended")        \
 	X(NJ_GRANT_CLOAK_FAILED, "the cloak could not open")
 
@@ -58,6 +61,8 @@ NJ_MUST_USE enum nj_err nj_grants_bound(struct nj_grants *grants, uint64_t id);
 /* Ends one that the caller could not hand over; harmless when gone. */
 void nj_grants_end(struct nj_grants *grants, uint64_t id, enum nj_grant_end end);
 void nj_grants_end_uid(struct nj_grants *grants, const uint8_t uid[NJ_UID_BYTES], enum nj_grant_end end);
+/* Those of knocks that were made with another key than that of `epoch`. */
+void nj_grants_end_other_keys(struct nj_grants *grants, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch);
 void nj_grants_end_all(struct nj_grants *grants, enum nj_grant_end end);
 /* Ends what expired or was not acknowledged in time. */
 void nj_grants_tick(struct nj_grants *grants);

@@ -9,6 +9,7 @@
 #include "identity/party.h"
 #include "keeper/core.h"
 #include "keeper/journal.h"
+#include "keeper/rekey.h"
 #include "store/copy.h"
 #include "store/keeper_certificates.h"
 
@@ -88,6 +89,7 @@ struct nj_keeper {
 	struct nj_window_walk walk;
 
 	const struct nj_ipc_bound *binding; /* while a grant is consumed */
+	struct nj_keeper_rekeying rekeying;
 
 	uint64_t restored_ms;   /* when the store was put back from a backup, Unix time; 0 = never */
 	uint64_t restored_left; /* devices that have not proved themselves since */

@@ -2,6 +2,7 @@
 
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
+#include "keeper/tombstone.h"
 
 struct nj_keyring {
 	struct nj_vault *vault;
@@ -42,11 +43,14 @@ void nj_keyring_free(struct nj_keyring *keyring)
 	free(keyring);
 }
 
-static struct nj_keyring_entry *find(struct nj_keyring *keyring, uint32_t device)
+static struct nj_keyring_entry *find(struct nj_keyring *keyring, struct nj_keyring_id id)
 {
-	for (size_t i = 0; i < NJ_KEYRING_PLACES; i++)
-		if (keyring->entries[i].used != 0 && keyring->entries[i].device == device)
-			return &keyring->entries[i];
+	for (size_t i = 0; i < NJ_KEYRING_PLACES; i++) {
+		struct nj_keyring_entry *entry = &keyring->entries[i];
+
+		if (entry->used != 0 && entry->id.place == id.place && entry->id.spare == id.spare)
+			return entry;
+	}
 	return NULL;
 }
 
@@ -60,19 +64,35 @@ static size_t oldest(const struct nj_keyring *keyring)
 	return at;
 }
 
-static enum nj_err fill(struct nj_keyring *keyring, const uint8_t uid[NJ_UID_BYTES], size_t place)
+static enum nj_err fill_keys(struct nj_keyring *keyring, const struct nj_keeper_device *row,
+			     const struct nj_spare *spare, struct nj_knock_keys *keys)
+{
+	struct nj_view sealed = spare == NULL ? nj_view_of(row->sealed_key, row->sealed_key_len)
+					      : nj_view_of(row->sealed_pending, row->sealed_pending_len);
+	uint8_t root_key[NJ_KEY_BYTES];
+
+	if (spare != NULL && !spare->pending)
+		return nj_tombstone_open(keyring->vault, spare->uid, spare->epoch, keys);
+	if (spare != NULL && (sealed.len == 0 || spare->epoch != row->epoch + 1))
+		return NJ_ERR_NOT_FOUND;
+	NJ_TRY(nj_vault_open_root_key(keyring->vault, row->uid, row->epoch + (spare != NULL), sealed, root_key));
+	nj_knock_derive(root_key, row->uid, keys);
+	nj_wipe(root_key, sizeof(root_key));
+	return NJ_OK;
+}
+
+static enum nj_err fill(struct nj_keyring *keyring, const uint8_t uid[NJ_UID_BYTES], const struct nj_spare *spare,
+			size_t place)
 {
 	struct nj_keyring_entry *entry = &keyring->entries[place];
 	struct nj_keeper_device row;
-	uint8_t root_key[NJ_KEY_BYTES];
 
 	NJ_TRY(nj_keeper_store_device_get(nj_vault_store(keyring->vault), uid, &row));
 	if (row.state != NJ_DEVICE_LIVE)
 		return NJ_ERR_NOT_FOUND;
-	NJ_TRY(nj_vault_open_root_key(keyring->vault, uid, row.epoch, nj_view_of(row.sealed_key, row.sealed_key_len),
-				      root_key));
-	nj_knock_derive(root_key, uid, keys_at(keyring, place));
-	nj_wipe(root_key, sizeof(root_key));
+	NJ_TRY(fill_keys(keyring, &row, spare, keys_at(keyring, place)));
+	entry->epoch = spare != NULL ? spare->epoch : row.epoch;
+	entry->rekeyed_ms = row.rekeyed_ms;
 	memcpy(entry->customer, row.customer, sizeof(entry->customer));
 	memcpy(entry->name, row.name, sizeof(entry->name));
 	memcpy(entry->profile, row.profile, sizeof(entry->profile));
@@ -80,26 +100,27 @@ static enum nj_err fill(struct nj_keyring *keyring, const uint8_t uid[NJ_UID_BYT
 }
 
 enum nj_err nj_keyring_get(struct nj_keyring *keyring, uint32_t device, const uint8_t uid[NJ_UID_BYTES],
-			   const struct nj_keyring_entry **out_entry)
+			   const struct nj_spare *spare, const struct nj_keyring_entry **out_entry)
 {
-	struct nj_keyring_entry *entry = find(keyring, device);
+	struct nj_keyring_id id = { .place = spare != NULL ? spare->place : device, .spare = spare != NULL };
+	struct nj_keyring_entry *entry = find(keyring, id);
 
 	if (entry == NULL) {
 		size_t place = oldest(keyring);
 
 		entry = &keyring->entries[place];
 		entry->used = 0;
-		NJ_TRY(fill(keyring, uid, place));
-		entry->device = device;
+		NJ_TRY(fill(keyring, uid, spare, place));
+		entry->id = id;
 	}
 	entry->used = ++keyring->clock;
 	*out_entry = entry;
 	return NJ_OK;
 }
 
-void nj_keyring_forget(struct nj_keyring *keyring, uint32_t device)
+void nj_keyring_forget(struct nj_keyring *keyring, struct nj_keyring_id id)
 {
-	struct nj_keyring_entry *entry = find(keyring, device);
+	struct nj_keyring_entry *entry = find(keyring, id);
 
 	if (entry == NULL)
 		return;

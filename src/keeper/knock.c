@@ -4,6 +4,7 @@
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 #include "keeper/keyring.h"
+#include "store/keeper_keys.h"
 
 /* The one-time keys of a staged knock: all of them lie in one block of locked memory. */
 struct staged_keys {
@@ -13,6 +14,8 @@ struct staged_keys {
 
 struct staged {
 	uint32_t device;
+	struct nj_spare *spare; /* NULL: under the current key */
+	bool tombstone;
 	struct nj_knock_fact fact; /* names point into this */
 	char customer[NJ_STORE_NAME_BYTES];
 	char name[NJ_STORE_NAME_BYTES];
@@ -190,9 +193,16 @@ static uint32_t lifetime(const struct nj_door_policy *policy, const struct nj_kn
 
 /* ---- staging ---- */
 
+/* One key under which a datagram may have been made. */
+struct candidate {
+	uint32_t device;
+	struct nj_spare *spare; /* NULL: the current key */
+	uint64_t counter;
+};
+
 /* A datagram that was authenticated as this device's, with this counter. */
 struct authentic {
-	struct nj_window_candidate candidate;
+	struct candidate candidate;
 	struct nj_window_device *device;
 	const struct nj_keyring_entry *known;
 	struct nj_knock_body body;
@@ -208,17 +218,30 @@ static void fact_basics(const struct authentic *found, const struct nj_udp_datag
 		.name = found->known->name,
 		.source = datagram->source,
 		.counter = found->candidate.counter,
+		.epoch = found->known->epoch,
+		.rekeyed_ms = found->known->rekeyed_ms,
 	};
 	fact->source.port = 0;
 	memcpy(fact->uid, found->device->uid, sizeof(fact->uid));
 	memcpy(fact->hint, datagram->bytes.data, sizeof(fact->hint));
 }
 
-static bool burnt_in_stage(const struct nj_knocks *knocks, const struct nj_window_candidate *candidate)
+static bool is_tombstone(const struct candidate *candidate)
 {
-	for (size_t i = knocks->staged_count; i > 0; i--)
-		if (knocks->staged[i - 1].device == candidate->device)
-			return candidate->counter <= knocks->staged[i - 1].fact.counter;
+	return candidate->spare != NULL && !candidate->spare->pending;
+}
+
+/* A device's live keys share one floor; each tombstone has its own. */
+static bool burnt_in_stage(const struct nj_knocks *knocks, const struct candidate *candidate)
+{
+	for (size_t i = knocks->staged_count; i > 0; i--) {
+		const struct staged *staged = &knocks->staged[i - 1];
+
+		if (staged->device != candidate->device || staged->tombstone != is_tombstone(candidate) ||
+		    (staged->tombstone && staged->spare != candidate->spare))
+			continue;
+		return candidate->counter <= staged->fact.counter;
+	}
 	return false;
 }
 
@@ -242,6 +265,25 @@ static void prepare_grant(struct nj_knocks *knocks, const struct authentic *foun
 	fact->password = keys->password;
 }
 
+/* A device that has a newer key says so until it is sure that the gateway has it: nobody else has a reason to use a
+ * replaced one. */
+static enum nj_knock_verdict old_key_check(const struct authentic *found)
+{
+	bool says_newer = !found->malformed && (found->body.flags & NJ_KNOCK_FLAG_NEWER_KEY) != 0;
+
+	return says_newer && !found->candidate.spare->proven ? NJ_KNOCK_OLD_KEY : NJ_KNOCK_CLONED;
+}
+
+static enum nj_knock_verdict judge(const struct nj_knocks *knocks, const struct authentic *found,
+				   const struct nj_door_policy *policy, const struct nj_addr *source)
+{
+	if (is_tombstone(&found->candidate))
+		return old_key_check(found);
+	if (found->malformed)
+		return NJ_KNOCK_BAD_BODY;
+	return body_check(knocks, found->device, policy, source, &found->body);
+}
+
 static void stage(struct nj_knocks *knocks, const struct authentic *found, const struct nj_udp_datagram *datagram)
 {
 	const size_t place = knocks->staged_count++;
@@ -249,15 +291,16 @@ static void stage(struct nj_knocks *knocks, const struct authentic *found, const
 	const struct nj_door_policy *policy = knocks->config.policy(knocks->config.arg, found->known->profile);
 
 	staged->device = found->candidate.device;
+	staged->spare = found->candidate.spare;
+	staged->tombstone = is_tombstone(&found->candidate);
 	fact_basics(found, datagram, &staged->fact);
 	memcpy(staged->customer, found->known->customer, sizeof(staged->customer));
 	memcpy(staged->name, found->known->name, sizeof(staged->name));
 	staged->fact.customer = staged->customer;
 	staged->fact.name = staged->name;
 	staged->fact.service = found->body.service;
-	staged->fact.verdict = found->malformed
-				   ? NJ_KNOCK_BAD_BODY
-				   : body_check(knocks, found->device, policy, &staged->fact.source, &found->body);
+	staged->fact.can_rekey = (found->body.flags & NJ_KNOCK_FLAG_CAN_REKEY) != 0;
+	staged->fact.verdict = judge(knocks, found, policy, &staged->fact.source);
 	if (staged->fact.verdict == NJ_KNOCK_ACCEPTED)
 		prepare_grant(knocks, found, policy, datagram->bytes.data, place);
 }
@@ -273,7 +316,7 @@ static void forged(struct nj_knocks *knocks, struct authentic *found, const stru
 
 /* Tries the candidates of a hint. Returns false when none authenticates it; `out->known` is NULL if none had keys. */
 static bool authenticate(struct nj_knocks *knocks, const struct nj_udp_datagram *datagram,
-			 const struct nj_window_candidate *candidates, size_t count, struct authentic *out)
+			 const struct candidate *candidates, size_t count, struct authentic *out)
 {
 	out->known = NULL;
 	for (size_t i = 0; i < count; i++) {
@@ -281,7 +324,8 @@ static bool authenticate(struct nj_knocks *knocks, const struct nj_udp_datagram 
 		const struct nj_keyring_entry *known;
 		enum nj_err err;
 
-		if (nj_keyring_get(knocks->keyring, candidates[i].device, device->uid, &known) != NJ_OK)
+		if (nj_keyring_get(knocks->keyring, candidates[i].device, device->uid, candidates[i].spare, &known) !=
+		    NJ_OK)
 			continue;
 		out->candidate = candidates[i];
 		out->device = device;
@@ -294,8 +338,18 @@ static bool authenticate(struct nj_knocks *knocks, const struct nj_udp_datagram 
 	return false;
 }
 
+/* A tombstone has a bucket of its own: whoever holds the old key must not spend the device's. */
+static bool buckets_pass(struct nj_knocks *knocks, const struct authentic *found)
+{
+	struct nj_window_device *row = is_tombstone(&found->candidate)
+					   ? nj_spares_row(knocks->config.spares, found->candidate.spare)
+					   : found->device;
+
+	return device_bucket_pass(knocks, row) && global_bucket_pass(knocks);
+}
+
 static void take_known(struct nj_knocks *knocks, const struct nj_udp_datagram *datagram,
-		       const struct nj_window_candidate *candidates, size_t count)
+		       const struct candidate *candidates, size_t count)
 {
 	struct authentic found;
 	struct nj_knock_fact fact;
@@ -309,8 +363,7 @@ static void take_known(struct nj_knocks *knocks, const struct nj_udp_datagram *d
 		knocks->counters.replayed++;
 		return;
 	}
-	if (knocks->staged_count == NJ_KNOCKS_STAGED_MAX || !device_bucket_pass(knocks, found.device) ||
-	    !global_bucket_pass(knocks)) {
+	if (knocks->staged_count == NJ_KNOCKS_STAGED_MAX || !buckets_pass(knocks, &found)) {
 		knocks->counters.limited++;
 		fact_basics(&found, datagram, &fact);
 		knocks->config.limited(knocks->config.arg, &fact);
@@ -319,15 +372,36 @@ static void take_known(struct nj_knocks *knocks, const struct nj_udp_datagram *d
 	stage(knocks, &found, datagram);
 }
 
+#define CANDIDATES (2 * NJ_WINDOW_CANDIDATES)
+
+/* Every key that may stand behind a hint. */
+static size_t find_candidates(const struct nj_knocks *knocks, const uint8_t *hint, struct candidate out[CANDIDATES])
+{
+	struct nj_window_candidate current[NJ_WINDOW_CANDIDATES];
+	struct nj_spare_candidate spare[NJ_WINDOW_CANDIDATES];
+	size_t count = nj_window_lookup(knocks->config.window, hint, current);
+	size_t spares = nj_spares_lookup(knocks->config.spares, hint, spare);
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct candidate){ .device = current[i].device, .counter = current[i].counter };
+	for (size_t i = 0; i < spares; i++) {
+		uint32_t device = nj_window_find(knocks->config.window, spare[i].spare->uid);
+
+		if (device != NJ_WINDOW_NO_DEVICE)
+			out[count++] = (struct candidate){ device, spare[i].spare, spare[i].counter };
+	}
+	return count;
+}
+
 void nj_knocks_take(struct nj_knocks *knocks, const struct nj_udp_datagram *datagrams, size_t count)
 {
-	struct nj_window_candidate candidates[NJ_WINDOW_CANDIDATES];
+	struct candidate candidates[CANDIDATES];
 
 	for (size_t i = 0; i < count; i++) {
 		size_t found = 0;
 
 		if (datagrams[i].bytes.len == NJ_KNOCK_BYTES)
-			found = nj_window_lookup(knocks->config.window, datagrams[i].bytes.data, candidates);
+			found = find_candidates(knocks, datagrams[i].bytes.data, candidates);
 		if (found == 0)
 			knocks->counters.unknown++;
 		else
@@ -342,33 +416,57 @@ size_t nj_knocks_staged(const struct nj_knocks *knocks)
 
 /* ---- the commit ---- */
 
+static enum nj_audit_event event_of(enum nj_knock_verdict verdict)
+{
+	switch (verdict) {
+	case NJ_KNOCK_ACCEPTED:
+		return NJ_AUDIT_KNOCK_ACCEPTED;
+	case NJ_KNOCK_OLD_KEY:
+		return NJ_AUDIT_KEY_OLD;
+	case NJ_KNOCK_CLONED:
+		return NJ_AUDIT_KEY_CLONED;
+	default:
+		return NJ_AUDIT_KNOCK_REFUSED;
+	}
+}
+
 static enum nj_err record(struct nj_knocks *knocks, const struct nj_knock_fact *fact)
 {
 	const char *service = nj_service_name(fact->service);
 	char source[NJ_ADDR_TEXT_BYTES];
 	char detail[160];
 
-	(void)!nj_text_format(detail, sizeof(detail), "%s%sservice %s, counter %llu",
+	(void)!nj_text_format(detail, sizeof(detail), "%s%sservice %s, counter %llu, key %u",
 			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : nj_knock_verdict_text(fact->verdict),
 			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : "; ", service == NULL ? "unknown" : service,
-			      (unsigned long long)fact->counter);
-	return nj_audit_append(knocks->config.audit,
-			       &(struct nj_audit_record){
-				   .event = fact->verdict == NJ_KNOCK_ACCEPTED ? NJ_AUDIT_KNOCK_ACCEPTED
-									       : NJ_AUDIT_KNOCK_REFUSED,
-				   .customer = fact->customer,
-				   .subject = fact->name,
-				   .source = nj_addr_host_text(&fact->source, source),
-				   .detail = detail,
-			       });
+			      (unsigned long long)fact->counter, fact->epoch);
+	return nj_audit_append(knocks->config.audit, &(struct nj_audit_record){
+							 .event = event_of(fact->verdict),
+							 .customer = fact->customer,
+							 .subject = fact->name,
+							 .source = nj_addr_host_text(&fact->source, source),
+							 .detail = detail,
+						     });
+}
+
+static enum nj_err burn(struct nj_knocks *knocks, const struct staged *staged)
+{
+	struct nj_keeper_store *store = nj_vault_store(knocks->config.vault);
+	const struct nj_knock_fact *fact = &staged->fact;
+
+	if (!staged->tombstone)
+		return nj_keeper_store_device_raise_floor(store, fact->uid, fact->counter);
+	NJ_TRY(nj_keeper_store_tombstone_raise_floor(store, fact->uid, fact->epoch, fact->counter));
+	if (fact->verdict != NJ_KNOCK_CLONED)
+		return NJ_OK;
+	return nj_keeper_store_device_set_cloned(store, fact->uid, nj_clock_wall_ms(knocks->config.clock));
 }
 
 enum nj_err nj_knocks_write(struct nj_knocks *knocks)
 {
 	for (size_t i = 0; i < knocks->staged_count; i++) {
 		struct nj_knock_fact *fact = &knocks->staged[i].fact;
-		enum nj_err err =
-		    nj_keeper_store_device_raise_floor(nj_vault_store(knocks->config.vault), fact->uid, fact->counter);
+		enum nj_err err = burn(knocks, &knocks->staged[i]);
 
 		if (err == NJ_ERR_REPLAYED)
 			fact->verdict = NJ_KNOCK_BURNT;
@@ -385,14 +483,30 @@ static void stage_clear(struct nj_knocks *knocks)
 	knocks->staged_count = 0;
 }
 
+/* Without memory some of the next hints are missing until a later slide or start: that fails closed. */
+static void slide(struct nj_knocks *knocks, const struct staged *staged)
+{
+	struct nj_spare *pending = nj_spares_pending(knocks->config.spares, staged->fact.uid);
+
+	if (staged->tombstone) {
+		(void)!nj_spares_slide(knocks->config.spares, staged->spare, staged->fact.counter);
+		return;
+	}
+	(void)!nj_window_slide(knocks->config.window, staged->device, staged->fact.counter);
+	if (pending != NULL)
+		(void)!nj_spares_slide(knocks->config.spares, pending, staged->fact.counter);
+}
+
 void nj_knocks_committed(struct nj_knocks *knocks)
 {
 	for (size_t i = 0; i < knocks->staged_count; i++) {
 		const struct staged *staged = &knocks->staged[i];
+		enum nj_knock_verdict verdict = staged->fact.verdict;
 
-		/* Without memory some of the next hints are missing until a later slide or start: that fails closed. */
-		(void)!nj_window_slide(knocks->config.window, staged->device, staged->fact.counter);
-		if (staged->fact.verdict == NJ_KNOCK_ACCEPTED) {
+		slide(knocks, staged);
+		knocks->counters.old_key += verdict == NJ_KNOCK_OLD_KEY || verdict == NJ_KNOCK_CLONED;
+		knocks->counters.cloned += verdict == NJ_KNOCK_CLONED;
+		if (verdict == NJ_KNOCK_ACCEPTED) {
 			knocks->counters.accepted++;
 			knocks->config.accepted(knocks->config.arg, &staged->fact);
 		} else {
@@ -411,7 +525,12 @@ void nj_knocks_rolled_back(struct nj_knocks *knocks)
 
 void nj_knocks_forget(struct nj_knocks *knocks, uint32_t device)
 {
-	nj_keyring_forget(knocks->keyring, device);
+	nj_keyring_forget(knocks->keyring, (struct nj_keyring_id){ .place = device });
+}
+
+void nj_knocks_forget_spare(struct nj_knocks *knocks, const struct nj_spare *spare)
+{
+	nj_keyring_forget(knocks->keyring, (struct nj_keyring_id){ .place = spare->place, .spare = true });
 }
 
 const struct nj_knocks_counters *nj_knocks_counters(const struct nj_knocks *knocks)

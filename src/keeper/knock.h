@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "identity/audit.h"
 #include "identity/vault.h"
+#include "keeper/spares.h"
 #include "keeper/window.h"
 #include "net/udp.h"
 #include "store/keeper_store.h"
@@ -34,7 +35,9 @@ struct nj_knock_limits {
 	X(NJ_KNOCK_NOT_ALLOWED, "the profile does not allow the service")          \
 	X(NJ_KNOCK_OTHER_SOURCE, "it claims an address that it did not come from") \
 	X(NJ_KNOCK_CLOCK_OFF, "its time is too far off")                           \
-	X(NJ_KNOCK_BURNT, "its counter is burnt in the store already")
+	X(NJ_KNOCK_BURNT, "its counter is burnt in the store already")             \
+	X(NJ_KNOCK_OLD_KEY, "it was made with a key that has been replaced")       \
+	X(NJ_KNOCK_CLONED, "somebody else holds a key that has been replaced")
 
 enum nj_knock_verdict {
 #define NJ_KNOCK_VERDICT_ENUM(name, text) name,
@@ -53,11 +56,14 @@ struct nj_knock_fact {
 	uint8_t source_prefix; /* of 128 bits, by the door's policy */
 	uint16_t service;
 	uint64_t counter;
+	uint32_t epoch; /* of the key that it was made with */
 	uint8_t hint[NJ_KNOCK_HINT_BYTES];
 	uint32_t lifetime_ms;
 	bool plain;
 	uint8_t bind; /* NJ_BINDING_…, of a TLS service */
 	bool tls12;
+	bool can_rekey;          /* the device says so */
+	uint64_t rekeyed_ms;     /* when its current key came to be; 0: with the device */
 	const uint8_t *psk;      /* 32 bytes */
 	const uint8_t *password; /* 32 bytes; zero without the plain binding */
 };
@@ -70,11 +76,14 @@ struct nj_knocks_counters {
 	uint64_t accepted;
 	uint64_t refused;
 	uint64_t rolled_back; /* staged, and their commit failed */
+	uint64_t old_key;     /* authentic under a replaced key */
+	uint64_t cloned;      /* of these, those that raised the alarm */
 };
 
 struct nj_knocks_config {
 	const struct nj_clock *clock;
 	struct nj_window *window;
+	struct nj_spares *spares;
 	struct nj_vault *vault;
 	struct nj_audit *audit;
 	uint32_t served; /* NJ_SERVICE_BIT of each service with a cloaked listener */
@@ -106,8 +115,9 @@ void nj_knocks_committed(struct nj_knocks *knocks);
 void nj_knocks_rolled_back(struct nj_knocks *knocks);
 /* From the next knock on; zero: the default. What devices have spent of their buckets stays spent. */
 void nj_knocks_set_limits(struct nj_knocks *knocks, const struct nj_knock_limits *limits);
-/* Wipes what is remembered of a device. Nothing of it may be staged. */
+/* Wipes what is remembered of a device, or of one of its spares. Nothing of it may be staged. */
 void nj_knocks_forget(struct nj_knocks *knocks, uint32_t device);
+void nj_knocks_forget_spare(struct nj_knocks *knocks, const struct nj_spare *spare);
 const struct nj_knocks_counters *nj_knocks_counters(const struct nj_knocks *knocks);
 
 #endif

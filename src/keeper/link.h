@@ -29,6 +29,8 @@ struct nj_link_ops {
 	/* NJ_ERR_CLOSED, NJ_ERR_LIMIT: nothing was handed over. */
 	enum nj_err (*grant)(struct nj_link *link, const struct nj_grant *grant);
 	void (*grant_end)(struct nj_link *link, uint64_t id);
+	/* REKEY_OFFER, REKEY_DONE: no answer. False: it was not handed over. */
+	bool (*rekey)(struct nj_link *link, const struct nj_ipc *message);
 	/* Gives up requests that are overdue. */
 	void (*tick)(struct nj_link *link);
 	void (*free)(struct nj_link *link);
@@ -48,6 +50,8 @@ struct nj_link_events {
 	void (*ack)(void *arg, uint64_t grant_id);
 	void (*bound)(void *arg, const struct nj_ipc_bound *bound);
 	void (*flow_end)(void *arg, const struct nj_ipc_flow *flow);
+	void (*rekey_ready)(void *arg, const struct nj_ipc_rekey *ready);
+	void (*rekey_stored)(void *arg, const struct nj_ipc_rekey *stored);
 	/* False when a record breaks the rules: the channel is dropped then. */
 	bool (*audit)(void *arg, const struct nj_ipc_audit *audit);
 	/* The gateway is gone, or (violation not NULL) was dropped because it broke the rules. */

@@ -31,6 +31,11 @@ static void direct_grant_end(struct nj_link *link, uint64_t id)
 {
 }
 
+static bool direct_rekey(struct nj_link *link, const struct nj_ipc *message)
+{
+	return false;
+}
+
 static void direct_tick(struct nj_link *link)
 {
 }
@@ -47,6 +52,7 @@ enum nj_err nj_link_direct_new(struct nj_directory *directory, const struct nj_c
 		.request = direct_request,
 		.grant = direct_grant,
 		.grant_end = direct_grant_end,
+		.rekey = direct_rekey,
 		.tick = direct_tick,
 		.free = direct_free,
 	};

@@ -166,6 +166,13 @@ static void ipc_grant_end(struct nj_link *link, uint64_t id)
 		(void)!send_message(ipc, &message);
 }
 
+static bool ipc_rekey(struct nj_link *link, const struct nj_ipc *message)
+{
+	struct ipc_link *ipc = self(link);
+
+	return ipc->connected && send_message(ipc, message) == NJ_OK;
+}
+
 /* ---- the channel ---- */
 
 static void gone(struct ipc_link *ipc, const char *violation)
@@ -204,6 +211,12 @@ static const char *deliver(struct ipc_link *ipc, const struct nj_ipc *message)
 	case NJ_IPC_FLOW_END:
 		events->flow_end(events->arg, &message->as.flow);
 		return NULL;
+	case NJ_IPC_REKEY_READY:
+		events->rekey_ready(events->arg, &message->as.rekey);
+		return NULL;
+	case NJ_IPC_REKEY_STORED:
+		events->rekey_stored(events->arg, &message->as.rekey);
+		return NULL;
 	case NJ_IPC_AUDIT:
 		return events->audit(events->arg, &message->as.audit) ? NULL : "an audit record that it may not write";
 	case NJ_IPC_RESULT:
@@ -217,6 +230,8 @@ static const char *deliver(struct ipc_link *ipc, const struct nj_ipc *message)
 	case NJ_IPC_PARTY_CUT:
 	case NJ_IPC_PARTY_QUERY:
 	case NJ_IPC_TRUST_PUT:
+	case NJ_IPC_REKEY_OFFER:
+	case NJ_IPC_REKEY_DONE:
 		break;
 	}
 	return "a message that is not its to send";
@@ -277,6 +292,7 @@ enum nj_err nj_link_ipc_new(struct nj_reactor *reactor, const struct nj_link_eve
 		.request = ipc_request,
 		.grant = ipc_grant,
 		.grant_end = ipc_grant_end,
+		.rekey = ipc_rekey,
 		.tick = ipc_tick,
 		.free = ipc_free,
 	};

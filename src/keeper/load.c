@@ -1,8 +1,10 @@
 #include "crypto/crypto.h"
 #include "keeper/internal.h"
 #include "keeper/loader.h"
+#include "keeper/rekey.h"
 
 #define WALK_DEVICES 1000 /* a slice of a rebuild: some milliseconds */
+#define SPARES_A_DEVICE 4 /* pending keys and tombstones in memory, on average at most */
 
 /* ---- policies ---- */
 
@@ -74,6 +76,7 @@ void nj_keeper_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
 	keeper->kinds[nj_window_device(keeper->window, device)->kind]--;
 	nj_window_remove(keeper->window, device);
 	nj_knocks_forget(keeper->knocks, device);
+	nj_keeper_rekey_expel(keeper, uid);
 	nj_grants_end_uid(keeper->grants, uid, NJ_GRANT_REVOKED);
 }
 
@@ -151,21 +154,30 @@ enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why)
 	expected = (size_t)(count + count / 16);
 	NJ_TRY(nj_window_new(expected < keeper->max_devices ? expected : keeper->max_devices, keeper->max_devices,
 			     &keeper->window));
+	NJ_TRY(nj_spares_new(SPARES_A_DEVICE * (size_t)keeper->max_devices, keeper->random, &keeper->rekeying.spares));
 	keeper->planned_hints = hints_expected(count * NJ_KNOCK_WINDOW);
 	NJ_TRY(keeper->cloak->ops->rebuild_begin(keeper->cloak, keeper->planned_hints));
 	nj_window_on_hint(keeper->window, hint_rebuilt, keeper);
+	nj_spares_on_hint(keeper->rekeying.spares, hint_rebuilt, keeper);
 	keeper->unsettled = false;
 	NJ_TRY(devices_load(keeper, why));
+	NJ_TRY(nj_keeper_rekey_load(keeper));
 	nj_window_on_hint(keeper->window, hint_entered, keeper);
+	nj_spares_on_hint(keeper->rekeying.spares, hint_entered, keeper);
 	return keeper->cloak->ops->rebuild_end(keeper->cloak);
 }
 
 /* ---- the kernel's filter ---- */
 
+static uint64_t hints_held(const struct nj_keeper *keeper)
+{
+	return nj_window_hints(keeper->window) + nj_window_hints(nj_spares_window(keeper->rekeying.spares));
+}
+
 static bool rebuild_due(const struct nj_keeper *keeper)
 {
 	struct nj_cloak_stats stats = { 0 };
-	uint64_t hints = nj_window_hints(keeper->window);
+	uint64_t hints = hints_held(keeper);
 
 	keeper->cloak->ops->stats(keeper->cloak, &stats);
 	if (stats.hints_added * 16 <= stats.hint_bits)
@@ -177,13 +189,14 @@ static bool rebuild_due(const struct nj_keeper *keeper)
 
 static void rebuild_start(struct nj_keeper *keeper)
 {
-	uint64_t expected = hints_expected(nj_window_hints(keeper->window));
+	uint64_t expected = hints_expected(hints_held(keeper));
 
 	keeper->planned_hints = expected;
 	if (keeper->cloak->ops->rebuild_begin(keeper->cloak, expected) != NJ_OK)
 		return;
 	nj_window_walk_begin(&keeper->walk);
 	keeper->rebuilding = true;
+	keeper->rekeying.rebuilding_spares = false;
 }
 
 void nj_keeper_rebuild_step(struct nj_keeper *keeper)
@@ -191,14 +204,22 @@ void nj_keeper_rebuild_step(struct nj_keeper *keeper)
 	enum nj_err err;
 
 	nj_window_settle(keeper->window);
+	nj_spares_settle(keeper->rekeying.spares);
 	if (!keeper->rebuilding) {
 		if (rebuild_due(keeper))
 			rebuild_start(keeper);
 		return;
 	}
-	err = nj_window_walk_step(keeper->window, &keeper->walk, WALK_DEVICES, hint_rebuilt, keeper);
+	err = nj_window_walk_step(keeper->rekeying.rebuilding_spares ? nj_spares_window(keeper->rekeying.spares)
+								     : keeper->window,
+				  &keeper->walk, WALK_DEVICES, hint_rebuilt, keeper);
 	if (err == NJ_ERR_AGAIN)
 		return;
+	if (err == NJ_OK && !keeper->rekeying.rebuilding_spares) {
+		keeper->rekeying.rebuilding_spares = true;
+		nj_window_walk_begin(&keeper->walk);
+		return;
+	}
 	keeper->rebuilding = false;
 	err = keeper->cloak->ops->rebuild_end(keeper->cloak);
 	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)

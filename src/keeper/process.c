@@ -35,8 +35,14 @@ static void log_knock(void *arg, const struct nj_knock_fact *fact)
 {
 	const char *service = nj_service_name(fact->service);
 	bool accepted = fact->verdict == NJ_KNOCK_ACCEPTED;
+	bool cloned = fact->verdict == NJ_KNOCK_CLONED;
 
-	NJ_LOG(accepted ? NJ_LOG_INFO : NJ_LOG_WARN, accepted ? "knock.accepted" : "knock.refused",
+	NJ_LOG(accepted ? NJ_LOG_INFO
+	       : cloned ? NJ_LOG_ERROR
+			: NJ_LOG_WARN,
+	       accepted ? "knock.accepted"
+	       : cloned ? "key.cloned"
+			: "knock.refused",
 	       NJ_S("customer", fact->customer), NJ_S(nj_party_kind_name(fact->kind), fact->name),
 	       NJ_A("source", &fact->source), NJ_S("service", service == NULL ? "unknown" : service),
 	       NJ_S("verdict", nj_knock_verdict_text(fact->verdict)), NJ_U("counter", fact->counter),
@@ -130,6 +136,22 @@ static void on_bound(void *arg, const struct nj_ipc_bound *bound)
 	struct process *p = arg;
 
 	nj_keeper_bound(p->keeper, bound);
+	rearm(p);
+}
+
+static void on_rekey_ready(void *arg, const struct nj_ipc_rekey *ready)
+{
+	struct process *p = arg;
+
+	nj_keeper_rekey_ready(p->keeper, ready);
+	rearm(p);
+}
+
+static void on_rekey_stored(void *arg, const struct nj_ipc_rekey *stored)
+{
+	struct process *p = arg;
+
+	nj_keeper_rekey_stored(p->keeper, stored);
 	rearm(p);
 }
 
@@ -335,6 +357,8 @@ static enum nj_err begin_serving(struct process *p, struct nj_why *why)
 		.ack = on_ack,
 		.bound = on_bound,
 		.flow_end = on_flow_end,
+		.rekey_ready = on_rekey_ready,
+		.rekey_stored = on_rekey_stored,
 		.audit = on_audit,
 		.gone = on_gone,
 		.arg = p,

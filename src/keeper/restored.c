@@ -84,10 +84,13 @@ static enum nj_err raise_row(struct nj_keeper *keeper, const struct nj_keeper_de
 static void slide(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES], uint64_t floor)
 {
 	uint32_t device = keeper->window != NULL ? nj_window_find(keeper->window, uid) : NJ_WINDOW_NO_DEVICE;
+	struct nj_spare *pending = keeper->window != NULL ? nj_spares_pending(keeper->rekeying.spares, uid) : NULL;
 
 	/* Without memory some of the next hints are missing until a later slide or start: that fails closed. */
 	if (device != NJ_WINDOW_NO_DEVICE)
 		(void)!nj_window_slide(keeper->window, device, floor);
+	if (pending != NULL)
+		(void)!nj_spares_slide(keeper->rekeying.spares, pending, floor);
 }
 
 static void raise_verb(struct nj_keeper *keeper, struct nj_admin_call *call, uint8_t kind)

@@ -252,6 +252,15 @@ enum nj_err nj_window_add(struct nj_window *window, const struct nj_window_devic
 	return nj_window_add_hinted(window, model, &hints, out_device);
 }
 
+enum nj_err nj_window_rekey(struct nj_window *window, uint32_t device, const uint8_t hint_key[NJ_KNOCK_KEY_BYTES])
+{
+	struct nj_window_device *d = nj_window_device(window, device);
+
+	hints_remove(window, device, d->floor + 1, window_top(d->floor));
+	memcpy(d->hint_key, hint_key, sizeof(d->hint_key));
+	return hints_insert(window, device, d->floor + 1, window_top(d->floor));
+}
+
 void nj_window_remove(struct nj_window *window, uint32_t device)
 {
 	const struct nj_window_device *d = nj_window_device(window, device);

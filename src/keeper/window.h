@@ -57,6 +57,9 @@ void nj_window_hints_of(const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t flo
 /* nj_window_add with hints that are known already. */
 NJ_MUST_USE enum nj_err nj_window_add_hinted(struct nj_window *window, const struct nj_window_device *model,
 					     const struct nj_window_hints *hints, uint32_t *out_device);
+/* The device's hints are those of another key from now on; its floor stays. NJ_ERR_NO_MEMORY: some are missing. */
+NJ_MUST_USE enum nj_err nj_window_rekey(struct nj_window *window, uint32_t device,
+					const uint8_t hint_key[NJ_KNOCK_KEY_BYTES]);
 /* Harmless for a free place. */
 void nj_window_remove(struct nj_window *window, uint32_t device);
 /* NJ_WINDOW_NO_DEVICE when absent. */

@@ -69,9 +69,14 @@ bool nj_mqtt_topic_fits(const struct nj_mqtt_broker *broker, struct nj_view topi
 	       nj_mqtt_topic_levels(topic) <= broker->limits.max_topic_levels;
 }
 
-void nj_mqtt_tell_denied(struct nj_mqtt_broker *broker, const struct nj_mqtt_client *client,
-			 const struct nj_party *party, enum nj_direction direction, struct nj_view topic,
-			 struct nj_verdict verdict)
+bool nj_mqtt_topic_own(struct nj_view topic)
+{
+	struct nj_view prefix = nj_view_str(NJ_MQTT_OWN_TOPICS);
+	return topic.len >= prefix.len && memcmp(topic.data, prefix.data, prefix.len) == 0;
+}
+
+void nj_mqtt_tell_denied(struct nj_mqtt_broker *broker, struct nj_mqtt_client *client, const struct nj_party *party,
+			 enum nj_direction direction, struct nj_view topic, struct nj_verdict verdict)
 {
 	struct nj_mqtt_seen seen = { .party = party };
 	if (broker->hooks.on_denied == NULL)

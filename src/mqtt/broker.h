@@ -21,6 +21,10 @@
 #include "net/conn.h"
 
 struct nj_mqtt_broker;
+struct nj_mqtt_client;
+
+/* Topics of the gateway's own: whatever begins so is never routed, retained or subscribed to. */
+#define NJ_MQTT_OWN_TOPICS "$nightjar/"
 
 struct nj_mqtt_limits {
 	uint32_t max_packet_bytes;    /* whole packets, both ways; a connection's input limit must be as large */
@@ -51,6 +55,9 @@ struct nj_mqtt_seen {
 	uint16_t keep_alive_s;
 	bool clean_start;
 	bool session_present;
+	uint64_t tag;                  /* of its entry */
+	struct nj_mqtt_client *client; /* for nj_mqtt_tell, until on_disconnected; NULL for a will */
+	const struct nj_conn *conn;    /* NULL for a will */
 };
 
 /* All may be NULL. They must not call back into the broker. */
@@ -61,6 +68,9 @@ struct nj_mqtt_hooks {
 	void (*on_disconnected)(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason);
 	void (*on_denied)(void *arg, const struct nj_mqtt_seen *seen, enum nj_direction direction, struct nj_view topic,
 			  struct nj_verdict verdict);
+	/* A message to one of the gateway's own topics, QoS 0 or 1, acknowledged after this returned true; false: the
+	 * topic is not there for this client, which is told so as for any topic that it may not use. */
+	bool (*on_own_topic)(void *arg, const struct nj_mqtt_seen *seen, struct nj_view topic, struct nj_view payload);
 	/* A refused CONNECT, a malformed or forbidden packet: text for people. */
 	void (*on_error)(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason, const char *text);
 };
@@ -75,7 +85,8 @@ struct nj_mqtt_entry {
 	/* The connection ended without being bound; may be NULL. */
 	void (*unbound)(void *arg, enum nj_close why);
 	void *arg;
-	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
+	uint64_t tag; /* the owner's name for the connection, shown to hooks; 0: none */
+	bool local;   /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
 };
 
 struct nj_mqtt_counters {
@@ -122,6 +133,9 @@ size_t nj_mqtt_cut_chosen(struct nj_mqtt_broker *broker,
 /* A message of the gateway's own, to a customer's subscribers. NJ_ERR_MALFORMED (topic), NJ_ERR_LIMIT. */
 NJ_MUST_USE enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,
 					struct nj_view payload, uint8_t qos, bool retain);
+/* A message to one connected client alone, QoS 0: it lives and dies with this connection. Not to be called from hooks.
+ * NJ_ERR_CLOSED, NJ_ERR_TOO_LARGE, NJ_ERR_LIMIT (it does not read). */
+NJ_MUST_USE enum nj_err nj_mqtt_tell(struct nj_mqtt_client *client, struct nj_view topic, struct nj_view payload);
 struct nj_mqtt_counters nj_mqtt_counters_of(const struct nj_mqtt_broker *broker);
 
 #endif

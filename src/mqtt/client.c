@@ -1,6 +1,6 @@
 #include "mqtt/client.h"
 
-struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client)
+struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 {
 	return (struct nj_mqtt_seen){ .party = client->party,
 				      .peer = nj_conn_peer(client->conn),
@@ -8,7 +8,10 @@ struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client)
 				      .version = client->version,
 				      .keep_alive_s = client->keep_alive_s,
 				      .clean_start = client->clean_start,
-				      .session_present = client->session_present };
+				      .session_present = client->session_present,
+				      .tag = client->entry.tag,
+				      .client = client,
+				      .conn = client->conn };
 }
 
 /* --- sending --- */

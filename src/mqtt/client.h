@@ -44,7 +44,7 @@ struct nj_mqtt_alias {
 
 extern const struct nj_conn_ops nj_mqtt_client_ops;
 void nj_mqtt_client_free(struct nj_mqtt_client *client);
-struct nj_mqtt_seen nj_mqtt_client_seen(const struct nj_mqtt_client *client);
+struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client);
 /* Encodes and queues a packet. A client that does not read is doomed: its session is left at the end of the turn, as
  * the caller may be in the middle of a match. */
 void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);

@@ -90,10 +90,11 @@ struct nj_mqtt_broker {
 NJ_MUST_USE enum nj_err nj_mqtt_space_of(struct nj_mqtt_broker *broker, const char *customer,
 					 struct nj_mqtt_space **out_space);
 bool nj_mqtt_topic_fits(const struct nj_mqtt_broker *broker, struct nj_view topic);
+/* Whether it is one of NJ_MQTT_OWN_TOPICS. */
+bool nj_mqtt_topic_own(struct nj_view topic);
 /* Tells the hook. `client` may be NULL (a will), `party` not. */
-void nj_mqtt_tell_denied(struct nj_mqtt_broker *broker, const struct nj_mqtt_client *client,
-			 const struct nj_party *party, enum nj_direction direction, struct nj_view topic,
-			 struct nj_verdict verdict);
+void nj_mqtt_tell_denied(struct nj_mqtt_broker *broker, struct nj_mqtt_client *client, const struct nj_party *party,
+			 enum nj_direction direction, struct nj_view topic, struct nj_verdict verdict);
 
 /* registry.c: sessions and wills */
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,

@@ -151,6 +151,19 @@ static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *
 	slow_down(client);
 }
 
+/* What a client says to the gateway itself: no profile speaks of it, and nobody else hears it. */
+static void take_own(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, struct nj_view topic)
+{
+	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
+	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
+	bool taken = m->qos < 2 && !m->retain && !client->party->revoked && hooks->on_own_topic != NULL &&
+		     hooks->on_own_topic(hooks->arg, &seen, topic, m->payload);
+	if (taken)
+		acknowledge(client, m, NJ_MQTT_R_SUCCESS);
+	else
+		deny(client, m, topic, (struct nj_verdict){ .allowed = false });
+}
+
 void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	struct nj_mqtt_broker *broker = client->broker;
@@ -164,6 +177,10 @@ void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 	}
 	broker->counters.messages_in++;
 	broker->counters.payload_bytes_in += m->payload.len;
+	if (nj_mqtt_topic_own(topic)) {
+		take_own(client, m, topic);
+		return;
+	}
 	if (!receive_once(client, m))
 		return;
 	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, topic);

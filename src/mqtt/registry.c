@@ -215,9 +215,10 @@ static bool will_allowed(struct nj_mqtt_session *session, const struct nj_mqtt_c
 	if (party->revoked)
 		return false;
 	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, content->topic);
-	if (!verdict.allowed)
+	bool allowed = verdict.allowed && !nj_mqtt_topic_own(content->topic);
+	if (!allowed)
 		nj_mqtt_tell_denied(session->broker, NULL, party, NJ_PUBLISH, content->topic, verdict);
-	return verdict.allowed;
+	return allowed;
 }
 
 void nj_mqtt_will_publish(struct nj_mqtt_session *session)

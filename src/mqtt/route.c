@@ -318,6 +318,18 @@ void nj_mqtt_pump(struct nj_mqtt_session *session)
 		more = pump_one(session, delivery, now_ms);
 }
 
+enum nj_err nj_mqtt_tell(struct nj_mqtt_client *client, struct nj_view topic, struct nj_view payload)
+{
+	struct nj_mqtt_content content = { .topic = topic, .payload = payload };
+	struct route route = { .broker = client->broker, .content = &content };
+	struct nj_mqtt_sending sending = { .version = client->version };
+	if (client->phase != NJ_MQTT_CONNECTED || client->doomed)
+		return NJ_ERR_CLOSED;
+	if (!has_room(client))
+		return NJ_ERR_LIMIT;
+	return send_now(&route, client, &sending);
+}
+
 struct nj_view nj_mqtt_forwarded(struct nj_mqtt_broker *broker, const struct nj_mqtt_properties *properties)
 {
 	if ((properties->present & ~NJ_MQTT_FORWARDED) == 0)

@@ -80,7 +80,7 @@ static uint8_t subscribe_one(struct nj_mqtt_client *client, const struct nj_mqtt
 	if (!nj_mqtt_topic_fits(broker, f->filter))
 		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER);
 	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, f->filter);
-	if (!verdict.allowed || party->revoked) {
+	if (!verdict.allowed || party->revoked || nj_mqtt_topic_own(f->filter)) {
 		broker->counters.subscribes_denied++;
 		nj_mqtt_tell_denied(broker, client, party, NJ_SUBSCRIBE, f->filter, verdict);
 		return refuse(client, NJ_MQTT_R_NOT_AUTHORIZED);

@@ -72,6 +72,11 @@ static const struct nj_config_row knock_rows[] = {
 	  .min = 100, .max = 1 * HOUR },
 	{ "rate_global", "Knocks of all devices together that are taken up in a second.", "20000",
 	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_knock, rate_global), .min = 1, .max = 1000000 },
+	{ "rekey", "Whether devices that can are given new root keys in their sessions.", "true",
+	  .type = NJ_CONFIG_BOOL, NJ_CONFIG_AT(struct nj_settings_knock, rekey) },
+	{ "rekey_interval", "A device gets a new root key at most once in this time.", "1h",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_knock, rekey_interval_ms),
+	  .min = 1 * SECOND, .max = 1000 * HOUR },
 };
 
 static const struct nj_config_row limits_rows[] = {

@@ -56,6 +56,8 @@ struct nj_settings_knock {
 	uint32_t rate_device_burst;
 	uint32_t rate_device_refill_ms;
 	uint32_t rate_global; /* a second */
+	bool rekey;
+	uint32_t rekey_interval_ms;
 };
 
 struct nj_settings_limits {

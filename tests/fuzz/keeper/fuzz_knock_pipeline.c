@@ -44,11 +44,16 @@ static void grant_end(struct nj_link *link, uint64_t id)
 {
 }
 
+static bool rekey(struct nj_link *link, const struct nj_ipc *message)
+{
+	return false;
+}
+
 static void tick(struct nj_link *link)
 {
 }
 
-static const struct nj_link_ops ops = { connected, request, grant, grant_end, tick, tick };
+static const struct nj_link_ops ops = { connected, request, grant, grant_end, rekey, tick, tick };
 
 static void must(bool good)
 {

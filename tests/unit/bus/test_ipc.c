@@ -88,6 +88,12 @@ static void fill_rest(void)
 		message.as.bound.local_port = 8883;
 		message.as.bound.weak = true;
 		break;
+	case NJ_IPC_REKEY_OFFER:
+	case NJ_IPC_REKEY_DONE:
+	case NJ_IPC_REKEY_READY:
+	case NJ_IPC_REKEY_STORED:
+		message.as.rekey = (struct nj_ipc_rekey){ .grant_id = 7, .epoch = 2, .value = { 1, [31] = 9 } };
+		break;
 	case NJ_IPC_FLOW_END:
 		message.as.flow.peer.port = 1;
 		break;

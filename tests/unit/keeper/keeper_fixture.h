@@ -36,6 +36,8 @@ struct played {
 	struct nj_grant grants[GRANTS_SEEN_MAX];
 	size_t grant_count;
 	size_t ended_count;
+	struct nj_ipc_rekey offer; /* the last of each; grant_id 0: none */
+	struct nj_ipc_rekey done;
 };
 
 static inline bool played_connected(const struct nj_link *link)
@@ -73,6 +75,17 @@ static inline void played_grant_end(struct nj_link *link, uint64_t id)
 	NJ_CONTAINER(link, struct played, link)->ended_count++;
 }
 
+static inline bool played_rekey(struct nj_link *link, const struct nj_ipc *message)
+{
+	struct played *played = NJ_CONTAINER(link, struct played, link);
+
+	if (message->type == NJ_IPC_REKEY_OFFER)
+		played->offer = message->as.rekey;
+	else
+		played->done = message->as.rekey;
+	return played->connected;
+}
+
 static inline void played_tick(struct nj_link *link)
 {
 }
@@ -82,6 +95,7 @@ static const struct nj_link_ops played_ops = {
 	.request = played_request,
 	.grant = played_grant,
 	.grant_end = played_grant_end,
+	.rekey = played_rekey,
 	.tick = played_tick,
 	.free = played_tick,
 };
@@ -115,9 +129,10 @@ static inline struct nj_keeper_config fixture_config(struct fixture *f)
 static inline void fixture_open(struct fixture *f)
 {
 	struct nj_keeper_config config = fixture_config(f);
-	struct nj_why why;
+	struct nj_why why = { "" };
 
-	assert_int_equal(nj_keeper_open(&config, &f->keeper, NULL, &why), NJ_OK);
+	if (nj_keeper_open(&config, &f->keeper, NULL, &why) != NJ_OK)
+		fail_msg("%s", why.text);
 	nj_keeper_set_link(f->keeper, &f->gateway.link);
 }
 

@@ -6,7 +6,7 @@ static struct {
 	struct nj_reactor *reactor;
 	struct nj_link *link;
 	int peer;
-	unsigned acks, gone, done;
+	unsigned acks, gone, done, rekeys;
 	const char *violation;
 	enum nj_err result;
 	bool audit_ok;
@@ -24,6 +24,16 @@ static void on_bound(void *arg, const struct nj_ipc_bound *bound)
 
 static void on_flow_end(void *arg, const struct nj_ipc_flow *flow)
 {
+}
+
+static void on_ready(void *arg, const struct nj_ipc_rekey *ready)
+{
+	t.rekeys += ready->epoch == 0;
+}
+
+static void on_stored(void *arg, const struct nj_ipc_rekey *stored)
+{
+	t.rekeys += 10 * stored->epoch;
 }
 
 static bool on_audit(void *arg, const struct nj_ipc_audit *audit)
@@ -84,7 +94,8 @@ static void connect_gateway(void)
 
 static int set_up(void **state)
 {
-	const struct nj_link_events events = { on_ack, on_bound, on_flow_end, on_audit, on_gone, NULL };
+	const struct nj_link_events events = { on_ack,    on_bound, on_flow_end, on_ready,
+					       on_stored, on_audit, on_gone,     NULL };
 
 	memset(&t, 0, sizeof(t));
 	t.peer = -1;
@@ -219,11 +230,34 @@ static void grants_pass(void **state)
 	assert_int_equal(got.type, NJ_IPC_GRANT_END);
 }
 
+static void rekeys_pass(void **state)
+{
+	struct nj_ipc message = { .type = NJ_IPC_REKEY_OFFER, .as.rekey = { .grant_id = 5, .epoch = 2 } };
+	struct nj_ipc got;
+
+	assert_false(t.link->ops->rekey(t.link, &message));
+	connect_gateway();
+	assert_true(t.link->ops->rekey(t.link, &message));
+	receive(&got);
+	assert_int_equal(got.type, NJ_IPC_REKEY_OFFER);
+	assert_int_equal(got.as.rekey.epoch, 2);
+	message = (struct nj_ipc){ .type = NJ_IPC_REKEY_READY, .as.rekey.grant_id = 5 };
+	send_back(&message);
+	message = (struct nj_ipc){ .type = NJ_IPC_REKEY_STORED, .as.rekey = { .grant_id = 5, .epoch = 3 } };
+	send_back(&message);
+	assert_int_equal(t.rekeys, 31);
+	/* Not the gateway's to send. */
+	message = (struct nj_ipc){ .type = NJ_IPC_REKEY_DONE, .as.rekey.grant_id = 5 };
+	send_back(&message);
+	assert_int_equal(t.gone, 1);
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		ROW(answered), ROW(times_out), ROW(death_fails_all), ROW(violations_drop_it), ROW(grants_pass),
+		ROW(answered),           ROW(times_out),   ROW(death_fails_all),
+		ROW(violations_drop_it), ROW(grants_pass), ROW(rekeys_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,10 @@ struct gate {
 	unsigned errors;
 	uint8_t last_reason;
 	enum nj_close last_close;
+	bool takes_own; /* messages to the gateway's own topics */
+	unsigned own;
+	uint64_t last_tag;
+	struct nj_mqtt_client *last_client; /* that connected */
 };
 
 struct peer {
@@ -59,7 +63,17 @@ enum { ALICE, BOB, CAROL, DAVE };
 
 static void seen_connected(void *arg, const struct nj_mqtt_seen *seen)
 {
-	((struct gate *)arg)->connected++;
+	struct gate *gate = arg;
+	gate->connected++;
+	gate->last_tag = seen->tag;
+	gate->last_client = seen->client;
+}
+
+static bool seen_own(void *arg, const struct nj_mqtt_seen *seen, struct nj_view topic, struct nj_view payload)
+{
+	struct gate *gate = arg;
+	gate->own++;
+	return gate->takes_own && nj_view_equal(payload, nj_view_str("x"));
 }
 
 static void seen_disconnected(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
@@ -132,6 +146,7 @@ static inline void gate_open_with(struct gate *gate, const struct nj_mqtt_limits
 				       .on_connected = seen_connected,
 				       .on_disconnected = seen_disconnected,
 				       .on_denied = seen_denied,
+				       .on_own_topic = seen_own,
 				       .on_error = seen_error };
 	*gate = (struct gate){ .max_out_bytes = limits->max_out_bytes };
 	nj_clock_fake_init(&gate->clock, UINT64_C(1000000000000), UINT64_C(1700000000000));

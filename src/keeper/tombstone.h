@@ -1,0 +1,29 @@
+/*
+ * What is kept sealed beside a device's root key: the keys of a tombstone (enough to verify a knock, not to bind a
+ * connection) and the recovery key. The keeper's main thread only.
+ */
+#ifndef NJ_KEEPER_TOMBSTONE_H
+#define NJ_KEEPER_TOMBSTONE_H
+
+#include "identity/vault.h"
+#include "store/keeper_keys.h"
+#include "wire/knock.h"
+
+#define NJ_TOMBSTONE_MS (UINT64_C(90) * 24 * 60 * 60 * 1000)
+
+/* Seals the keys for hint, seal and mac of the root key `key` into `tombstone`, whose uid and epoch are set. */
+void nj_tombstone_seal(struct nj_vault *vault, const uint8_t key[NJ_KEY_BYTES], struct nj_tombstone *tombstone);
+/* From the store; the other keys are zero. Errors of the store, NJ_ERR_FORGED. */
+NJ_MUST_USE enum nj_err nj_tombstone_open(const struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch,
+					  struct nj_knock_keys *out_keys);
+/* The same from a row. */
+NJ_MUST_USE enum nj_err nj_tombstone_open_row(const struct nj_vault *vault, const struct nj_tombstone *tombstone,
+					      struct nj_knock_keys *out_keys);
+
+/* `out` holds NJ_KEY_BYTES + NJ_VAULT_OVERHEAD. Id "recovery/" and the uid; it never changes, so its version is 1. */
+void nj_recovery_key_seal(struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], const uint8_t key[NJ_KEY_BYTES],
+			  uint8_t *out);
+NJ_MUST_USE enum nj_err nj_recovery_key_open(const struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES],
+					     struct nj_view sealed, uint8_t out_key[NJ_KEY_BYTES]);
+
+#endif
