@@ -4,12 +4,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <time.h>
 
 #include "base/random.h"
 #include "crypto/crypto.h"
 #include "keeper/window.h"
 
 #define MODEL_DEVICES 200
+#define GROWN_DEVICES 100000
 
 static struct nj_window_device model_device(struct nj_random *random, uint64_t floor)
 {
@@ -228,12 +230,46 @@ static void walk_while_changing(void **state)
 	nj_window_free(seen.window);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The table outgrows its first size a hundredfold, and no single addition takes anywhere near the cloak's lease. */
+static void growing_is_spread(void **state)
+{
+	struct nj_random_fake random;
+	struct nj_window *window;
+	uint64_t slowest_ns = 0;
+	uint32_t at;
+
+	nj_random_fake_init(&random, 7);
+	assert_int_equal(nj_window_new(1000, GROWN_DEVICES, &window), NJ_OK);
+	for (int i = 0; i < GROWN_DEVICES; i++) {
+		struct nj_window_device d = model_device(&random.random, 0);
+		uint64_t took_ns = cpu_ns();
+
+		assert_int_equal(nj_window_add(window, &d, &at), NJ_OK);
+		took_ns = cpu_ns() - took_ns;
+		slowest_ns = took_ns > slowest_ns ? took_ns : slowest_ns;
+	}
+	print_message("%d devices, one by one: the slowest took %llu us\n", GROWN_DEVICES,
+		      (unsigned long long)(slowest_ns / 1000));
+	assert_true(slowest_ns < 100 * 1000 * 1000);
+	assert_true(nj_window_bytes(window) <= (size_t)GROWN_DEVICES * 400);
+	nj_window_free(window);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_model),       cmocka_unit_test(collisions),
-		cmocka_unit_test(counter_limit),  cmocka_unit_test(limit_and_slide_back),
-		cmocka_unit_test(bytes_a_device), cmocka_unit_test(walk_while_changing),
+		cmocka_unit_test(by_model),          cmocka_unit_test(collisions),
+		cmocka_unit_test(counter_limit),     cmocka_unit_test(limit_and_slide_back),
+		cmocka_unit_test(bytes_a_device),    cmocka_unit_test(walk_while_changing),
+		cmocka_unit_test(growing_is_spread),
 	};
 
 	if (nj_crypto_init() != NJ_OK)
