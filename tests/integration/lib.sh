@@ -72,7 +72,7 @@ gateway_start() { # [OPTIONS of serve]
 	: > "$tmp/ready"
 	ip netns exec "$GW" "$NJ" serve --dir "$dir" "$@" > "$tmp/ready" 2>> "$tmp/log" &
 	supervisor=$!
-	within 15000 is_ready && children && return
+	within "${NJ_START_MS:-15000}" is_ready && children && return
 	if grep -q CAP_BPF "$tmp/log"; then
 		echo "skipped: $(tail -1 "$tmp/log")"
 		exit 77
