@@ -8,7 +8,7 @@
 #define EXACT_BITS 128
 #define NS_PER_MS UINT64_C(1000000)
 #define HINT_BYTES 8
-#define BITS_A_HINT 16 /* as the real one would have it, so that a caller's rule for rebuilding can be tried */
+#define BITS_A_HINT 32 /* as the real one would have it, so that a caller's rule for rebuilding can be tried */
 
 struct fake_grant {
 	struct nj_cloak_key key;
