@@ -336,7 +336,7 @@ test_knocks() {
 	check "the filter follows the number of hints" [ "$(counter bits)" = 524288 ]
 }
 
-# A million random datagrams at 32 bits a hint: the receiver does not wake, few pass.
+# A million random datagrams at 16 bits a hint: the receiver does not wake, few pass.
 test_junk() {
 	local before after passed dropped
 	probe_start flooded "$OUT"
@@ -358,7 +358,7 @@ test_junk() {
 	dropped=$(sed -n 's/.*knock_dropped=\([0-9]*\).*/\1/p' <<< "$reply")
 	echo "      passed $passed, dropped $dropped, receiver's CPU $((after - before)) us"
 	check "every datagram was judged" [ $((passed + dropped)) = 1000000 ]
-	check "fewer than 1 % pass at 32 bits a hint" [ "$passed" -lt 10000 ]
+	check "fewer than 2 % pass at 16 bits a hint" [ "$passed" -lt 20000 ]
 	check "the receiver spends under 20 ms" [ $((after - before)) -lt 20000 ]
 	probe_stop flooded
 }
