@@ -6,9 +6,9 @@ set -euo pipefail
 run_packages=(
 	build-essential cmake ninja-build pkg-config clang llvm clang-format libclang-rt-14-dev bpftool
 	libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libjansson-dev libseccomp-dev libbpf-dev libelf-dev zlib1g-dev
-	libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
+	libnftables-dev libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
 )
-test_packages=(python3 openssl sqlite3 jq libcap2-bin procps spin fwknop-server fwknop-client iptables)
+test_packages=(python3 openssl sqlite3 jq libcap2-bin procps spin fwknop-server fwknop-client iptables nftables)
 
 what=${1:-run}
 quiet=${2:-}

@@ -37,6 +37,15 @@ uint16_t nj_service_from_name(const char *name)
 	return 0;
 }
 
+uint16_t nj_service_guard_id(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (const char *at = name; *at != '\0'; at++)
+		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	return (uint16_t)(NJ_SERVICE_GUARD_NAMED | ((hash ^ hash >> 15 ^ hash >> 30) & 0x7fff));
+}
+
 uint16_t nj_service_default_port(uint16_t service)
 {
 	const struct service *found = find(service);

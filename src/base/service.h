@@ -34,6 +34,12 @@ enum nj_service {
 };
 #define NJ_SERVICE_BIT(service) (1u << (service))
 
+/* Services of the host that Nightjar guards: ids that the configuration gives, and above them those of names. */
+#define NJ_SERVICE_GUARD_MIN 0x0100
+#define NJ_SERVICE_GUARD_NAMED 0x8000
+
+/* The id of a guard that has none of its own: 0x8000 and the folded 32-bit FNV-1a of its name. */
+uint16_t nj_service_guard_id(const char *name);
 /* "mqtts" …; NULL for an unknown id. */
 const char *nj_service_name(uint16_t service);
 /* 0 for an unknown name. */

@@ -4,6 +4,27 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 
+static const char guard_scheme[] = "guard:";
+
+bool nj_attempt_is_guard(const struct nj_attempt *attempt)
+{
+	return attempt->service >= NJ_SERVICE_GUARD_MIN;
+}
+
+/* "ssh", or "300" where the configuration gives the id. */
+static enum nj_err read_guard(struct nj_attempt *attempt, const char *name)
+{
+	uint64_t id;
+
+	if (nj_number_parse(name, NJ_SERVICE_GUARD_MIN, UINT16_MAX, &id) == NJ_OK)
+		attempt->service = (uint16_t)id;
+	else if (nj_name_valid(name))
+		attempt->service = nj_service_guard_id(name);
+	else
+		return nj_why(&attempt->cli->why, NJ_ERR_USAGE, "\"%.64s\" names no guarded service", name);
+	return NJ_OK;
+}
+
 static enum nj_err read_service(struct nj_attempt *attempt)
 {
 	const char *name = nj_args_text(attempt->cli->args, "service");
@@ -11,6 +32,8 @@ static enum nj_err read_service(struct nj_attempt *attempt)
 	const char *nearest;
 	size_t count = 0;
 
+	if (name != NULL && strncmp(name, guard_scheme, sizeof(guard_scheme) - 1) == 0)
+		return read_guard(attempt, name + sizeof(guard_scheme) - 1);
 	attempt->service = nj_service_from_name(name != NULL ? name : "mqtts");
 	if (attempt->service != 0)
 		return NJ_OK;
@@ -29,12 +52,13 @@ enum nj_err nj_attempt_prepare(struct nj_attempt *attempt)
 
 	NJ_TRY(read_service(attempt));
 	NJ_TRY(nj_credential_load(attempt->path, &attempt->file, why));
-	if (attempt->file.port[attempt->service] == 0)
+	if (!nj_attempt_is_guard(attempt) && attempt->file.port[attempt->service] == 0)
 		return nj_why(why, NJ_ERR_UNSUPPORTED, "the gateway of these credentials does not offer %s",
 			      nj_service_name(attempt->service));
 	if (to == NULL && attempt->file.host[0] == '\0')
 		return nj_why(why, NJ_ERR_USAGE, "say --to HOST: these credentials name no gateway");
-	if (snprintf(attempt->port, sizeof(attempt->port), "%u", attempt->file.port[attempt->service]) < 0)
+	if (!nj_attempt_is_guard(attempt) &&
+	    snprintf(attempt->port, sizeof(attempt->port), "%u", attempt->file.port[attempt->service]) < 0)
 		return NJ_ERR_STATE;
 	return nj_targets_resolve(to != NULL ? to : attempt->file.host, attempt->file.knock_port, &attempt->targets,
 				  why);
@@ -47,6 +71,8 @@ static void derive_proof(struct nj_attempt *attempt, const struct nj_knock_keys 
 {
 	uint8_t secret[32];
 
+	if (nj_attempt_is_guard(attempt))
+		return;
 	if (nj_service_is_tls(attempt->service))
 		nj_knock_psk(keys, datagram, secret);
 	else

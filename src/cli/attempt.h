@@ -18,7 +18,7 @@ struct nj_attempt {
 	struct nj_credfile file;
 	struct nj_targets targets;
 	struct nj_addr target; /* the one that was knocked at */
-	uint16_t service;
+	uint16_t service;      /* from NJ_SERVICE_GUARD_MIN on: a guarded one, with neither port nor proof here */
 	uint64_t counter;
 	char host[NJ_ADDR_TEXT_BYTES];
 	char port[8];
@@ -28,6 +28,8 @@ struct nj_attempt {
 
 /* Everything that can fail before an attempt is spent. `cli` and `path` are set. */
 NJ_MUST_USE enum nj_err nj_attempt_prepare(struct nj_attempt *attempt);
+/* Is it for a service that is not Nightjar's own? */
+bool nj_attempt_is_guard(const struct nj_attempt *attempt);
 /* Takes the next counter, sends, waits. The root key is wiped; the proof is in `hint` and `secret`. */
 NJ_MUST_USE enum nj_err nj_attempt_send(struct nj_attempt *attempt, uint32_t wait_ms);
 

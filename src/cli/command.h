@@ -76,6 +76,10 @@ enum nj_err nj_run_unlock(struct nj_cli *cli);
 enum nj_err nj_run_vault_rekey(struct nj_cli *cli);
 enum nj_err nj_run_recover(struct nj_cli *cli);
 enum nj_err nj_run_why(struct nj_cli *cli);
+enum nj_err nj_run_perimeter_on(struct nj_cli *cli);
+enum nj_err nj_run_perimeter_off(struct nj_cli *cli);
+enum nj_err nj_run_perimeter_confirm(struct nj_cli *cli);
+enum nj_err nj_run_perimeter_status(struct nj_cli *cli);
 enum nj_err nj_run_completion(struct nj_cli *cli);
 enum nj_err nj_run_help(struct nj_cli *cli);
 

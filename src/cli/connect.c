@@ -441,7 +441,7 @@ enum nj_err nj_connect_run(struct nj_attempt *attempt, const char *where)
 	if (!nj_service_is_tls(attempt->service))
 		return nj_why(&attempt->cli->why, NJ_ERR_USAGE,
 			      "--connect is for services over TLS; %s has none to verify the gateway by",
-			      nj_service_name(attempt->service));
+			      nj_attempt_is_guard(attempt) ? "a guarded service" : nj_service_name(attempt->service));
 	enum nj_err err = run(&proxy, where);
 	nj_reactor_free(proxy.reactor);
 	return err;

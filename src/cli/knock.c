@@ -34,6 +34,17 @@ static const struct {
 
 /* ---- without a command ---- */
 
+static void tell_guard(const struct nj_attempt *attempt)
+{
+	json_t *told = json_pack("{s:i, s:s}", "service", (int)attempt->service, "host", attempt->host);
+
+	if (attempt->cli->json)
+		nj_print_json(told);
+	else
+		printf("knocked at %s for guarded service %u\n", attempt->host, attempt->service);
+	json_decref(told);
+}
+
 static void tell(const struct knock *knock)
 {
 	bool tls = nj_service_is_tls(knock->attempt.service);
@@ -106,6 +117,20 @@ static void remove_files(struct knock *knock)
 	memset(knock->paths, 0, sizeof(knock->paths));
 }
 
+/* A guarded service has its own port and its own way to know people. */
+static void take_away(struct nj_placeholders *values)
+{
+	static const enum nj_placeholder own[] = { NJ_PLACEHOLDER_identity, NJ_PLACEHOLDER_key, NJ_PLACEHOLDER_username,
+						   NJ_PLACEHOLDER_password };
+
+	values->value[NJ_PLACEHOLDER_port] = NULL;
+	values->lacks[NJ_PLACEHOLDER_port] = "credentials do not say the port of a guarded service: write it";
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		values->value[own[i]] = NULL;
+		values->lacks[own[i]] = "a guarded service knows its people by itself";
+	}
+}
+
 static struct nj_placeholders placeholders_of(const struct knock *knock)
 {
 	bool tls = nj_service_is_tls(knock->attempt.service);
@@ -125,6 +150,8 @@ static struct nj_placeholders placeholders_of(const struct knock *knock)
 	values.lacks[NJ_PLACEHOLDER_key] = values.lacks[NJ_PLACEHOLDER_identity];
 	values.lacks[NJ_PLACEHOLDER_username] = "the service is TLS; use {identity} and {key}";
 	values.lacks[NJ_PLACEHOLDER_password] = values.lacks[NJ_PLACEHOLDER_username];
+	if (nj_attempt_is_guard(&knock->attempt))
+		take_away(&values);
 	return values;
 }
 
@@ -188,7 +215,10 @@ static enum nj_err run_knock(struct knock *knock)
 	NJ_TRY(nj_attempt_send(&knock->attempt, (uint32_t)nj_args_number(cli->args, "wait-ms", NJ_ATTEMPT_WAIT_MS)));
 	if (then)
 		return run_then(knock);
-	tell(knock);
+	if (nj_attempt_is_guard(&knock->attempt))
+		tell_guard(&knock->attempt);
+	else
+		tell(knock);
 	return NJ_OK;
 }
 

@@ -103,6 +103,20 @@ static void tell_doors(const json_t *keeper)
 	counted(json_object_get(keeper, "grants"), "door", " open now\n");
 }
 
+static void tell_guards(const json_t *keeper)
+{
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(json_object_get(keeper, "guards"), index, row)
+	{
+		line(index == 0 ? "guards" : "");
+		printf("%s  %s/%" JSON_INTEGER_FORMAT ", service %" JSON_INTEGER_FORMAT "\n", text_in(row, "name"),
+		       text_in(row, "protocol"), number(json_object_get(row, "port")),
+		       number(json_object_get(row, "id")));
+	}
+}
+
 static void tell_listener(const json_t *row)
 {
 	const char *service = text_in(row, "service");
@@ -159,6 +173,18 @@ static bool any_slot(const json_t *keeper, const char *state)
 	return false;
 }
 
+static void tell_cannot(const json_t *keeper)
+{
+	size_t index;
+	json_t *text;
+
+	json_array_foreach((json_t *)at(keeper, "cloak", "cannot"), index, text)
+	{
+		toned(NJ_TONE_WARN, "cannot");
+		printf("      %s\n", json_string_value(text));
+	}
+}
+
 /* What is weaker than it could be, in plain words. */
 static void tell_warnings(bool running, const json_t *keeper, const json_t *gateway)
 {
@@ -172,6 +198,7 @@ static void tell_warnings(bool running, const json_t *keeper, const json_t *gate
 	     "the keeper's store refuses writes (disk full?): no knock is accepted");
 	if (!running || json_is_true(at(keeper, "vault", "locked")))
 		return;
+	tell_cannot(keeper);
 	warn(!json_is_true(at(keeper, "cloak", "dark")),
 	     "every port answers strangers: the cloak is not bpf, or could not be put up");
 	warn(json_is_true(at(keeper, "cloak", "dark")) && json_is_false(json_object_get(gateway, "separate_users")),
@@ -204,6 +231,7 @@ enum nj_err nj_run_status(struct nj_cli *cli)
 		tell_gateway(cli, running, keeper);
 		if (running && !json_is_true(at(keeper, "vault", "locked")))
 			tell_doors(keeper);
+		tell_guards(keeper);
 		if (gateway != NULL)
 			tell_traffic(gateway);
 		line("audit");

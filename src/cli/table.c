@@ -25,7 +25,8 @@ static const struct nj_option init_options[] = {
 	{ "host", "NAME", "the name or address at which devices reach the gateway", NJ_OPTION_TEXT },
 	{ "ports", "LIST", "as knock=62201,mqtts=8883,mqtt=1883,smpp=2775,smpps=3550,https=8443; 0 turns one off",
 	  NJ_OPTION_TEXT },
-	{ "cloak", "NAME", "bpf (default), or fake: nothing is dark then, for trials without privileges",
+	{ "cloak", "NAME",
+	  "bpf (default); cbpf: needs no privilege and does less; or fake: nothing is dark, for trials",
 	  NJ_OPTION_TEXT },
 	DIR_OPTION,
 	JSON_OPTION,
@@ -112,7 +113,8 @@ static const struct nj_option import_options[] = {
 static const struct nj_option knock_options[] = {
 	{ "credentials", "FILE", "who knocks", NJ_OPTION_FILE, .required = true },
 	{ "to", "HOST[:PORT]", "the gateway and its knock port (default: as in the credentials)", NJ_OPTION_TEXT },
-	{ "service", "SERVICE", "which door: mqtts, mqtt, smpps, smpp or https (default: mqtts)", NJ_OPTION_TEXT },
+	{ "service", "SERVICE", "which door: mqtts, mqtt, smpps, smpp, https (default: mqtts), or guard:NAME, guard:ID",
+	  NJ_OPTION_TEXT },
 	{ "wait-ms", "MS", "how long to wait before the door is used (default: 150)", NJ_OPTION_NUMBER, .max = 60000 },
 	{ "connect", "WHERE",
 	  "listen at PORT or ADDRESS:PORT of loopback, or unix:PATH, and pass connections on over TLS",
@@ -186,6 +188,7 @@ const struct nj_command_group nj_command_groups[] = {
 	{ "ca", "the built-in certificate authority" },
 	{ "customer", "what belongs to a customer as a whole" },
 	{ "audit", "what happened, chained and signed" },
+	{ "perimeter", "the whole host, silent" },
 	{ "vault", "where every secret is sealed" },
 };
 const size_t nj_command_group_count = COUNT(nj_command_groups);
@@ -219,6 +222,12 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"is wrong is refused whole and the old one stays. Sessions go on, but for those whose certificate is "         \
 	"revoked. "                                                                                                    \
 	"With a revocation list there must be one for each CA certificate; without any, nothing is revoked."
+#define PERIMETER_DETAILS                                                                                              \
+	"From then on this host answers nobody but who is on the list perimeter.allow of the configuration, which is " \
+	"read anew, and who has knocked. Connections that stand go on, some only once this host has sent in them. "    \
+	"Refuses to cut off the SSH session that it is "                                                               \
+	"run from. Turns itself off after 60 s unless it is confirmed: try a second login meanwhile. A list with a "   \
+	"mistake is refused whole, and what was in force stays."
 #define SERVE_DETAILS                                                                                                \
 	"Runs in the foreground until SIGTERM or SIGINT. Writes the line \"ready\", alone, to standard output when " \
 	"all is up, and its log to standard error."
@@ -314,6 +323,12 @@ const struct nj_command nj_commands[] = {
 	{ "backup", SET(backup_options, "", 0, 0), "write configuration and both stores to one file", BACKUP_DETAILS,
 	  nj_run_backup },
 	{ "restore", SET(restore_options, "", 0, 0), "put a backup back", RESTORE_DETAILS, nj_run_restore },
+	{ "perimeter on", SET(plain_options, "", 0, 0), "drop all that is not let in, for 60 s", PERIMETER_DETAILS,
+	  nj_run_perimeter_on },
+	{ "perimeter confirm", SET(plain_options, "", 0, 0), "keep it on", NULL, nj_run_perimeter_confirm },
+	{ "perimeter off", SET(plain_options, "", 0, 0), "back to the host's own face", NULL, nj_run_perimeter_off },
+	{ "perimeter status", SET(plain_options, "", 0, 0), "is it on, and who is let in", NULL,
+	  nj_run_perimeter_status },
 	{ "why", SET(why_options, "", 0, 0), "the rule that allows or denies a topic",
 	  "The exit status is 0 for either answer; --json has it as \"allowed\".", nj_run_why },
 	{ "version", SET(version_options, "", 0, 0), "the program's version", NULL, nj_run_version },

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "daemon/keeper.h"
 #include "daemon/reload.h"
 #include "daemon/role.h"
+#include "daemon/warden.h"
 
 #define CHANNEL_FD 3
 #define CHILD_OPTION "--process"
@@ -94,12 +96,35 @@ static void clean_environment(char *kept[], size_t cap)
 	kept[count] = NULL;
 }
 
+/* What a child does not have when it is started, no_new_privs keeps it from ever having. */
+static void leave_capabilities(enum nj_role role)
+{
+	const cap_value_t to_filter = CAP_NET_ADMIN;
+	cap_flag_value_t has = CAP_CLEAR;
+	cap_t now = cap_get_proc();
+	cap_t left = cap_init();
+
+	if (now == NULL || left == NULL)
+		_exit(EX_OSERR);
+	(void)cap_get_flag(now, to_filter, CAP_PERMITTED, &has);
+	bool keeps = role == NJ_ROLE_WARDEN && has == CAP_SET;
+	if (keeps && (cap_set_flag(left, CAP_PERMITTED, 1, &to_filter, CAP_SET) != 0 ||
+		      cap_set_flag(left, CAP_EFFECTIVE, 1, &to_filter, CAP_SET) != 0 ||
+		      cap_set_flag(left, CAP_INHERITABLE, 1, &to_filter, CAP_SET) != 0))
+		_exit(EX_OSERR);
+	if (cap_set_proc(left) != 0)
+		_exit(EX_NOPERM);
+	if (keeps && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) != 0)
+		_exit(EX_NOPERM);
+}
+
+/* The warden stays who the supervisor is: its one power is the capability. */
 static void become(const struct nj_users *users, enum nj_role role)
 {
 	uid_t uid = role == NJ_ROLE_KEEPER ? users->keeper_uid : users->gateway_uid;
 	gid_t gid = role == NJ_ROLE_KEEPER ? users->keeper_gid : users->gateway_gid;
 
-	if (uid == getuid() && gid == getgid())
+	if (role == NJ_ROLE_WARDEN || (uid == getuid() && gid == getgid()))
 		return;
 	if (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0)
 		_exit(EX_NOPERM);
@@ -120,6 +145,7 @@ static void run_child(const struct nj_child_start *start, const struct nj_users 
 		_exit(EX_OSERR);
 	clean_environment(env, sizeof(env) / sizeof(env[0]));
 	become(users, start->role);
+	leave_capabilities(start->role);
 	execve("/proc/self/exe", argv, env);
 	_exit(EX_OSERR);
 }
@@ -189,22 +215,42 @@ static enum nj_err prepare(struct nj_role_config *config, struct nj_why *why)
 	return nj_config_fd_read(nj_handles_find(&config->handles, NJ_HANDLE_CONFIG), &config->settings, why);
 }
 
+struct role {
+	enum nj_role role;
+	const char *process_name;
+	enum nj_err (*run)(struct nj_role_config *config, struct nj_why *why);
+};
+
+static const struct role *role_of(const char *name)
+{
+	static const struct role roles[] = {
+		{ NJ_ROLE_KEEPER, "nj-keeper", nj_keeper_role_run },
+		{ NJ_ROLE_WARDEN, "nj-warden", nj_warden_role_run },
+		{ NJ_ROLE_GATEWAY, "nj-gateway", nj_gateway_role_run },
+	};
+	size_t i = 0;
+
+	while (i + 1 < sizeof(roles) / sizeof(roles[0]) && strcmp(nj_role_name(roles[i].role), name) != 0)
+		i++;
+	return &roles[i];
+}
+
 int nj_child_main(int argc, char **argv, const struct nj_child_hooks *hooks)
 {
 	static struct nj_role_config config;
 	struct nj_why why = { "" };
-	bool keeper = argc > 2 && strcmp(argv[2], nj_role_name(NJ_ROLE_KEEPER)) == 0;
+	const struct role *role = role_of(argc > 2 ? argv[2] : "");
 
 	/* The supervisor's end is the leash: no child outlives it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	(void)prctl(PR_SET_NAME, keeper ? "nj-keeper" : "nj-gateway", 0, 0, 0);
+	(void)prctl(PR_SET_NAME, role->process_name, 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	config.hooks = hooks;
 	enum nj_err err = prepare(&config, &why);
 	if (err == NJ_OK) {
-		nj_log_setup(config.settings.log.level, config.settings.log.format, keeper ? "keeper" : "gateway");
-		err = keeper ? nj_keeper_role_run(&config, &why) : nj_gateway_role_run(&config, &why);
+		nj_log_setup(config.settings.log.level, config.settings.log.format, nj_role_name(role->role));
+		err = role->run(&config, &why);
 	}
 	if (err != NJ_OK)
 		NJ_LOG(NJ_LOG_ERROR, "process.failed", NJ_S("reason", why.text[0] ? why.text : nj_err_text(err)));

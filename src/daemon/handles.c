@@ -7,10 +7,11 @@
 struct handle_rule {
 	bool to_keeper;
 	bool to_gateway;
+	bool to_warden;
 };
 
 static const struct handle_rule handle_rules[] = {
-#define HANDLE_RULE(name, number, keeper, gateway, text) [name] = { (keeper), (gateway) },
+#define HANDLE_RULE(name, number, keeper, gateway, warden, text) [name] = { (keeper), (gateway), (warden) },
 	NJ_HANDLE_TABLE(HANDLE_RULE)
 #undef HANDLE_RULE
 };
@@ -19,7 +20,11 @@ static const struct handle_rule handle_rules[] = {
 
 const char *nj_role_name(enum nj_role role)
 {
-	return role == NJ_ROLE_KEEPER ? "keeper" : "gateway";
+	static const char *const names[] = {
+		[NJ_ROLE_KEEPER] = "keeper", [NJ_ROLE_GATEWAY] = "gateway", [NJ_ROLE_WARDEN] = "warden"
+	};
+
+	return names[role];
 }
 
 enum nj_err nj_handles_add(struct nj_handles *handles, struct nj_handle handle)
@@ -53,6 +58,8 @@ static bool goes_to(const struct nj_handle *handle, int role)
 		return handle_rules[handle->kind].to_keeper;
 	if (role == NJ_ROLE_GATEWAY)
 		return handle_rules[handle->kind].to_gateway;
+	if (role == NJ_ROLE_WARDEN)
+		return handle_rules[handle->kind].to_warden;
 	return true;
 }
 

@@ -11,21 +11,23 @@
 #define NJ_HANDLES_MAX 64
 #define NJ_HANDLES_MESSAGE_BYTES 4096
 
-/* X(name, number, the keeper gets it, the gateway gets it, what it is) */
-#define NJ_HANDLE_TABLE(X)                                                                \
-	X(NJ_HANDLE_CONFIG, 1, true, true, "the checked configuration's text")            \
-	X(NJ_HANDLE_LISTENER, 2, false, true, "a cloaked listener")                       \
-	X(NJ_HANDLE_HOLD, 3, false, false, "keeps a listener's port ours, never listens") \
-	X(NJ_HANDLE_KNOCK, 4, true, false, "a knock socket")                              \
-	X(NJ_HANDLE_LOCAL, 5, false, true, "a local listener, without a knock")           \
-	X(NJ_HANDLE_KEEPER_SOCK, 6, true, false, "the keeper's administration socket")    \
-	X(NJ_HANDLE_ADMIN_SOCK, 7, false, true, "the gateway's administration socket")    \
-	X(NJ_HANDLE_CLOAK, 8, true, false, "a map of the cloak's program")                \
-	X(NJ_HANDLE_PROGRAM, 9, false, false, "a program of the cloak")                   \
-	X(NJ_HANDLE_KEY_FILE, 10, true, false, "the vault's key file")
+/* X(name, number, the keeper gets it, the gateway gets it, the warden gets it, what it is) */
+#define NJ_HANDLE_TABLE(X)                                                                                  \
+	X(NJ_HANDLE_CONFIG, 1, true, true, true, "the checked configuration's text")                        \
+	X(NJ_HANDLE_LISTENER, 2, false, true, false, "a cloaked listener")                                  \
+	X(NJ_HANDLE_HOLD, 3, false, false, false, "keeps a listener's port ours, never listens")            \
+	X(NJ_HANDLE_KNOCK, 4, true, false, false, "a knock socket")                                         \
+	X(NJ_HANDLE_LOCAL, 5, false, true, false, "a local listener, without a knock")                      \
+	X(NJ_HANDLE_KEEPER_SOCK, 6, true, false, false, "the keeper's administration socket")               \
+	X(NJ_HANDLE_ADMIN_SOCK, 7, false, true, false, "the gateway's administration socket")               \
+	X(NJ_HANDLE_CLOAK, 8, true, false, false, "a map of the cloak's program")                           \
+	X(NJ_HANDLE_PROGRAM, 9, false, false, false, "a program of the cloak")                              \
+	X(NJ_HANDLE_KEY_FILE, 10, true, false, false, "the vault's key file")                               \
+	X(NJ_HANDLE_FILTERED, 11, false, false, true, "a listener whose filter the warden sets, with cbpf") \
+	X(NJ_HANDLE_WARDEN_SOCK, 12, false, false, true, "the warden's administration socket")
 
 enum nj_handle_kind {
-#define NJ_HANDLE_ENUM(name, number, keeper, gateway, text) name = number,
+#define NJ_HANDLE_ENUM(name, number, keeper, gateway, warden, text) name = number,
 	NJ_HANDLE_TABLE(NJ_HANDLE_ENUM)
 #undef NJ_HANDLE_ENUM
 };
@@ -43,7 +45,7 @@ struct nj_handles {
 	struct nj_handle at[NJ_HANDLES_MAX];
 };
 
-enum nj_role { NJ_ROLE_KEEPER = 1, NJ_ROLE_GATEWAY = 2 };
+enum nj_role { NJ_ROLE_KEEPER = 1, NJ_ROLE_GATEWAY = 2, NJ_ROLE_WARDEN = 3 };
 const char *nj_role_name(enum nj_role role);
 
 /* Takes over `fd`. NJ_ERR_LIMIT (and `fd` is closed). */

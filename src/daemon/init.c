@@ -82,8 +82,10 @@ static enum nj_err settings_of(const struct nj_init_options *options, struct nj_
 		NJ_TRY(set_ports(options->ports, &settings->ports, why));
 	if (options->cloak != NULL && strcmp(options->cloak, "fake") == 0)
 		settings->cloak = NJ_SETTINGS_CLOAK_FAKE;
+	else if (options->cloak != NULL && strcmp(options->cloak, "cbpf") == 0)
+		settings->cloak = NJ_SETTINGS_CLOAK_CBPF;
 	else if (options->cloak != NULL && strcmp(options->cloak, "bpf") != 0)
-		return nj_why(why, NJ_ERR_USAGE, "--cloak is bpf or fake, not '%s'", options->cloak);
+		return nj_why(why, NJ_ERR_USAGE, "--cloak is bpf, cbpf or fake, not '%s'", options->cloak);
 	return nj_settings_check(settings, why);
 }
 

@@ -45,6 +45,9 @@ static enum nj_err open_cloak(const struct nj_role_config *config, struct nj_clo
 		fds->fd[i] = -1;
 	if (config->settings.cloak == NJ_SETTINGS_CLOAK_FAKE)
 		return nj_cloak_fake_new(out_cloak);
+	/* The warden's, which the keeper reaches by itself. */
+	if (config->settings.cloak == NJ_SETTINGS_CLOAK_CBPF)
+		return NJ_OK;
 	for (size_t i = 0; i < config->handles.count; i++)
 		if (config->handles.at[i].kind == NJ_HANDLE_CLOAK)
 			fds->fd[config->handles.at[i].index] = config->handles.at[i].fd;
@@ -82,6 +85,7 @@ enum nj_err nj_keeper_role_run(struct nj_role_config *config, struct nj_why *why
 	NJ_TRY(nj_crypto_init());
 	NJ_TRY(open_cloak(config, &cloak_fds, &process.cloak, why));
 	enum nj_err err = nj_keeper_serve(&process, why);
-	process.cloak->ops->free(process.cloak);
+	if (process.cloak != NULL)
+		process.cloak->ops->free(process.cloak);
 	return err;
 }

@@ -27,6 +27,8 @@ struct nj_keeper_config nj_keeper_config_of(const struct nj_settings *settings, 
 			.global_per_s = settings->knock.rate_global,
 			.time_window_ms = settings->knock.time_window_ms,
 		},
+		.guards = settings->guard,
+		.guard_count = settings->guard_count,
 	};
 
 	config.ports[NJ_SERVICE_MQTTS] = settings->ports.mqtts;

@@ -65,6 +65,20 @@ static struct ruleset_attr attr_for(int abi, size_t *out_bytes)
 	return attr;
 }
 
+static enum nj_err allow_folder(int ruleset, const struct ruleset_attr *attr, const char *data_dir, struct nj_why *why)
+{
+	NJ_CLEANUP_FD int dir = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return failed(why, data_dir);
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = DATA_DIR_ACCESS & attr->handled_access_fs,
+		.parent_fd = dir,
+	};
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0)
+		return failed(why, "rule");
+	return NJ_OK;
+}
+
 enum nj_err nj_landlock_enter(const char *data_dir, struct nj_why *why)
 {
 	size_t attr_bytes = 0;
@@ -78,15 +92,8 @@ enum nj_err nj_landlock_enter(const char *data_dir, struct nj_why *why)
 	if (ruleset < 0)
 		return failed(why, "rule set");
 
-	NJ_CLEANUP_FD int dir = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return failed(why, data_dir);
-	struct landlock_path_beneath_attr beneath = {
-		.allowed_access = DATA_DIR_ACCESS & attr.handled_access_fs,
-		.parent_fd = dir,
-	};
-	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0)
-		return failed(why, "rule");
+	if (data_dir != NULL)
+		NJ_TRY(allow_folder(ruleset, &attr, data_dir, why));
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		return failed(why, "restrict");
 	return NJ_OK;

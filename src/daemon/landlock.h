@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 
-/* Leaves the process one folder to read and write files in, and nothing else of what the kernel's ABI can withhold. */
+/* Leaves the process one folder (NULL: none) to read and write files in, and nothing else of what the kernel's ABI can
+ * withhold. */
 NJ_MUST_USE enum nj_err nj_landlock_enter(const char *data_dir, struct nj_why *why);
 
 #endif

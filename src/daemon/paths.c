@@ -34,6 +34,8 @@ static const struct place places[] = {
 	PLACE(run_dir, "run", "/run/nightjar"),
 	PLACE(keeper_sock, "run/keeper.sock", "/run/nightjar/keeper.sock"),
 	PLACE(admin_sock, "run/admin.sock", "/run/nightjar/admin.sock"),
+	PLACE(warden_sock, "run/warden.sock", "/run/nightjar/warden.sock"),
+	PLACE(guards_mark, "run/guards", "/run/nightjar/guards"),
 	PLACE(lock, "lock", "/var/lib/nightjar/lock"),
 };
 

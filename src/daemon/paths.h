@@ -21,6 +21,8 @@ struct nj_paths {
 	char run_dir[NJ_PATH_BYTES];
 	char keeper_sock[NJ_PATH_BYTES];
 	char admin_sock[NJ_PATH_BYTES];
+	char warden_sock[NJ_PATH_BYTES];
+	char guards_mark[NJ_PATH_BYTES]; /* there: this gateway made the guards' table */
 	char lock[NJ_PATH_BYTES];
 };
 

@@ -74,8 +74,10 @@ enum nj_err nj_sandbox_drop_capabilities(const int *keep, size_t keep_count, str
 
 enum nj_err nj_sandbox_enter(const struct nj_sandbox *sandbox, struct nj_why *why)
 {
+	static const int to_filter = CAP_NET_ADMIN;
+
 	NJ_TRY(nj_sandbox_harden(why));
-	NJ_TRY(nj_sandbox_drop_capabilities(NULL, 0, why));
+	NJ_TRY(nj_sandbox_drop_capabilities(&to_filter, sandbox->role == NJ_ROLE_WARDEN ? 1 : 0, why));
 	NJ_TRY(nj_landlock_enter(sandbox->data_dir, why));
 	return nj_syscalls_enter(sandbox->role, why);
 }

@@ -1,9 +1,10 @@
 /*
- * The sandbox of keeper and gateway: entered once, before the first thread and before the first byte of a stranger.
- * No new privileges, no capabilities, no core dumps, not traceable; Landlock confines files to the process's own folder
- * and (where the kernel offers it) TCP and signals to nothing; seccomp allows a list of system calls, so that the
- * gateway can neither bind, listen, connect, shut down a listener, attach or detach a filter, load BPF, start a
- * program, nor make a thread. What is not allowed fails with EPERM. There is no way back.
+ * The sandbox of keeper, gateway and warden: entered once, before the first thread and before the first byte of a
+ * stranger. No new privileges, no capabilities (the warden: CAP_NET_ADMIN alone), no core dumps, not traceable;
+ * Landlock confines files to the process's own folder and (where the kernel offers it) TCP and signals to nothing;
+ * seccomp allows a list of system calls, so that the gateway can neither bind, listen, connect, shut down a listener,
+ * attach or detach a filter, load BPF, start a program, nor make a thread. What is not allowed fails with EPERM. There
+ * is no way back.
  */
 #ifndef NJ_DAEMON_SANDBOX_H
 #define NJ_DAEMON_SANDBOX_H
@@ -13,7 +14,7 @@
 
 struct nj_sandbox {
 	enum nj_role role;
-	const char *data_dir; /* the only folder that stays readable and writable */
+	const char *data_dir; /* the only folder that stays readable and writable; NULL: none */
 };
 
 /* Refuses to run (NJ_ERR_UNSUPPORTED, with what to do) on a kernel without Landlock or seccomp filters. */

@@ -169,14 +169,14 @@ static enum nj_err prepare(struct serve *serve, const struct nj_serve_options *o
 	return nj_setup_run(&serve->settings, &serve->paths, &serve->users, &serve->handles, &serve->why);
 }
 
-/* Starting, and in need killing, children of other users is all that is left to it. */
+/* Starting, and in need killing, children of other users, and giving the warden its power, is all that is left. */
 static enum nj_err confine(struct serve *serve)
 {
-	static const int to_start_others[] = { CAP_SETUID, CAP_SETGID, CAP_KILL };
+	static const int kept[] = { CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_KILL };
 	bool others = serve->users.keeper_uid != getuid() || serve->users.gateway_uid != getuid();
 
 	NJ_TRY(nj_sandbox_harden(&serve->why));
-	return nj_sandbox_drop_capabilities(to_start_others, others ? 3 : 0, &serve->why);
+	return nj_sandbox_drop_capabilities(kept, others ? 4 : 1, &serve->why);
 }
 
 int nj_daemon_serve(const struct nj_serve_options *options)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/capability.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -12,6 +13,8 @@
 #include "daemon/ceiling.h"
 #include "daemon/reload.h"
 #include "daemon/sandbox.h"
+#include "keeper/cloak/cbpf.h"
+#include "keeper/cloak/nft.h"
 #include "keeper/cloak/setup.h"
 #include "net/channel.h"
 #include "net/listener.h"
@@ -31,7 +34,7 @@ struct stage {
 	const struct nj_paths *paths;
 	const struct nj_users *users;
 	struct nj_handles *handles;
-	struct nj_cloak_fds cloak; /* -1 each with the fake cloak */
+	struct nj_cloak_fds cloak; /* -1 each but with bpf */
 	struct nj_why *why;
 };
 
@@ -50,6 +53,11 @@ static const struct service_port service_ports[] = {
 static bool is_dark(const struct stage *stage)
 {
 	return stage->settings->cloak == NJ_SETTINGS_CLOAK_BPF;
+}
+
+static bool is_classic(const struct stage *stage)
+{
+	return stage->settings->cloak == NJ_SETTINGS_CLOAK_CBPF;
 }
 
 static enum nj_err add(struct stage *stage, struct nj_handle handle)
@@ -112,6 +120,26 @@ static enum nj_err await_port(struct stage *stage, enum nj_socket_kind kind, con
 	return NJ_OK;
 }
 
+/* Everything is dropped until the warden, which gets a duplicate, is told better. */
+static enum nj_err cover(struct stage *stage, struct nj_handle listener)
+{
+	if (is_dark(stage))
+		return nj_cloak_bpf_attach(stage->cloak.fd[NJ_CLOAK_FD_TCP_PROGRAM], listener.fd, stage->why);
+	if (!is_classic(stage))
+		return NJ_OK;
+	enum nj_err err = nj_cloak_cbpf_shut(listener.fd, stage->why);
+	if (err == NJ_ERR_DENIED)
+		return nj_why(
+		    stage->why, err,
+		    "cloak: cbpf: this kernel lets only CAP_NET_ADMIN filter TCP sockets: give it, or use bpf");
+	NJ_TRY(err);
+	listener.kind = NJ_HANDLE_FILTERED;
+	listener.fd = dup(listener.fd);
+	if (listener.fd < 0)
+		return nj_why(stage->why, nj_err_from_errno(errno), "dup: %s", strerror(errno));
+	return add(stage, listener);
+}
+
 static enum nj_err open_listener(struct stage *stage, uint16_t service, const struct nj_addr *addr)
 {
 	struct nj_handle handle = { .kind = NJ_HANDLE_LISTENER, .service = service, .addr = *addr };
@@ -122,8 +150,7 @@ static enum nj_err open_listener(struct stage *stage, uint16_t service, const st
 		return NJ_OK;
 	NJ_TRY(err);
 	NJ_TRY(add(stage, handle));
-	if (is_dark(stage))
-		NJ_TRY(nj_cloak_bpf_attach(stage->cloak.fd[NJ_CLOAK_FD_TCP_PROGRAM], handle.fd, stage->why));
+	NJ_TRY(cover(stage, handle));
 	NJ_TRY(nj_socket_bind(NJ_SOCKET_TCP, addr, &hold.fd, stage->why));
 	NJ_TRY(add(stage, hold));
 	if (listen(handle.fd, LISTEN_BACKLOG) != 0)
@@ -152,16 +179,26 @@ static enum nj_err open_knock(struct stage *stage, const struct nj_addr *addr)
 	NJ_TRY(add(stage, handle));
 	widen(handle.fd);
 	if (is_dark(stage))
-		NJ_TRY(nj_cloak_bpf_attach(stage->cloak.fd[NJ_CLOAK_FD_UDP_PROGRAM], handle.fd, stage->why));
-	return NJ_OK;
+		return nj_cloak_bpf_attach(stage->cloak.fd[NJ_CLOAK_FD_UDP_PROGRAM], handle.fd, stage->why);
+	return is_classic(stage) ? nj_cloak_cbpf_knock(handle.fd, stage->why) : NJ_OK;
 }
 
-static uint16_t port_of(const struct stage *stage, const struct service_port *service)
+static uint16_t port_of(const struct nj_settings *settings, const struct service_port *service)
 {
 	uint16_t port;
 
-	memcpy(&port, (const char *)&stage->settings->ports + service->offset, sizeof(port));
+	memcpy(&port, (const char *)&settings->ports + service->offset, sizeof(port));
 	return port;
+}
+
+size_t nj_setup_ports(const struct nj_settings *settings, uint16_t *out_ports, size_t cap)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < SERVICES && count < cap; i++)
+		if (port_of(settings, &service_ports[i]) != 0)
+			out_ports[count++] = port_of(settings, &service_ports[i]);
+	return count;
 }
 
 /* Before the first socket of ours is made: a local listener may share its port with a cloaked one of all addresses. */
@@ -174,7 +211,7 @@ static enum nj_err await_ports(struct stage *stage)
 		addr.port = settings->ports.knock;
 		NJ_TRY(await_port(stage, NJ_SOCKET_UDP, &addr));
 		for (size_t s = 0; s < SERVICES; s++) {
-			addr.port = port_of(stage, &service_ports[s]);
+			addr.port = port_of(settings, &service_ports[s]);
 			if (addr.port != 0)
 				NJ_TRY(await_port(stage, NJ_SOCKET_TCP, &addr));
 		}
@@ -194,7 +231,7 @@ static enum nj_err open_cloaked(struct stage *stage)
 		addr.port = settings->ports.knock;
 		NJ_TRY(open_knock(stage, &addr));
 		for (size_t s = 0; s < SERVICES; s++) {
-			addr.port = port_of(stage, &service_ports[s]);
+			addr.port = port_of(settings, &service_ports[s]);
 			if (addr.port != 0)
 				NJ_TRY(open_listener(stage, (uint16_t)service_ports[s].service, &addr));
 		}
@@ -273,9 +310,59 @@ static enum nj_err open_admin(struct stage *stage, enum nj_handle_kind kind, con
 	return add(stage, handle);
 }
 
+static bool may_filter(void)
+{
+	cap_t own = cap_get_proc();
+	cap_flag_value_t has = CAP_CLEAR;
+
+	if (own != NULL)
+		(void)cap_get_flag(own, CAP_NET_ADMIN, CAP_EFFECTIVE, &has);
+	cap_free(own);
+	return has == CAP_SET;
+}
+
+/* What would fail later is refused now, in plain words. */
+static enum nj_err check_warden(struct stage *stage)
+{
+	const struct nj_settings *settings = stage->settings;
+
+	if (may_filter())
+		return NJ_OK;
+	if (settings->guard_count > 0)
+		return nj_why(stage->why, NJ_ERR_DENIED, "guard: CAP_NET_ADMIN is needed to guard other services");
+	if (settings->perimeter.mode != NJ_SETTINGS_PERIMETER_OFF)
+		return nj_why(stage->why, NJ_ERR_DENIED, "perimeter: CAP_NET_ADMIN is needed");
+	return NJ_OK;
+}
+
+/* The guards' table outlives us, so that what is guarded stays shut; a start without guards takes ours away. */
+static enum nj_err settle_guards(struct stage *stage)
+{
+	const char *mark = stage->paths->guards_mark;
+	struct nj_nft *nft = NULL;
+
+	if (stage->settings->guard_count > 0) {
+		int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, SOCKET_MODE);
+		if (fd < 0)
+			return nj_why(stage->why, nj_err_from_errno(errno), "%s: %s", mark, strerror(errno));
+		close(fd);
+		return NJ_OK;
+	}
+	if (access(mark, F_OK) != 0)
+		return NJ_OK;
+	NJ_TRY(nj_nft_new(&nft));
+	enum nj_err err = nj_nft_guards_set(nft, NULL, 0, stage->why);
+	nj_nft_free(nft);
+	if (err == NJ_OK)
+		(void)unlink(mark);
+	return err;
+}
+
 static enum nj_err run_stage(struct stage *stage)
 {
 	NJ_TRY(add_config(stage));
+	NJ_TRY(check_warden(stage));
+	NJ_TRY(settle_guards(stage));
 	NJ_TRY(load_cloak(stage));
 	NJ_TRY(await_ports(stage));
 	/* SO_REUSEPORT shares a port among sockets of one uid only: the keeper's, so never the gateway's. */
@@ -285,6 +372,7 @@ static enum nj_err run_stage(struct stage *stage)
 	for (size_t i = 0; i < stage->settings->local_count; i++)
 		NJ_TRY(open_local(stage, i));
 	NJ_TRY(open_admin(stage, NJ_HANDLE_KEEPER_SOCK, stage->paths->keeper_sock));
+	NJ_TRY(open_admin(stage, NJ_HANDLE_WARDEN_SOCK, stage->paths->warden_sock));
 	return open_admin(stage, NJ_HANDLE_ADMIN_SOCK, stage->paths->admin_sock);
 }
 

@@ -9,6 +9,9 @@
 #include "base/config/settings.h"
 #include "daemon/child.h"
 
+/* The TCP ports that get a cloaked listener with these settings. Returns how many. */
+size_t nj_setup_ports(const struct nj_settings *settings, uint16_t *out_ports, size_t cap);
+
 /* Runs the stage and collects its handles, the configuration's text among them. */
 NJ_MUST_USE enum nj_err nj_setup_run(const struct nj_settings *settings, const struct nj_paths *paths,
 				     const struct nj_users *users, struct nj_handles *out_handles, struct nj_why *why);

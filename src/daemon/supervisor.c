@@ -13,8 +13,9 @@
 #include "base/text.h"
 #include "bus/control.h"
 #include "daemon/reload.h"
-#include "daemon/sandbox.h"
 #include "daemon/settle.h"
+#include "daemon/warden.h"
+#include "keeper/cloak/cbpf.h"
 
 #define RESTART_FIRST_MS 50
 #define RESTART_MAX_MS 1000   /* the bar for being back is 2 s */
@@ -22,6 +23,7 @@
 #define STOP_WAIT_MS 5000     /* for the gateway, then for the keeper; then it is killed */
 #define CHANNEL_QUEUE_BYTES 4096
 #define CONTROL_TEXT_BYTES 2048
+#define CHILDREN 3
 
 struct child {
 	struct supervisor *owner;
@@ -41,21 +43,26 @@ struct supervisor {
 	struct nj_timer stop_limit;
 	struct child keeper;
 	struct child gateway;
-	bool announced; /* "ready" was said */
+	struct child warden;
+	bool warden_wanted; /* else it waits until somebody calls */
+	struct nj_io calls; /* at its socket, while it does not run */
+	bool announced;     /* "ready" was said */
 	bool stopping;
 	int exit_code;
 };
 
 static struct child *each_child(struct supervisor *s, size_t i)
 {
-	return i == 0 ? &s->keeper : &s->gateway;
+	struct child *const all[CHILDREN] = { &s->gateway, &s->keeper, &s->warden };
+
+	return all[i];
 }
 
 static void say_ready(struct supervisor *s)
 {
 	static const char line[] = "ready\n";
 
-	if (s->announced || !s->keeper.ready || !s->gateway.ready)
+	if (s->announced || !s->keeper.ready || !s->gateway.ready || (s->warden_wanted && !s->warden.ready))
 		return;
 	s->announced = true;
 	nj_settle();
@@ -99,6 +106,23 @@ static void introduce(struct supervisor *s)
 	close(pair[1]);
 }
 
+/* The same for keeper and warden. */
+static void introduce_warden(struct supervisor *s)
+{
+	int pair[2];
+
+	if (!s->keeper.ready || !s->warden.ready)
+		return;
+	if (nj_channel_pair(pair) != NJ_OK) {
+		NJ_LOG(NJ_LOG_ERROR, "process.channel", NJ_S("reason", strerror(errno)));
+		return;
+	}
+	control(&s->keeper, NJ_CONTROL_WARDEN, &pair[0]);
+	control(&s->warden, NJ_CONTROL_PEER, &pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* The keeper's word against the gateway: a fresh one takes its place. The other way round there is no such message. */
 static void end_gateway(struct supervisor *s)
 {
@@ -115,6 +139,8 @@ static void say_started(struct child *child)
 	       NJ_U("after_ms", nj_reactor_now_ms(child->owner->reactor) - child->started_ms));
 	if (child->role == NJ_ROLE_KEEPER)
 		introduce(child->owner);
+	if (child->role != NJ_ROLE_GATEWAY)
+		introduce_warden(child->owner);
 	say_ready(child->owner);
 }
 
@@ -266,22 +292,52 @@ static void start_child(struct child *child)
 		introduce(s);
 }
 
-static void stop_now(struct supervisor *s)
+/* ---- a warden that nobody needs yet ---- */
+
+static void on_call(struct nj_io *io, uint32_t events)
 {
-	if (s->keeper.pid == 0 && s->gateway.pid == 0)
-		nj_reactor_stop(s->reactor);
+	struct supervisor *s = NJ_CONTAINER(io, struct supervisor, calls);
+
+	nj_io_remove(&s->calls);
+	start_child(&s->warden);
+}
+
+static void await_call(struct supervisor *s)
+{
+	s->calls =
+	    (struct nj_io){ .fd = nj_handles_find(s->config->handles, NJ_HANDLE_WARDEN_SOCK), .on_event = on_call };
+	enum nj_err err = nj_io_add(s->reactor, &s->calls, EPOLLIN);
+	if (err != NJ_OK)
+		NJ_LOG(NJ_LOG_ERROR, "warden.unreachable", NJ_E(err));
+}
+
+/* ---- the end ---- */
+
+/* The gateway first, whose last audit records still reach the keeper; the warden last, whom the keeper tells to shut.
+ */
+static void stop_next(struct supervisor *s)
+{
+	for (size_t i = 0; i < CHILDREN; i++)
+		if (each_child(s, i)->pid != 0) {
+			control(each_child(s, i), NJ_CONTROL_STOP, NULL);
+			return;
+		}
+	nj_reactor_stop(s->reactor);
 }
 
 static void on_stop_limit(struct nj_timer *timer)
 {
 	struct supervisor *s = NJ_CONTAINER(timer, struct supervisor, stop_limit);
 
-	/* A gateway that hangs must not cost the keeper its last checkpoint: it has its own time from here. */
-	kill_child(s->gateway.pid != 0 ? &s->gateway : &s->keeper, "did not stop in time");
+	/* A gateway that hangs must not cost the keeper its last checkpoint: each has its own time from here. */
+	for (size_t i = 0; i < CHILDREN; i++)
+		if (each_child(s, i)->pid != 0) {
+			kill_child(each_child(s, i), "did not stop in time");
+			break;
+		}
 	nj_timer_arm(s->reactor, timer, STOP_WAIT_MS);
 }
 
-/* The gateway first: its last audit records still reach the keeper. */
 static void stop_all(struct supervisor *s, int exit_code)
 {
 	if (s->stopping)
@@ -290,10 +346,11 @@ static void stop_all(struct supervisor *s, int exit_code)
 	s->exit_code = exit_code;
 	nj_timer_cancel(&s->keeper.restart);
 	nj_timer_cancel(&s->gateway.restart);
+	nj_timer_cancel(&s->warden.restart);
+	nj_io_remove(&s->calls);
 	s->stop_limit.on_timer = on_stop_limit;
 	nj_timer_arm(s->reactor, &s->stop_limit, STOP_WAIT_MS);
-	control(s->gateway.pid != 0 ? &s->gateway : &s->keeper, NJ_CONTROL_STOP, NULL);
-	stop_now(s);
+	stop_next(s);
 }
 
 /* A child that fails before it ever served would fail again: its reason is the gateway's. */
@@ -302,20 +359,33 @@ static bool hopeless(const struct supervisor *s, int status)
 	return !s->announced && WIFEXITED(status) && WEXITSTATUS(status) != 0;
 }
 
+/* Classic filters know no time: where their warden is gone, they must shut. */
+static void shut_doors(const struct supervisor *s)
+{
+	const struct nj_handles *handles = s->config->handles;
+	struct nj_why why = { "" };
+
+	for (size_t i = 0; i < handles->count; i++)
+		if (handles->at[i].kind == NJ_HANDLE_FILTERED && nj_cloak_cbpf_shut(handles->at[i].fd, &why) != NJ_OK)
+			NJ_LOG(NJ_LOG_ERROR, "cloak.failed", NJ_S("reason", why.text));
+}
+
 static void child_ended(struct supervisor *s, struct child *child, int status)
 {
 	nj_channel_stop(&child->channel);
+	if (child->role == NJ_ROLE_WARDEN)
+		shut_doors(s);
 	if (!s->stopping)
 		NJ_LOG(NJ_LOG_ERROR, "process.ended", NJ_S("role", nj_role_name(child->role)), NJ_I("pid", child->pid),
 		       NJ_I(WIFSIGNALED(status) ? "signal" : "status",
 			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
 	child->pid = 0;
 	if (s->stopping) {
-		if (child->role == NJ_ROLE_GATEWAY)
-			control(&s->keeper, NJ_CONTROL_STOP, NULL);
-		stop_now(s);
+		stop_next(s);
 	} else if (hopeless(s, status)) {
 		stop_all(s, WEXITSTATUS(status));
+	} else if (child->role == NJ_ROLE_WARDEN && !s->warden_wanted) {
+		await_call(s);
 	} else {
 		restart_later(child);
 	}
@@ -328,7 +398,7 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < 2; i++)
+		for (size_t i = 0; i < CHILDREN; i++)
 			if (each_child(s, i)->pid == pid)
 				child_ended(s, each_child(s, i), status);
 }
@@ -377,6 +447,8 @@ enum nj_err nj_supervisor_run(const struct nj_supervisor_config *config, int *ou
 	s = (struct supervisor){ .config = config, .signals.fd = -1 };
 	s.keeper = (struct child){ .owner = &s, .role = NJ_ROLE_KEEPER };
 	s.gateway = (struct child){ .owner = &s, .role = NJ_ROLE_GATEWAY };
+	s.warden = (struct child){ .owner = &s, .role = NJ_ROLE_WARDEN };
+	s.warden_wanted = nj_warden_wanted(config->settings);
 	enum nj_err err = nj_reactor_new(nj_clock_system(), &s.reactor);
 	if (err == NJ_OK)
 		err = watch_signals(&s);
@@ -384,8 +456,13 @@ enum nj_err nj_supervisor_run(const struct nj_supervisor_config *config, int *ou
 		return nj_why(why, err, "the supervisor's loop cannot start: %s", nj_err_text(err));
 	start_child(&s.keeper);
 	start_child(&s.gateway);
+	if (s.warden_wanted)
+		start_child(&s.warden);
+	else
+		await_call(&s);
 	err = nj_reactor_run(s.reactor);
 	nj_io_remove(&s.signals);
+	nj_io_remove(&s.calls);
 	close(s.signals.fd);
 	nj_reactor_free(s.reactor);
 	*out_exit_code = s.exit_code;

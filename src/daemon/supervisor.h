@@ -1,7 +1,7 @@
 /*
- * The supervisor's loop: keeps the handles, starts keeper and gateway, introduces them to each other, starts again with
- * growing delays what died, reads the configuration again when asked (SIGHUP), and stops all in order. Parses nothing
- * of a stranger.
+ * The supervisor's loop: keeps the handles, starts keeper, gateway and warden, introduces them to each other, starts
+ * again with growing delays what died, reads the configuration again when asked (SIGHUP), and stops all in order.
+ * Parses nothing of a stranger.
  */
 #ifndef NJ_DAEMON_SUPERVISOR_H
 #define NJ_DAEMON_SUPERVISOR_H

@@ -41,6 +41,8 @@
 	X(NJ_AUDIT_BOUND, "bound", "a connection proved that it is the device that knocked")                        \
 	X(NJ_AUDIT_BIND_FAILED, "bind.failed", "a connection did not prove itself and was closed")                  \
 	X(NJ_AUDIT_GRANT_EXPIRED, "grant.expired", "a grant ended unused")                                          \
+	X(NJ_AUDIT_GUARD_SHUT, "guard.shut", "a guarded service shut again for who had knocked")                    \
+	X(NJ_AUDIT_PERIMETER, "perimeter", "somebody turned the perimeter; the detail says how")                    \
 	X(NJ_AUDIT_SESSION_CLOSED, "session.closed", "a bound connection ended")                                    \
 	X(NJ_AUDIT_SESSION_CUT, "session.cut", "a session was cut by revocation")                                   \
 	X(NJ_AUDIT_CUSTOMER_ADDED, "customer.added", "a customer was created")                                      \

@@ -43,6 +43,15 @@ static json_t *number(uint64_t value)
 	return json_integer((json_int_t)value);
 }
 
+static json_t *status_cannot(const struct nj_cloak_ops *ops)
+{
+	json_t *list = json_array();
+
+	for (const char *const *one = ops->cannot; one != NULL && *one != NULL; one++)
+		json_array_append_new(list, json_string(*one));
+	return list;
+}
+
 static json_t *status_cloak(const struct nj_keeper *keeper)
 {
 	struct nj_cloak_stats stats = { 0 };
@@ -50,12 +59,12 @@ static json_t *status_cloak(const struct nj_keeper *keeper)
 	if (keeper->cloak == NULL)
 		return json_null();
 	keeper->cloak->ops->stats(keeper->cloak, &stats);
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", keeper->cloak->ops->name, "dark",
-			 (int)keeper->cloak->ops->dark, "syn_passed", (json_int_t)stats.syn_passed, "syn_dropped",
-			 (json_int_t)stats.syn_dropped, "other_dropped", (json_int_t)stats.other_dropped,
-			 "knock_passed", (json_int_t)stats.knock_passed, "knock_dropped",
-			 (json_int_t)stats.knock_dropped, "hint_bits", (json_int_t)stats.hint_bits, "hints_added",
-			 (json_int_t)stats.hints_added);
+	return json_pack("{s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", keeper->cloak->ops->name, "dark",
+			 (int)keeper->cloak->ops->dark, "cannot", status_cannot(keeper->cloak->ops), "syn_passed",
+			 (json_int_t)stats.syn_passed, "syn_dropped", (json_int_t)stats.syn_dropped, "other_dropped",
+			 (json_int_t)stats.other_dropped, "knock_passed", (json_int_t)stats.knock_passed,
+			 "knock_dropped", (json_int_t)stats.knock_dropped, "hint_bits", (json_int_t)stats.hint_bits,
+			 "hints_added", (json_int_t)stats.hints_added);
 }
 
 static json_t *status_knocks(const struct nj_keeper *keeper)
@@ -80,6 +89,19 @@ static json_t *status_keys(const struct nj_keeper *keeper, uint64_t cloned)
 
 	return json_pack("{s:I, s:I, s:I, s:I}", "cloned", (json_int_t)cloned, "pending", (json_int_t)pending,
 			 "tombstones", (json_int_t)tombstones, "damaged", (json_int_t)keeper->rekeying.damaged);
+}
+
+static json_t *status_guards(const struct nj_keeper *keeper)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < keeper->guard.count; i++) {
+		const struct nj_settings_guard *guard = &keeper->guard.at[i];
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:i}", "name", guard->name, "protocol",
+						      guard->protocol == NJ_SETTINGS_GUARD_UDP ? "udp" : "tcp", "port",
+						      (int)guard->port, "id", (int)guard->id));
+	}
+	return list;
 }
 
 struct slots {
@@ -139,6 +161,7 @@ void nj_keeper_verb_status(void *arg, struct nj_admin_call *call)
 	json_object_set_new(ok, "pid", number((uint64_t)getpid()));
 	json_object_set_new(ok, "cloak", status_cloak(keeper));
 	json_object_set_new(ok, "grants", number(keeper->grants == NULL ? 0 : nj_grants_count(keeper->grants)));
+	json_object_set_new(ok, "guards", status_guards(keeper));
 	json_object_set_new(ok, "devices", number(kinds[NJ_PARTY_DEVICE]));
 	json_object_set_new(ok, "applications", number(kinds[NJ_PARTY_APPLICATION]));
 	json_object_set_new(ok, "knocks", status_knocks(keeper));

@@ -4,6 +4,7 @@
 
 #define MAX_DEVICES 2000000
 #define MAX_GRANTS 8192
+#define GUARD_GRANTS 4096
 #define FLUSH_AT (NJ_KNOCKS_STAGED_MAX - NJ_UDP_BATCH) /* staged knocks: a whole batch still fits */
 #define SECOND_MS 1000
 #define REKEY_MS 3600000
@@ -47,6 +48,9 @@ static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config 
 	if (config->rekey_off)
 		keeper->rekeying.rekey_ms = 0;
 	keeper->limits = config->limits;
+	keeper->guard.count = config->guard_count;
+	if (config->guard_count > 0)
+		memcpy(keeper->guard.at, config->guards, config->guard_count * sizeof(keeper->guard.at[0]));
 	keeper->store_works = true;
 	keeper->unsettled = true;
 	keeper->forged_brake = forged_brake;
@@ -129,6 +133,7 @@ void nj_keeper_close(struct nj_keeper *keeper)
 	nj_store_copy_free(keeper->copy);
 	free(keeper->reconcile.rows);
 	nj_grants_free(keeper->grants);
+	nj_grants_free(keeper->guard.grants);
 	nj_knocks_free(keeper->knocks);
 	nj_window_free(keeper->window);
 	nj_keeper_rekey_done(keeper);
@@ -149,6 +154,11 @@ void nj_keeper_watch(struct nj_keeper *keeper, const struct nj_keeper_watch *wat
 void nj_keeper_set_link(struct nj_keeper *keeper, struct nj_link *link)
 {
 	keeper->link = link;
+}
+
+void nj_keeper_set_guards(struct nj_keeper *keeper, struct nj_cloak *cloak)
+{
+	keeper->guard.cloak = cloak;
 }
 
 /* ---- the store's health, and group commits ---- */
@@ -277,6 +287,25 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 	return err;
 }
 
+/* A guarded service knows its people by itself: there is no key to hand over, and nothing to bind. */
+static enum nj_err guard_open(struct nj_keeper *keeper, const struct nj_knock_fact *fact)
+{
+	struct nj_grant_spec spec = {
+		.source = fact->source,
+		.source_prefix = fact->source_prefix,
+		.port = fact->service,
+		.service = fact->service,
+		.lifetime_ms = fact->lifetime_ms,
+	};
+	uint64_t id;
+
+	memcpy(spec.uid, fact->uid, sizeof(spec.uid));
+	NJ_TRY(nj_text_copy(spec.customer, sizeof(spec.customer), fact->customer));
+	NJ_TRY(nj_text_copy(spec.name, sizeof(spec.name), fact->name));
+	NJ_TRY(nj_grants_add(keeper->guard.grants, &spec, &id));
+	return nj_grants_ack(keeper->guard.grants, id);
+}
+
 static void on_accepted(void *arg, const struct nj_knock_fact *fact)
 {
 	struct nj_keeper *keeper = arg;
@@ -284,7 +313,7 @@ static void on_accepted(void *arg, const struct nj_knock_fact *fact)
 
 	if (keeper->watch.knock != NULL)
 		keeper->watch.knock(keeper->watch.arg, fact);
-	err = grant_give(keeper, fact);
+	err = fact->guard != NULL ? guard_open(keeper, fact) : grant_give(keeper, fact);
 	if (err != NJ_OK && keeper->watch.not_granted != NULL)
 		keeper->watch.not_granted(keeper->watch.arg, fact, err);
 }
@@ -395,6 +424,33 @@ static void on_grant_ended(void *arg, uint64_t id, const struct nj_grant_spec *s
 		keeper->watch.ended(keeper->watch.arg, id, spec, end);
 }
 
+static void on_guard_ended(void *arg, uint64_t id, const struct nj_grant_spec *spec, enum nj_grant_end end)
+{
+	struct nj_keeper *keeper = arg;
+	const char *name = "?";
+	char source[NJ_ADDR_TEXT_BYTES];
+	char detail[128];
+
+	for (size_t i = 0; i < keeper->guard.count; i++)
+		if (keeper->guard.at[i].id == spec->service)
+			name = keeper->guard.at[i].name;
+	(void)!nj_text_format(detail, sizeof(detail), "guard:%s, %s", name,
+			      end == NJ_GRANT_EXPIRED ? "its time is over" : nj_grant_end_text(end));
+	nj_keeper_note(keeper, &(struct nj_audit_record){
+				   .event = NJ_AUDIT_GUARD_SHUT,
+				   .customer = spec->customer,
+				   .subject = spec->name,
+				   .source = nj_addr_host_text(&spec->source, source),
+				   .detail = detail,
+			       });
+}
+
+void nj_keeper_perimeter_changed(struct nj_keeper *keeper, const char *caller, const char *detail)
+{
+	nj_keeper_note(keeper,
+		       &(struct nj_audit_record){ .event = NJ_AUDIT_PERIMETER, .source = caller, .detail = detail });
+}
+
 static void cloak_result(struct nj_keeper *keeper, enum nj_err err)
 {
 	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)
@@ -447,6 +503,8 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 		.audit = keeper->audit,
 		.limits = keeper->limits,
 		.restored_ms = keeper->restored_ms,
+		.guards = keeper->guard.at,
+		.guard_count = keeper->guard.cloak == NULL ? 0 : keeper->guard.count,
 		.policy = on_policy,
 		.accepted = on_accepted,
 		.refused = on_refused,
@@ -462,6 +520,9 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 	knocks.window = keeper->window;
 	knocks.spares = keeper->rekeying.spares;
 	NJ_TRY(nj_knocks_new(&knocks, &keeper->knocks));
+	if (knocks.guard_count > 0)
+		NJ_TRY(nj_grants_new(keeper->clock, keeper->guard.cloak, GUARD_GRANTS, on_guard_ended, keeper,
+				     &keeper->guard.grants));
 	return nj_grants_new(keeper->clock, keeper->cloak, keeper->max_grants, on_grant_ended, keeper, &keeper->grants);
 }
 
@@ -508,6 +569,8 @@ enum nj_err nj_keeper_stop(struct nj_keeper *keeper)
 	if (keeper->started_ms == 0)
 		return NJ_OK;
 	nj_grants_end_all(keeper->grants, NJ_GRANT_EXPIRED);
+	if (keeper->guard.grants != NULL)
+		nj_grants_end_all(keeper->guard.grants, NJ_GRANT_EXPIRED);
 	keeper->started_ms = 0;
 	nj_keeper_verify_abort(keeper);
 	nj_keeper_reload_abort(keeper);
@@ -544,6 +607,8 @@ void nj_keeper_tick(struct nj_keeper *keeper)
 	if (keeper->group_waits && now_ms >= keeper->group_due_ms)
 		(void)!nj_keeper_flush(keeper); /* told through nj_keeper_store_result */
 	nj_grants_tick(keeper->grants);
+	if (keeper->guard.grants != NULL)
+		nj_grants_tick(keeper->guard.grants);
 	if (now_ms >= keeper->second_due_ms) {
 		keeper->second_due_ms = now_ms + SECOND_MS;
 		every_second(keeper);
@@ -551,6 +616,9 @@ void nj_keeper_tick(struct nj_keeper *keeper)
 	if (keeper->store_works && now_ms >= keeper->renew_due_ms) {
 		keeper->renew_due_ms = now_ms + NJ_CLOAK_LEASE_MS;
 		cloak_result(keeper, keeper->cloak->ops->renew(keeper->cloak, nj_clock_boot_ns(keeper->clock)));
+		if (keeper->guard.grants != NULL)
+			cloak_result(keeper, keeper->guard.cloak->ops->renew(keeper->guard.cloak,
+									     nj_clock_boot_ns(keeper->clock)));
 	}
 	nj_keeper_rebuild_step(keeper);
 	nj_keeper_verify_step(keeper);

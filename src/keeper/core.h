@@ -36,6 +36,8 @@ struct nj_keeper_config {
 	bool rekey_off;                 /* devices keep their root keys */
 	uint32_t rekey_ms;              /* a device gets a new one at most once in this time; 0 = one hour */
 	struct nj_knock_limits limits;
+	const struct nj_settings_guard *guards; /* services of the host that are not ours */
+	size_t guard_count;
 	bool may_lock; /* a vault whose key file does not open it waits for a passphrase, where it has a slot for one */
 };
 
@@ -69,6 +71,8 @@ void nj_keeper_close(struct nj_keeper *keeper);
 void nj_keeper_watch(struct nj_keeper *keeper, const struct nj_keeper_watch *watch);
 /* Borrowed; before any verb is called. */
 void nj_keeper_set_link(struct nj_keeper *keeper, struct nj_link *link);
+/* The cloak of guards, borrowed; before the start. Without one, knocks for them are refused. */
+void nj_keeper_set_guards(struct nj_keeper *keeper, struct nj_cloak *cloak);
 /* Clears the cloak (borrowed), loads every live device, builds the hint filter, audits the start. */
 NJ_MUST_USE enum nj_err nj_keeper_start(struct nj_keeper *keeper, struct nj_cloak *cloak, struct nj_why *why);
 /* Ends grants, signs a checkpoint, audits the stop. */
@@ -105,6 +109,9 @@ void nj_keeper_rekey_stored(struct nj_keeper *keeper, const struct nj_ipc_rekey 
 void nj_keeper_flow_end(struct nj_keeper *keeper, const struct nj_ipc_flow *flow);
 /* False: a record that the gateway may not write, or with broken text; nothing of the batch is kept. */
 bool nj_keeper_gateway_audit(struct nj_keeper *keeper, const struct nj_ipc_audit *audit);
+
+/* The warden tells that somebody turned the perimeter. */
+void nj_keeper_perimeter_changed(struct nj_keeper *keeper, const char *caller, const char *detail);
 
 /* ---- administration (keeper.sock); the verbs' argument is the keeper ---- */
 

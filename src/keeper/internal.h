@@ -8,6 +8,7 @@
 #include "identity/audit_verify.h"
 #include "identity/party.h"
 #include "keeper/core.h"
+#include "keeper/guards.h"
 #include "keeper/journal.h"
 #include "keeper/rekey.h"
 #include "store/copy.h"
@@ -49,6 +50,7 @@ struct nj_keeper {
 	uint32_t max_grants;
 	uint32_t grant_ms;
 	struct nj_knock_limits limits;
+	struct nj_keeper_guards guard;
 
 	struct nj_keeper_store *store;
 	struct nj_vault *vault;

@@ -1,10 +1,14 @@
 #include "keeper/knock.h"
 
+#include "base/service.h"
 #include "base/text.h"
+#include "bus/defaults.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 #include "keeper/keyring.h"
 #include "store/keeper_keys.h"
+
+#define EXACT_BITS 128
 
 /* The one-time keys of a staged knock: all of them lie in one block of locked memory. */
 struct staged_keys {
@@ -41,6 +45,16 @@ const char *nj_knock_verdict_text(enum nj_knock_verdict verdict)
 	};
 
 	return texts[verdict];
+}
+
+const char *nj_knock_service_text(const struct nj_knock_fact *fact, char out[NJ_KNOCK_SERVICE_BYTES])
+{
+	const char *service = nj_service_name(fact->service);
+
+	if (fact->guard == NULL)
+		return service == NULL ? "unknown" : service;
+	(void)!nj_text_format(out, NJ_KNOCK_SERVICE_BYTES, "guard:%s", fact->guard->name);
+	return out;
 }
 
 static void limits_fill(struct nj_knock_limits *limits)
@@ -163,19 +177,61 @@ static uint8_t source_prefix(const struct nj_door_policy *policy, const struct n
 	return nj_addr_is_v4(source) ? (uint8_t)(96 + policy->source_bits_v4) : policy->source_bits_v6;
 }
 
+static const struct nj_settings_guard *guard_of(const struct nj_knocks *knocks, uint16_t service)
+{
+	for (size_t i = 0; service >= NJ_SERVICE_GUARD_MIN && i < knocks->config.guard_count; i++)
+		if (knocks->config.guards[i].id == service)
+			return &knocks->config.guards[i];
+	return NULL;
+}
+
+/* "name" means the first customer's, "customer/name" any. */
+static bool is_party(const char *text, const struct nj_keyring_entry *known)
+{
+	const char *slash = strchr(text, '/');
+	size_t len = slash == NULL ? 0 : (size_t)(slash - text);
+
+	if (slash == NULL)
+		return strcmp(known->customer, NJ_CUSTOMER_DEFAULT) == 0 && strcmp(known->name, text) == 0;
+	return strlen(known->customer) == len && memcmp(known->customer, text, len) == 0 &&
+	       strcmp(known->name, slash + 1) == 0;
+}
+
+static bool guard_allows(const struct nj_settings_guard *guard, const struct nj_keyring_entry *known)
+{
+	for (size_t i = 0; i < guard->profile_count; i++)
+		if (strcmp(guard->profiles[i], known->profile) == 0)
+			return true;
+	for (size_t i = 0; i < guard->party_count; i++)
+		if (is_party(guard->parties[i], known))
+			return true;
+	return false;
+}
+
+static enum nj_knock_verdict service_check(const struct nj_knocks *knocks, const struct nj_keyring_entry *known,
+					   const struct nj_door_policy *policy, uint16_t service)
+{
+	const uint32_t bit = service < NJ_SERVICE_END ? NJ_SERVICE_BIT(service) : 0;
+	const struct nj_settings_guard *guard = guard_of(knocks, service);
+
+	if (guard != NULL)
+		return guard_allows(guard, known) ? NJ_KNOCK_ACCEPTED : NJ_KNOCK_NOT_GUARDED;
+	if ((knocks->config.served & bit) == 0)
+		return NJ_KNOCK_NOT_SERVED;
+	return policy == NULL || (policy->services & bit) == 0 ? NJ_KNOCK_NOT_ALLOWED : NJ_KNOCK_ACCEPTED;
+}
+
 /* What the body asks for, held against the profile. Everything here comes after the burn was decided. */
 static enum nj_knock_verdict body_check(const struct nj_knocks *knocks, const struct nj_window_device *device,
-					const struct nj_door_policy *policy, const struct nj_addr *source,
-					const struct nj_knock_body *body)
+					const struct nj_keyring_entry *known, const struct nj_door_policy *policy,
+					const struct nj_addr *source, const struct nj_knock_body *body)
 {
-	const uint32_t bit = body->service < NJ_SERVICE_END ? NJ_SERVICE_BIT(body->service) : 0;
+	enum nj_knock_verdict service = service_check(knocks, known, policy, body->service);
 
 	if (memcmp(body->uid, device->uid, NJ_UID_BYTES) != 0)
 		return NJ_KNOCK_OTHER_UID;
-	if ((knocks->config.served & bit) == 0)
-		return NJ_KNOCK_NOT_SERVED;
-	if (policy == NULL || (policy->services & bit) == 0)
-		return NJ_KNOCK_NOT_ALLOWED;
+	if (service != NJ_KNOCK_ACCEPTED)
+		return service;
 	if (!all_zero(body->source, sizeof(body->source)) &&
 	    memcmp(body->source, source->ip, sizeof(body->source)) != 0)
 		return NJ_KNOCK_OTHER_SOURCE;
@@ -184,11 +240,11 @@ static enum nj_knock_verdict body_check(const struct nj_knocks *knocks, const st
 	return NJ_KNOCK_ACCEPTED;
 }
 
-static uint32_t lifetime(const struct nj_door_policy *policy, const struct nj_knock_body *body)
+static uint32_t lifetime(uint32_t grant_ms, const struct nj_knock_body *body)
 {
 	uint32_t wanted_ms = (uint32_t)body->wanted_seconds * 1000;
 
-	return wanted_ms != 0 && wanted_ms < policy->grant_ms ? wanted_ms : policy->grant_ms;
+	return wanted_ms != 0 && wanted_ms < grant_ms ? wanted_ms : grant_ms;
 }
 
 /* ---- staging ---- */
@@ -252,8 +308,12 @@ static void prepare_grant(struct nj_knocks *knocks, const struct authentic *foun
 	struct nj_knock_fact *fact = &knocks->staged[place].fact;
 	struct staged_keys *keys = keys_of(knocks, place);
 
-	fact->lifetime_ms = lifetime(policy, &found->body);
-	fact->source_prefix = source_prefix(policy, &fact->source);
+	fact->source_prefix = policy == NULL ? EXACT_BITS : source_prefix(policy, &fact->source);
+	if (fact->guard != NULL) {
+		fact->lifetime_ms = lifetime(fact->guard->grant_ms, &found->body);
+		return;
+	}
+	fact->lifetime_ms = lifetime(policy->grant_ms, &found->body);
 	fact->plain = policy->plain;
 	fact->bind = policy->bind & nj_service_bindings(fact->service);
 	fact->tls12 = policy->tls12;
@@ -281,7 +341,7 @@ static enum nj_knock_verdict judge(const struct nj_knocks *knocks, const struct 
 		return old_key_check(found);
 	if (found->malformed)
 		return NJ_KNOCK_BAD_BODY;
-	return body_check(knocks, found->device, policy, source, &found->body);
+	return body_check(knocks, found->device, found->known, policy, source, &found->body);
 }
 
 static void stage(struct nj_knocks *knocks, const struct authentic *found, const struct nj_udp_datagram *datagram)
@@ -299,6 +359,7 @@ static void stage(struct nj_knocks *knocks, const struct authentic *found, const
 	staged->fact.customer = staged->customer;
 	staged->fact.name = staged->name;
 	staged->fact.service = found->body.service;
+	staged->fact.guard = guard_of(knocks, found->body.service);
 	staged->fact.can_rekey = (found->body.flags & NJ_KNOCK_FLAG_CAN_REKEY) != 0;
 	staged->fact.verdict = judge(knocks, found, policy, &staged->fact.source);
 	if (staged->fact.verdict == NJ_KNOCK_ACCEPTED)
@@ -432,13 +493,13 @@ static enum nj_audit_event event_of(enum nj_knock_verdict verdict)
 
 static enum nj_err record(struct nj_knocks *knocks, const struct nj_knock_fact *fact)
 {
-	const char *service = nj_service_name(fact->service);
+	char service[NJ_KNOCK_SERVICE_BYTES];
 	char source[NJ_ADDR_TEXT_BYTES];
 	char detail[160];
 
 	(void)!nj_text_format(detail, sizeof(detail), "%s%sservice %s, counter %llu, key %u",
 			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : nj_knock_verdict_text(fact->verdict),
-			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : "; ", service == NULL ? "unknown" : service,
+			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : "; ", nj_knock_service_text(fact, service),
 			      (unsigned long long)fact->counter, fact->epoch);
 	return nj_audit_append(knocks->config.audit, &(struct nj_audit_record){
 							 .event = event_of(fact->verdict),

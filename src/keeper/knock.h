@@ -9,6 +9,7 @@
 #define NJ_KEEPER_KNOCK_H
 
 #include "base/clock.h"
+#include "base/config/perimeter.h"
 #include "identity/audit.h"
 #include "identity/vault.h"
 #include "keeper/spares.h"
@@ -17,6 +18,7 @@
 #include "store/keeper_store.h"
 
 #define NJ_KNOCKS_STAGED_MAX 256
+#define NJ_KNOCK_SERVICE_BYTES (NJ_NAME_BYTES + 8)
 
 /* Zero: the default. */
 struct nj_knock_limits {
@@ -33,6 +35,7 @@ struct nj_knock_limits {
 	X(NJ_KNOCK_OTHER_UID, "it names another device")                           \
 	X(NJ_KNOCK_NOT_SERVED, "this gateway does not offer the service")          \
 	X(NJ_KNOCK_NOT_ALLOWED, "the profile does not allow the service")          \
+	X(NJ_KNOCK_NOT_GUARDED, "this guard is not for that profile or party")     \
 	X(NJ_KNOCK_OTHER_SOURCE, "it claims an address that it did not come from") \
 	X(NJ_KNOCK_CLOCK_OFF, "its time is too far off")                           \
 	X(NJ_KNOCK_BURNT, "its counter is burnt in the store already")             \
@@ -55,6 +58,7 @@ struct nj_knock_fact {
 	struct nj_addr source; /* port 0 */
 	uint8_t source_prefix; /* of 128 bits, by the door's policy */
 	uint16_t service;
+	const struct nj_settings_guard *guard; /* what it is for, when it is no service of Nightjar's; else NULL */
 	uint64_t counter;
 	uint32_t epoch; /* of the key that it was made with */
 	uint8_t hint[NJ_KNOCK_HINT_BYTES];
@@ -86,7 +90,9 @@ struct nj_knocks_config {
 	struct nj_spares *spares;
 	struct nj_vault *vault;
 	struct nj_audit *audit;
-	uint32_t served; /* NJ_SERVICE_BIT of each service with a cloaked listener */
+	uint32_t served;                        /* NJ_SERVICE_BIT of each service with a cloaked listener */
+	const struct nj_settings_guard *guards; /* borrowed */
+	size_t guard_count;
 	struct nj_knock_limits limits;
 	uint64_t restored_ms; /* times before it are refused; 0: the store was never restored */
 	/* The door policy of a profile, or NULL. */
@@ -101,6 +107,9 @@ struct nj_knocks_config {
 };
 
 struct nj_knocks;
+
+/* What people call the service of a fact: "mqtts", "guard:ssh", "unknown". */
+const char *nj_knock_service_text(const struct nj_knock_fact *fact, char out[NJ_KNOCK_SERVICE_BYTES]);
 
 NJ_MUST_USE enum nj_err nj_knocks_new(const struct nj_knocks_config *config, struct nj_knocks **out_knocks);
 void nj_knocks_free(struct nj_knocks *knocks);

@@ -78,6 +78,8 @@ void nj_keeper_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
 	nj_knocks_forget(keeper->knocks, device);
 	nj_keeper_rekey_expel(keeper, uid);
 	nj_grants_end_uid(keeper->grants, uid, NJ_GRANT_REVOKED);
+	if (keeper->guard.grants != NULL)
+		nj_grants_end_uid(keeper->guard.grants, uid, NJ_GRANT_REVOKED);
 }
 
 struct loading {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "bus/control.h"
 #include "identity/party.h"
+#include "keeper/ward.h"
 
 #define KNOCK_SOCKETS_MAX 32
 
@@ -12,6 +13,7 @@ struct process {
 	struct nj_reactor *reactor;
 	struct nj_keeper *keeper;
 	struct nj_link *link;
+	struct nj_ward_link *ward;
 	struct nj_channel control;
 	bool control_up;
 	struct nj_admin_server *admin;
@@ -33,7 +35,7 @@ struct process {
 
 static void log_knock(void *arg, const struct nj_knock_fact *fact)
 {
-	const char *service = nj_service_name(fact->service);
+	char service[NJ_KNOCK_SERVICE_BYTES];
 	bool accepted = fact->verdict == NJ_KNOCK_ACCEPTED;
 	bool cloned = fact->verdict == NJ_KNOCK_CLONED;
 
@@ -44,7 +46,7 @@ static void log_knock(void *arg, const struct nj_knock_fact *fact)
 	       : cloned ? "key.cloned"
 			: "knock.refused",
 	       NJ_S("customer", fact->customer), NJ_S(nj_party_kind_name(fact->kind), fact->name),
-	       NJ_A("source", &fact->source), NJ_S("service", service == NULL ? "unknown" : service),
+	       NJ_A("source", &fact->source), NJ_S("service", nj_knock_service_text(fact, service)),
 	       NJ_S("verdict", nj_knock_verdict_text(fact->verdict)), NJ_U("counter", fact->counter),
 	       NJ_U("grant_ms", fact->lifetime_ms));
 }
@@ -212,6 +214,40 @@ static void gateway_connect(struct process *p, int fd)
 	nj_keeper_gateway_here(p->keeper);
 }
 
+/* ---- the warden ---- */
+
+static void on_ward_failed(void *arg, enum nj_ward_kind kind, uint16_t port, enum nj_err err)
+{
+	log_cloak(arg, err);
+}
+
+static void on_ward_changed(void *arg, struct nj_view caller, struct nj_view detail)
+{
+	struct process *p = arg;
+	char by[NJ_WARD_TEXT_MAX + 1];
+	char what[NJ_WARD_TEXT_MAX + 1];
+
+	if (!nj_utf8_valid(caller) || !nj_utf8_valid(detail) || nj_text_copy_view(by, sizeof(by), caller) != NJ_OK ||
+	    nj_text_copy_view(what, sizeof(what), detail) != NJ_OK)
+		return;
+	nj_keeper_perimeter_changed(p->keeper, by, what);
+	rearm(p);
+}
+
+static void on_ward_gone(void *arg, const char *violation)
+{
+	if (violation != NULL)
+		NJ_LOG(NJ_LOG_ERROR, "warden.violation", NJ_S("what", violation));
+}
+
+static void ward_connect(struct process *p, int fd)
+{
+	enum nj_err err = nj_ward_link_connect(p->ward, fd);
+
+	if (err != NJ_OK)
+		NJ_LOG(NJ_LOG_ERROR, "warden.unreached", NJ_E(err));
+}
+
 /* ---- the supervisor ---- */
 
 static void ask_reload(void *arg)
@@ -249,6 +285,10 @@ static void on_control(struct nj_channel *channel, struct nj_view message, int *
 
 	if (type == NJ_CONTROL_PEER && fd_count == 1) {
 		gateway_connect(p, fds[0]);
+		return;
+	}
+	if (type == NJ_CONTROL_WARDEN && fd_count == 1) {
+		ward_connect(p, fds[0]);
 		return;
 	}
 	if (type == NJ_CONTROL_CONFIG && fd_count == 1)
@@ -363,11 +403,19 @@ static enum nj_err begin_serving(struct process *p, struct nj_why *why)
 		.gone = on_gone,
 		.arg = p,
 	};
+	const struct nj_ward_events ward = {
+		.failed = on_ward_failed, .changed = on_ward_changed, .gone = on_ward_gone, .arg = p
+	};
+	struct nj_cloak *cloak = p->config->cloak;
 	enum nj_err err;
 
 	NJ_TRY(nj_link_ipc_new(p->reactor, &events, &p->link));
 	nj_keeper_set_link(p->keeper, p->link);
-	NJ_TRY(nj_keeper_start(p->keeper, p->config->cloak, why));
+	NJ_TRY(nj_ward_link_new(p->reactor, &ward, &p->ward));
+	nj_keeper_set_guards(p->keeper, nj_ward_link_cloak(p->ward, NJ_WARD_GUARDS));
+	if (cloak == NULL)
+		cloak = nj_ward_link_cloak(p->ward, NJ_WARD_LISTENERS);
+	NJ_TRY(nj_keeper_start(p->keeper, cloak, why));
 	nj_admin_server_set_verbs(p->admin, nj_keeper_verbs, nj_keeper_verb_count);
 	err = open_sockets(p, p->config);
 	if (err != NJ_OK)
@@ -455,6 +503,7 @@ static void process_done(struct process *p)
 		p->link->ops->free(p->link);
 	nj_keeper_close(p->keeper);
 	free(p->locked_verbs);
+	nj_ward_link_free(p->ward);
 	nj_reactor_free(p->reactor);
 }
 

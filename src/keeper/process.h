@@ -9,7 +9,7 @@
 
 struct nj_keeper_process_config {
 	struct nj_keeper_config keeper;
-	struct nj_cloak *cloak; /* borrowed */
+	struct nj_cloak *cloak; /* borrowed; NULL: the warden's (cbpf) */
 	int control_fd;         /* channel to the supervisor; taken over */
 	int admin_fd;           /* listening keeper.sock; taken over */
 	uid_t owner_uid;        /* may administer, beside root and this uid */

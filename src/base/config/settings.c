@@ -12,12 +12,27 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-static const char *const cloak_names[] = { [NJ_SETTINGS_CLOAK_BPF] = "bpf", [NJ_SETTINGS_CLOAK_FAKE] = "fake", NULL };
+static const char *const cloak_names[] = {
+	[NJ_SETTINGS_CLOAK_BPF] = "bpf",
+	[NJ_SETTINGS_CLOAK_CBPF] = "cbpf",
+	[NJ_SETTINGS_CLOAK_FAKE] = "fake",
+	NULL,
+};
 static const char *const local_cloak_names[] = { [NJ_SETTINGS_LOCAL_CLOAK_NONE] = "none", NULL };
 static const char *const local_service_names[] = {
 	[NJ_SETTINGS_LOCAL_MQTT] = "mqtt",
 	[NJ_SETTINGS_LOCAL_SMPP] = "smpp",
 	[NJ_SETTINGS_LOCAL_HTTPS] = "https",
+	NULL,
+};
+static const char *const guard_protocol_names[] = {
+	[NJ_SETTINGS_GUARD_TCP] = "tcp",
+	[NJ_SETTINGS_GUARD_UDP] = "udp",
+	NULL,
+};
+static const char *const perimeter_mode_names[] = {
+	[NJ_SETTINGS_PERIMETER_OFF] = "off",
+	[NJ_SETTINGS_PERIMETER_DROP_ALL] = "drop-all",
 	NULL,
 };
 static const char *const log_level_names[] = {
@@ -142,6 +157,36 @@ static const struct nj_config_row local_rows[] = {
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, cloak) },
 };
 
+static const struct nj_config_row guard_rows[] = {
+	{ "name", "What people call the service; nightjar knock --service guard:NAME.", .example = "ssh", .required = true,
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_guard, name), .min = 1, .max = 64 },
+	{ "protocol", "What its port speaks.", "tcp", .names = guard_protocol_names,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_guard, protocol) },
+	{ "port", "Its port on this host.", .example = "22", .required = true,
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_guard, port), .min = 1, .max = 65535 },
+	{ "profiles", "Profiles whose devices and applications may knock for it.", .example = "[operators]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_guard, profiles, profile_count), .min = 1,
+	  .max = 64 },
+	{ "parties", "Single devices or applications that may: NAME, or CUSTOMER/NAME.", .example = "[laptop-7]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_guard, parties, party_count), .min = 1,
+	  .max = 129 },
+	{ "grant", "How long a knock opens it; connections that stand go on.", "30s",
+	  .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_guard, grant_ms), .min = 1 * SECOND,
+	  .max = 300 * SECOND },
+	{ "id", "Its number in a knock, from 256 to 32767; 0: one that follows from the name.", "0",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_guard, id), .max = 65535 },
+};
+
+static const struct nj_config_row perimeter_rows[] = {
+	{ "mode", "drop-all: from the start, the host answers nobody but whom this file lets in. off: until "
+	  "`nightjar perimeter on`.", "off", .names = perimeter_mode_names,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_perimeter, mode) },
+	{ "allow", "Who is let in without a knock: ADDRESS, ADDRESS/BITS, with tcp/PORT or udp/PORT behind it; or any "
+	  "tcp/PORT.", .example = "[\"192.0.2.0/24 tcp/22\"]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_perimeter, allow, allow_count), .min = 1,
+	  .max = 79 },
+};
+
 #define SECTION(name, table) NJ_CONFIG_SECTION_OF(struct nj_settings_##name, table)
 static const struct nj_config_section ports_section = SECTION(ports, ports_rows);
 static const struct nj_config_section log_section = SECTION(log, log_rows);
@@ -151,6 +196,8 @@ static const struct nj_config_section knock_section = SECTION(knock, knock_rows)
 static const struct nj_config_section limits_section = SECTION(limits, limits_rows);
 static const struct nj_config_section mqtt_section = SECTION(mqtt, mqtt_rows);
 static const struct nj_config_section local_section = SECTION(local, local_rows);
+static const struct nj_config_section guard_section = SECTION(guard, guard_rows);
+static const struct nj_config_section perimeter_section = SECTION(perimeter, perimeter_rows);
 
 #define IN(name) .type = NJ_CONFIG_SECTION, .section = &name##_section, NJ_CONFIG_AT(struct nj_settings, name)
 
@@ -160,7 +207,8 @@ static const struct nj_config_row rows[] = {
 	{ "listen", "Addresses of this machine on which the ports are served.", "0.0.0.0 ::",
 	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings, listen, listen_count), .min = 1, .max = 63 },
 	{ "ports", "A port for each service; 0 turns the service off.", IN(ports) },
-	{ "cloak", "What keeps the ports dark: bpf, a filter in the kernel; fake, nothing at all, for trials only.", "bpf",
+	{ "cloak", "What keeps the ports dark: bpf, a filter in the kernel; cbpf, a lesser one that needs no privilege; "
+	  "fake, nothing at all, for trials only.", "bpf",
 	  .names = cloak_names, .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings, cloak) },
 	{ "log", "The service's log.", IN(log) },
 	{ "users", "Whom the processes become when they are started by root.", IN(users) },
@@ -170,6 +218,10 @@ static const struct nj_config_row rows[] = {
 	{ "mqtt", "Limits of MQTT.", IN(mqtt) },
 	{ "local", "Listeners without a cloak for applications on this machine.", .type = NJ_CONFIG_SECTIONS,
 	  .section = &local_section, NJ_CONFIG_LIST_AT(struct nj_settings, local, local_count) },
+	{ "guard", "Services of this host that are not Nightjar's and answer only who has knocked for them.",
+	  .type = NJ_CONFIG_SECTIONS,
+	  .section = &guard_section, NJ_CONFIG_LIST_AT(struct nj_settings, guard, guard_count) },
+	{ "perimeter", "The whole host.", IN(perimeter) },
 };
 /* clang-format on */
 
@@ -285,6 +337,7 @@ enum nj_err nj_settings_check(struct nj_settings *settings, struct nj_why *why)
 	NJ_TRY(check_listen(settings, why));
 	NJ_TRY(check_ports(settings, why));
 	NJ_TRY(check_local(settings, why));
+	NJ_TRY(nj_settings_check_perimeter(settings, why));
 	return check_rest(settings, why);
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/config/perimeter.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -21,7 +22,7 @@
 #define NJ_SETTINGS_PATH_BYTES 512
 #define NJ_SETTINGS_LOCAL_ADDRESS_BYTES 128 /* "unix:" and sun_path */
 
-enum nj_settings_cloak { NJ_SETTINGS_CLOAK_BPF, NJ_SETTINGS_CLOAK_FAKE };
+enum nj_settings_cloak { NJ_SETTINGS_CLOAK_BPF, NJ_SETTINGS_CLOAK_CBPF, NJ_SETTINGS_CLOAK_FAKE };
 enum nj_settings_local_cloak { NJ_SETTINGS_LOCAL_CLOAK_NONE };
 enum nj_settings_local_service { NJ_SETTINGS_LOCAL_MQTT, NJ_SETTINGS_LOCAL_SMPP, NJ_SETTINGS_LOCAL_HTTPS };
 
@@ -112,6 +113,9 @@ struct nj_settings {
 	struct nj_settings_mqtt mqtt;
 	size_t local_count;
 	struct nj_settings_local local[NJ_SETTINGS_LOCAL_MAX];
+	size_t guard_count;
+	struct nj_settings_guard guard[NJ_GUARDS_MAX];
+	struct nj_settings_perimeter perimeter;
 };
 
 /* Every key at its default, checked. */

@@ -1,5 +1,5 @@
 /*
- * Who keeps the port dark: an ops table over the backends `bpf` and `fake`. What needs a privilege (loading the
+ * Who keeps the port dark: an ops table over the backends `bpf`, `cbpf` and `fake`. What needs a privilege (loading the
  * programs, making maps) happens once, in the supervisor's set-up stage (keeper/cloak/setup.h); the keeper gets the
  * descriptors and drives them here without any capability. Fails closed: without a fresh lease every SYN is dropped.
  * The keeper's main thread only.
@@ -32,7 +32,8 @@ struct nj_cloak {
 
 struct nj_cloak_ops {
 	const char *name;
-	bool dark; /* false: the ports can be seen, and `status` says so */
+	bool dark;                 /* false: the ports can be seen, and `status` says so */
+	const char *const *cannot; /* what `status` says that it cannot do, ended by NULL; NULL: nothing */
 	/* Ends the lease, empties grants and flows: a new keeper's first act. Hints stay until a rebuild. */
 	enum nj_err (*clear)(struct nj_cloak *cloak);
 	/* Lets SYNs from `source` (first `prefix` bits of the 128; 128 = exact, an IPv4 /24 is 120) to local TCP
@@ -65,6 +66,8 @@ struct nj_cloak_fds;
 /* Drives what nj_cloak_bpf_setup made. Borrows the descriptors, which must outlive it; the lease, grants and hints of a
  * keeper before this one stay in force until `clear` and a rebuild. NJ_ERR_STATE for maps of another shape. */
 NJ_MUST_USE enum nj_err nj_cloak_bpf_from_fds(const struct nj_cloak_fds *fds, struct nj_cloak **out_cloak);
+
+/* The backend that needs no capability is made by keeper/cloak/cbpf.h. */
 
 /* Opens no door, remembers everything; ports are NOT dark. For tests and for machines without the capability. */
 NJ_MUST_USE enum nj_err nj_cloak_fake_new(struct nj_cloak **out_cloak);
