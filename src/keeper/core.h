@@ -11,7 +11,7 @@
 #include "identity/audit.h"
 #include "identity/authority.h"
 #include "keeper/cloak/cloak.h"
-#include "keeper/grants.h"
+#include "keeper/guards.h"
 #include "keeper/knock.h"
 #include "keeper/link.h"
 

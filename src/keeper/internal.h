@@ -8,7 +8,6 @@
 #include "identity/audit_verify.h"
 #include "identity/party.h"
 #include "keeper/core.h"
-#include "keeper/guards.h"
 #include "keeper/journal.h"
 #include "keeper/rekey.h"
 #include "store/copy.h"
