@@ -49,7 +49,7 @@ static size_t find(uint8_t owner, uint32_t epoch, uint64_t counter, struct nj_sp
 static void found_by_their_next_16_hints(void **state)
 {
 	const uint8_t uid[NJ_UID_BYTES] = { 1 };
-	struct nj_spare_candidate got;
+	struct nj_spare_candidate got = { 0 };
 
 	assert_int_equal(find(1, 1, 11, &got), 0);
 	assert_int_equal(add(1, 1, false, 10), NJ_OK);
