@@ -58,7 +58,9 @@ has "nor a second time" 'cut$' "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.byt
 succeeds "the device is bound all the same" in_out timeout 10 mosquitto_pub -h $GW4 -p $MQTTS \
 	--psk-identity "$identity" --psk "$key" -t dev/d3/t -m hello -q 1
 succeeds "the living session got the message" within 3000 heard "dev/d3/t hello"
-is "after its session the replay meets" silent "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")"
+# The door shuts when the keeper has heard of the binding: a commit later, at most.
+met_silence() { [ "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")" = silent ]; }
+succeeds "after its session the replay meets silence" within 3000 met_silence
 # With the port open for somebody else behind the address, the used key is worth nothing.
 record d4 other
 replay other
