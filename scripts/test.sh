@@ -30,7 +30,6 @@ done
 step "unit tests, vectors and models: release"
 ctest --test-dir build/release --output-on-failure -j "$jobs" -E '^(integration|fault)\.'
 
-# These run real processes against time limits, one at a time. One that loses to a busy machine is run once more, and
-# both runs are shown; what is broken fails twice.
+# These run real processes against time limits: one at a time.
 step "integration and fault tests: release"
-ctest --test-dir build/release --output-on-failure -R '^(integration|fault)\.' --repeat until-pass:2
+ctest --test-dir build/release --output-on-failure -R '^(integration|fault)\.'
