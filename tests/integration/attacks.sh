@@ -51,15 +51,15 @@ within 3000 grep -q hearing "$tmp/hearing"
 in_out timeout 5 openssl s_client -connect 127.0.0.1:7777 -tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256 \
 	-psk_identity "$identity" -psk "$key" < /dev/null > /dev/null 2>&1
 wait $hearer
-is "before its knock the replay meets" silent "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")"
+# A door shuts when the keeper has heard of the binding: a commit later, at most. The one of d2 may just be closing.
+met_silence() { [ "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")" = silent ]; }
+succeeds "before its knock the replay meets silence" within 3000 met_silence
 replay hello
 has "the replayed hello gets no further" 'cut$' "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")"
 has "nor a second time" 'cut$' "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")"
 succeeds "the device is bound all the same" in_out timeout 10 mosquitto_pub -h $GW4 -p $MQTTS \
 	--psk-identity "$identity" --psk "$key" -t dev/d3/t -m hello -q 1
 succeeds "the living session got the message" within 3000 heard "dev/d3/t hello"
-# The door shuts when the keeper has heard of the binding: a commit later, at most.
-met_silence() { [ "$(in_out $ATTACK say $GW4 $MQTTS "$tmp/hello.bytes")" = silent ]; }
 succeeds "after its session the replay meets silence" within 3000 met_silence
 # With the port open for somebody else behind the address, the used key is worth nothing.
 record d4 other
