@@ -5,21 +5,16 @@
 #ifndef NJ_IDENTITY_CUSTOMER_H
 #define NJ_IDENTITY_CUSTOMER_H
 
-#include "base/map.h"
 #include "base/text.h"
 #include "identity/party.h"
 #include "identity/profile.h"
 
-#define NJ_PARTY_KINDS 2
-
 struct nj_customer {
 	uint32_t refs;
-	struct nj_map parties[NJ_PARTY_KINDS]; /* by name; kind − 1 */
 	char name[NJ_NAME_BYTES];
 };
 
-NJ_MUST_USE enum nj_err nj_customer_new(const char *name, size_t max_parties, struct nj_random *random,
-					struct nj_customer **out_customer);
+NJ_MUST_USE enum nj_err nj_customer_new(const char *name, struct nj_customer **out_customer);
 struct nj_customer *nj_customer_ref(struct nj_customer *customer);
 void nj_customer_unref(struct nj_customer *customer);
 
@@ -27,6 +22,7 @@ void nj_customer_unref(struct nj_customer *customer);
 NJ_MUST_USE enum nj_err nj_party_new(struct nj_customer *customer, struct nj_profile *profile,
 				     const uint8_t uid[NJ_PARTY_UID_BYTES], uint8_t kind, const char *name,
 				     uint64_t created_ms, struct nj_party **out_party);
-struct nj_customer *nj_party_customer(const struct nj_party *party);
+/* Somebody but the directory holds it. */
+bool nj_party_shared(const struct nj_party *party);
 
 #endif

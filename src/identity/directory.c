@@ -3,13 +3,17 @@
 #include "base/map.h"
 #include "identity/customer.h"
 
+/* Of the longest unasked parties, how many are looked at for one that may go: most are in use where all are. */
+#define EVICTION_TRIES 4
+
 struct nj_directory {
 	struct nj_gateway_store *store;
-	struct nj_random *random;
 	size_t max_parties;
+	size_t count;            /* parties in the store that are not revoked */
 	struct nj_map customers; /* struct nj_customer by name */
 	struct nj_map profiles;  /* struct nj_profile by name */
-	struct nj_map parties;   /* struct nj_party by uid; the map holds the reference */
+	struct nj_map parties; /* struct nj_party by uid: those in use and the last ones asked for; holds a reference */
+	struct nj_list by_use; /* the same, the longest unasked first */
 };
 
 static struct nj_view customer_key(const void *entry)
@@ -32,61 +36,68 @@ static struct nj_customer *customer_of(const struct nj_directory *directory, con
 	return nj_map_get(&directory->customers, nj_view_str(name));
 }
 
-static struct nj_map *name_map(struct nj_customer *customer, uint8_t kind)
-{
-	return &customer->parties[kind - NJ_PARTY_DEVICE];
-}
-
 static bool kind_valid(uint8_t kind)
 {
 	return kind == NJ_PARTY_DEVICE || kind == NJ_PARTY_APPLICATION;
 }
 
-/* ---- the maps alone ---- */
+/* ---- what is in memory ---- */
 
 static enum nj_err add_customer(struct nj_directory *directory, const char *name)
 {
 	struct nj_customer *customer;
 	enum nj_err err;
 
-	NJ_TRY(nj_customer_new(name, directory->max_parties, directory->random, &customer));
+	NJ_TRY(nj_customer_new(name, &customer));
 	err = nj_map_put(&directory->customers, customer);
 	if (err != NJ_OK)
 		nj_customer_unref(customer);
 	return err;
 }
 
-static enum nj_err add_party(struct nj_directory *directory, const struct nj_party_spec *spec,
-			     struct nj_party **out_party)
+/* The caller gets the directory's reference. */
+static void forget_party(struct nj_directory *directory, struct nj_party *party)
 {
-	struct nj_customer *customer = customer_of(directory, spec->customer);
-	struct nj_profile *profile = nj_directory_profile(directory, spec->profile);
+	nj_map_remove(&directory->parties, party_key(party));
+	nj_list_remove(&party->by_use);
+}
+
+/* Lets go of the longest unasked, as far as nobody else holds them. */
+static void make_room(struct nj_directory *directory)
+{
+	for (int tries = 0; tries < EVICTION_TRIES && directory->parties.count >= NJ_DIRECTORY_KEPT; tries++) {
+		struct nj_party *oldest = NJ_CONTAINER(directory->by_use.next, struct nj_party, by_use);
+
+		nj_list_remove(&oldest->by_use);
+		if (nj_party_shared(oldest)) {
+			nj_list_push_back(&directory->by_use, &oldest->by_use);
+			continue;
+		}
+		nj_map_remove(&directory->parties, party_key(oldest));
+		nj_party_unref(oldest);
+	}
+}
+
+static enum nj_err keep_party(struct nj_directory *directory, const struct nj_party_row *row,
+			      struct nj_party **out_party)
+{
+	struct nj_customer *customer = customer_of(directory, row->customer);
+	struct nj_profile *profile = nj_directory_profile(directory, row->profile);
 	struct nj_party *party;
 	enum nj_err err;
 
-	if (customer == NULL || profile == NULL)
-		return NJ_ERR_NOT_FOUND;
-	NJ_TRY(nj_party_new(customer, profile, spec->uid, spec->kind, spec->name, spec->created_ms, &party));
+	if (customer == NULL || profile == NULL || !kind_valid(row->kind) || !nj_name_valid(row->name))
+		return NJ_ERR_CORRUPT;
+	make_room(directory);
+	NJ_TRY(nj_party_new(customer, profile, row->uid, row->kind, row->name, row->created_ms, &party));
 	err = nj_map_put(&directory->parties, party);
 	if (err != NJ_OK) {
 		nj_party_unref(party);
 		return err;
 	}
-	err = nj_map_put(name_map(customer, spec->kind), party);
-	if (err != NJ_OK) {
-		nj_map_remove(&directory->parties, party_key(party));
-		nj_party_unref(party);
-		return err;
-	}
+	nj_list_push_back(&directory->by_use, &party->by_use);
 	*out_party = party;
 	return NJ_OK;
-}
-
-/* Takes it out of the maps; the caller gets their reference. */
-static void remove_party(struct nj_directory *directory, struct nj_party *party)
-{
-	nj_map_remove(&directory->parties, party_key(party));
-	nj_map_remove(name_map(nj_party_customer(party), party->kind), nj_view_str(party->names.name));
 }
 
 /* ---- reading the store ---- */
@@ -126,23 +137,6 @@ static enum nj_err load_profile(void *arg, const struct nj_profile_row *row)
 	return err;
 }
 
-static enum nj_err load_party(void *arg, const struct nj_party_row *row)
-{
-	struct nj_party_spec spec = { .kind = row->kind,
-				      .customer = row->customer,
-				      .name = row->name,
-				      .profile = row->profile,
-				      .created_ms = row->created_ms };
-	struct nj_party *party;
-	enum nj_err err;
-
-	if (!kind_valid(row->kind) || !nj_name_valid(row->name))
-		return NJ_ERR_CORRUPT;
-	memcpy(spec.uid, row->uid, sizeof(spec.uid));
-	err = add_party(arg, &spec, &party);
-	return err == NJ_ERR_NOT_FOUND || err == NJ_ERR_EXISTS ? NJ_ERR_CORRUPT : err;
-}
-
 static enum nj_err load(struct nj_directory *directory, struct nj_why *why)
 {
 	enum nj_err err = nj_gateway_store_customer_each(directory->store, load_customer, directory);
@@ -150,7 +144,9 @@ static enum nj_err load(struct nj_directory *directory, struct nj_why *why)
 	if (err == NJ_OK)
 		err = nj_gateway_store_profile_each(directory->store, load_profile, directory);
 	if (err == NJ_OK)
-		err = nj_gateway_store_party_each(directory->store, load_party, directory);
+		err = nj_gateway_store_party_count(directory->store, &directory->count);
+	if (err == NJ_OK && directory->count > directory->max_parties)
+		err = NJ_ERR_LIMIT;
 	if (err == NJ_ERR_LIMIT)
 		return nj_why(why, err, "the store has more than %zu devices and applications: raise the limit",
 			      directory->max_parties);
@@ -168,11 +164,11 @@ enum nj_err nj_directory_new(struct nj_gateway_store *store, size_t max_parties,
 	if (directory == NULL)
 		return NJ_ERR_NO_MEMORY;
 	directory->store = store;
-	directory->random = random;
 	directory->max_parties = max_parties;
 	nj_map_init(&directory->customers, customer_key, NJ_DIRECTORY_CUSTOMERS_MAX, random);
 	nj_map_init(&directory->profiles, profile_key, NJ_DIRECTORY_PROFILES_MAX, random);
 	nj_map_init(&directory->parties, party_key, max_parties, random);
+	nj_list_init(&directory->by_use);
 	err = load(directory, why);
 	if (err != NJ_OK) {
 		nj_directory_free(directory);
@@ -189,9 +185,10 @@ void nj_directory_free(struct nj_directory *directory)
 
 	if (directory == NULL)
 		return;
-	while ((entry = nj_map_next(&directory->parties, &cursor)) != NULL)
-		nj_party_unref(entry);
-	cursor = 0;
+	NJ_LIST_EACH (&directory->by_use, at) {
+		nj_list_remove(at);
+		nj_party_unref(NJ_CONTAINER(at, struct nj_party, by_use));
+	}
 	while ((entry = nj_map_next(&directory->customers, &cursor)) != NULL)
 		nj_customer_unref(entry);
 	cursor = 0;
@@ -262,8 +259,6 @@ static enum nj_err add_profile(struct nj_directory *directory, struct nj_profile
 static void adopt_profile(struct nj_directory *directory, struct nj_profile *old, struct nj_profile *fresh)
 {
 	struct nj_rights *rights = old->rights;
-	struct nj_party *party;
-	size_t cursor = 0;
 
 	old->version = fresh->version;
 	old->services = fresh->services;
@@ -271,8 +266,11 @@ static void adopt_profile(struct nj_directory *directory, struct nj_profile *old
 	old->plain = fresh->plain;
 	old->rights = fresh->rights;
 	fresh->rights = rights;
-	while ((party = nj_map_next(&directory->parties, &cursor)) != NULL)
+	NJ_LIST_EACH (&directory->by_use, at) {
+		struct nj_party *party = NJ_CONTAINER(at, struct nj_party, by_use);
+
 		party->rights_version += party->profile == old;
+	}
 }
 
 enum nj_err nj_directory_put_profile(struct nj_directory *directory, const struct nj_profile_spec *spec,
@@ -321,80 +319,59 @@ static enum nj_err check_spec(const struct nj_directory *directory, const struct
 	return NJ_OK;
 }
 
-static bool same_party(const struct nj_party *party, const struct nj_party_spec *spec)
+static enum nj_err is_same(void *arg, const struct nj_party_row *row)
 {
-	return party->kind == spec->kind && strcmp(party->names.name, spec->name) == 0 &&
-	       strcmp(party->names.customer, spec->customer) == 0;
+	const struct nj_party_spec *spec = arg;
+
+	return row->kind == spec->kind && strcmp(row->name, spec->name) == 0 &&
+		       strcmp(row->customer, spec->customer) == 0
+		   ? NJ_OK
+		   : NJ_ERR_EXISTS;
 }
 
-/* Into the maps; `out_party` stays NULL for one that is there already. */
-static enum nj_err place_party(struct nj_directory *directory, const struct nj_party_spec *spec,
-			       struct nj_party **out_party, struct nj_why *why)
+static enum nj_err store_party(struct nj_directory *directory, const struct nj_party_spec *spec, size_t *added,
+			       struct nj_why *why)
 {
-	const struct nj_party *known = nj_directory_by_uid(directory, spec->uid);
+	struct nj_party_row row = { .kind = spec->kind,
+				    .customer = spec->customer,
+				    .name = spec->name,
+				    .profile = spec->profile,
+				    .created_ms = spec->created_ms };
 	enum nj_err err;
 
 	NJ_TRY(check_spec(directory, spec, why));
-	if (known != NULL && same_party(known, spec))
+	memcpy(row.uid, spec->uid, sizeof(row.uid));
+	err = nj_gateway_store_party_insert(directory->store, &row);
+	*added += err == NJ_OK;
+	if (directory->count + *added > directory->max_parties)
+		return nj_why(why, NJ_ERR_LIMIT, "no more than %zu devices and applications", directory->max_parties);
+	if (err == NJ_OK || (err == NJ_ERR_EXISTS && nj_gateway_store_party_get(directory->store, spec->uid, is_same,
+										(void *)(uintptr_t)spec) == NJ_OK))
 		return NJ_OK;
-	err = add_party(directory, spec, out_party);
 	if (err == NJ_ERR_EXISTS)
 		return nj_why(why, err, "%s '%s' exists already", nj_party_kind_name(spec->kind), spec->name);
-	if (err == NJ_ERR_LIMIT)
-		return nj_why(why, err, "no more than %zu devices and applications", directory->max_parties);
-	return err;
+	return nj_why(why, err, "the gateway's store: %s", nj_err_text(err));
 }
 
-static enum nj_err store_party(struct nj_directory *directory, const struct nj_party *party)
-{
-	struct nj_party_row row = { .kind = party->kind,
-				    .customer = party->names.customer,
-				    .name = party->names.name,
-				    .profile = party->profile->name,
-				    .created_ms = party->created_ms };
-
-	memcpy(row.uid, party->uid, sizeof(row.uid));
-	return nj_gateway_store_party_insert(directory->store, &row);
-}
-
-static enum nj_err store_parties(struct nj_directory *directory, struct nj_party *const *parties, size_t count,
-				 struct nj_why *why)
+enum nj_err nj_directory_put_parties(struct nj_directory *directory, const struct nj_party_spec *specs, size_t count,
+				     struct nj_why *why)
 {
 	enum nj_err err = nj_gateway_store_begin(directory->store);
+	size_t added = 0;
 
 	if (err != NJ_OK)
 		return nj_why(why, err, "the gateway's store: %s", nj_err_text(err));
 	for (size_t i = 0; i < count && err == NJ_OK; i++)
-		if (parties[i] != NULL)
-			err = store_party(directory, parties[i]);
-	if (err == NJ_OK)
-		err = nj_gateway_store_commit(directory->store);
-	else
+		err = store_party(directory, &specs[i], &added, why);
+	if (err != NJ_OK) {
 		nj_gateway_store_rollback(directory->store);
-	return err == NJ_OK ? NJ_OK : nj_why(why, err, "the gateway's store: %s", nj_err_text(err));
-}
-
-/* The maps first, because taking out of them cannot fail; nobody looks before this returns. */
-enum nj_err nj_directory_put_parties(struct nj_directory *directory, const struct nj_party_spec *specs, size_t count,
-				     struct nj_why *why)
-{
-	struct nj_party **placed = calloc(count + 1, sizeof(struct nj_party *));
-	enum nj_err err = NJ_OK;
-
-	if (placed == NULL)
-		return NJ_ERR_NO_MEMORY;
-	for (size_t i = 0; i < count && err == NJ_OK; i++)
-		err = place_party(directory, &specs[i], &placed[i], why);
-	if (err == NJ_OK)
-		err = store_parties(directory, placed, count, why);
-	for (size_t i = 0; i < count && err != NJ_OK; i++) {
-		if (placed[i] == NULL)
-			continue;
-		remove_party(directory, placed[i]);
-		nj_party_unref(placed[i]);
+		return err;
 	}
-	free(placed);
-	return err;
+	err = nj_gateway_store_commit(directory->store);
+	if (err != NJ_OK)
+		return nj_why(why, err, "the gateway's store: %s", nj_err_text(err));
+	directory->count += added;
+	return NJ_OK;
 }
 
 enum nj_err nj_directory_cut(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES], uint64_t now_ms,
@@ -405,8 +382,9 @@ enum nj_err nj_directory_cut(struct nj_directory *directory, const uint8_t uid[N
 	if (party == NULL)
 		return NJ_ERR_NOT_FOUND;
 	NJ_TRY(nj_gateway_store_party_revoke(directory->store, uid, now_ms));
+	directory->count--;
 	party->revoked = true;
-	remove_party(directory, party);
+	forget_party(directory, party);
 	if (out_party != NULL)
 		*out_party = party;
 	else
@@ -421,53 +399,57 @@ enum nj_err nj_directory_drop(struct nj_directory *directory, const uint8_t uid[
 	NJ_TRY(nj_gateway_store_party_delete(directory->store, uid));
 	if (party == NULL)
 		return NJ_OK;
+	directory->count--;
 	party->revoked = true;
-	remove_party(directory, party);
+	forget_party(directory, party);
 	nj_party_unref(party);
 	return NJ_OK;
 }
 
-struct nj_party *nj_directory_by_uid(const struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES])
-{
-	return nj_map_get(&directory->parties, nj_view_of(uid, NJ_PARTY_UID_BYTES));
-}
-
-struct nj_party *nj_directory_by_name(const struct nj_directory *directory, const char *customer, uint8_t kind,
-				      const char *name)
-{
-	struct nj_customer *owner = customer_of(directory, customer);
-
-	return owner == NULL || !kind_valid(kind) ? NULL : nj_map_get(name_map(owner, kind), nj_view_str(name));
-}
-
-struct nj_party *nj_directory_next(const struct nj_directory *directory, size_t *cursor)
-{
-	return nj_map_next(&directory->parties, cursor);
-}
-
-struct page {
-	const struct nj_directory *directory;
-	nj_party_fn fn;
-	void *arg;
+struct find {
+	struct nj_directory *directory;
+	struct nj_party *found;
 };
 
-static enum nj_err page_party(void *arg, const struct nj_party_row *row)
+static enum nj_err found(void *arg, const struct nj_party_row *row)
 {
-	const struct page *page = arg;
-	struct nj_party *party = nj_directory_by_uid(page->directory, row->uid);
+	struct find *find = arg;
 
-	return party == NULL ? NJ_ERR_CORRUPT : page->fn(page->arg, party);
+	find->found = nj_map_get(&find->directory->parties, nj_view_of(row->uid, sizeof(row->uid)));
+	return find->found != NULL ? NJ_OK : keep_party(find->directory, row, &find->found);
 }
 
-enum nj_err nj_directory_page(struct nj_directory *directory, const char *customer, uint8_t kind, const char *after,
-			      uint32_t limit, nj_party_fn fn, void *arg)
+/* Now the last that was asked for. */
+static struct nj_party *asked(struct nj_directory *directory, struct nj_party *party)
 {
-	struct page page = { directory, fn, arg };
+	if (party != NULL) {
+		nj_list_remove(&party->by_use);
+		nj_list_push_back(&directory->by_use, &party->by_use);
+	}
+	return party;
+}
 
-	return nj_gateway_store_party_page(directory->store, customer, kind, after, limit, page_party, &page);
+struct nj_party *nj_directory_by_uid(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES])
+{
+	struct find find = { .directory = directory };
+
+	find.found = nj_map_get(&directory->parties, nj_view_of(uid, NJ_PARTY_UID_BYTES));
+	if (find.found == NULL && nj_gateway_store_party_get(directory->store, uid, found, &find) != NJ_OK)
+		return NULL;
+	return asked(directory, find.found);
+}
+
+struct nj_party *nj_directory_by_name(struct nj_directory *directory, const char *customer, uint8_t kind,
+				      const char *name)
+{
+	struct find find = { .directory = directory };
+
+	if (nj_gateway_store_party_named(directory->store, customer, kind, name, found, &find) != NJ_OK)
+		return NULL;
+	return asked(directory, find.found);
 }
 
 size_t nj_directory_count(const struct nj_directory *directory)
 {
-	return directory->parties.count;
+	return directory->count;
 }

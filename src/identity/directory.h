@@ -1,7 +1,9 @@
 /*
- * Who is who, in the gateway process: customers, profiles and parties in memory, kept equal to the gateway store. Every
- * change is on disk before it takes effect, and changes nothing when it fails. Parties and profiles that it hands out
- * are borrowed until the next change unless referenced. The gateway's main thread only. Never logs.
+ * Who is who, in the gateway process: customers and profiles in memory, parties read from the gateway store when they
+ * are asked for and kept while somebody holds them, so that a device at rest takes no memory here. Every change is on
+ * disk before it takes effect, and changes nothing when it fails. Profiles that it hands out are borrowed until the
+ * next change; parties until the next change or NJ_DIRECTORY_KEPT look-ups of others, unless referenced. The gateway's
+ * main thread only. Never logs.
  */
 #ifndef NJ_IDENTITY_DIRECTORY_H
 #define NJ_IDENTITY_DIRECTORY_H
@@ -13,10 +15,12 @@
 
 #define NJ_DIRECTORY_CUSTOMERS_MAX 10000
 #define NJ_DIRECTORY_PROFILES_MAX 10000
+#define NJ_DIRECTORY_KEPT 512 /* parties in memory before those that nobody holds are let go */
 
 struct nj_directory;
 
-/* Reads everything. The store is borrowed and outlives the directory. NJ_ERR_LIMIT for more than `max_parties`. */
+/* Reads customers and profiles. The store is borrowed and outlives the directory. NJ_ERR_LIMIT for more than
+ * `max_parties`. */
 NJ_MUST_USE enum nj_err nj_directory_new(struct nj_gateway_store *store, size_t max_parties, struct nj_random *random,
 					 struct nj_directory **out_directory, struct nj_why *why);
 /* Parties that connections still hold stay readable. */
@@ -53,16 +57,11 @@ NJ_MUST_USE enum nj_err nj_directory_cut(struct nj_directory *directory, const u
 /* Forgets a party that the keeper never made live; it may be created again. NJ_ERR_NOT_FOUND. */
 NJ_MUST_USE enum nj_err nj_directory_drop(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES]);
 
-/* NULL when absent or revoked. */
-struct nj_party *nj_directory_by_uid(const struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES]);
-struct nj_party *nj_directory_by_name(const struct nj_directory *directory, const char *customer, uint8_t kind,
+/* NULL when absent or revoked, or when the store cannot be read. */
+struct nj_party *nj_directory_by_uid(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES]);
+struct nj_party *nj_directory_by_name(struct nj_directory *directory, const char *customer, uint8_t kind,
 				      const char *name);
-/* In no order: start with *cursor = 0; NULL at the end; no change meanwhile. */
-struct nj_party *nj_directory_next(const struct nj_directory *directory, size_t *cursor);
-/* A page of one customer's parties in order of name, read from the store: after `after` ("" = start). */
-typedef enum nj_err (*nj_party_fn)(void *arg, struct nj_party *party);
-NJ_MUST_USE enum nj_err nj_directory_page(struct nj_directory *directory, const char *customer, uint8_t kind,
-					  const char *after, uint32_t limit, nj_party_fn fn, void *arg);
+/* Parties in the store that are not revoked. */
 size_t nj_directory_count(const struct nj_directory *directory);
 
 #endif

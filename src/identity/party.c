@@ -1,15 +1,8 @@
 #include "identity/party.h"
 
-#include "base/list.h"
 #include "identity/customer.h"
 
-static struct nj_view party_name(const void *entry)
-{
-	return nj_view_str(((const struct nj_party *)entry)->names.name);
-}
-
-enum nj_err nj_customer_new(const char *name, size_t max_parties, struct nj_random *random,
-			    struct nj_customer **out_customer)
+enum nj_err nj_customer_new(const char *name, struct nj_customer **out_customer)
 {
 	struct nj_customer *customer = calloc(1, sizeof(*customer));
 	enum nj_err err;
@@ -22,8 +15,6 @@ enum nj_err nj_customer_new(const char *name, size_t max_parties, struct nj_rand
 		return err;
 	}
 	customer->refs = 1;
-	for (int i = 0; i < NJ_PARTY_KINDS; i++)
-		nj_map_init(&customer->parties[i], party_name, max_parties, random);
 	*out_customer = customer;
 	return NJ_OK;
 }
@@ -36,11 +27,8 @@ struct nj_customer *nj_customer_ref(struct nj_customer *customer)
 
 void nj_customer_unref(struct nj_customer *customer)
 {
-	if (customer == NULL || --customer->refs > 0)
-		return;
-	for (int i = 0; i < NJ_PARTY_KINDS; i++)
-		nj_map_done(&customer->parties[i]);
-	free(customer);
+	if (customer != NULL && --customer->refs == 0)
+		free(customer);
 }
 
 enum nj_err nj_party_new(struct nj_customer *customer, struct nj_profile *profile,
@@ -63,14 +51,20 @@ enum nj_err nj_party_new(struct nj_customer *customer, struct nj_profile *profil
 		.names = { .customer = nj_customer_ref(customer)->name, .name = own_name },
 		.created_ms = created_ms,
 	};
+	nj_list_init(&party->by_use);
 	memcpy(party->uid, uid, sizeof(party->uid));
 	*out_party = party;
 	return NJ_OK;
 }
 
-struct nj_customer *nj_party_customer(const struct nj_party *party)
+static struct nj_customer *customer_of(const struct nj_party *party)
 {
 	return NJ_CONTAINER((void *)(uintptr_t)party->names.customer, struct nj_customer, name);
+}
+
+bool nj_party_shared(const struct nj_party *party)
+{
+	return party->refs > 1;
 }
 
 struct nj_party *nj_party_ref(struct nj_party *party)
@@ -84,7 +78,7 @@ void nj_party_unref(struct nj_party *party)
 	if (party == NULL || --party->refs > 0)
 		return;
 	nj_profile_unref(party->profile);
-	nj_customer_unref(nj_party_customer(party));
+	nj_customer_unref(customer_of(party));
 	free(party);
 }
 

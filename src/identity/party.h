@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "identity/rights.h"
 
 #define NJ_PARTY_UID_BYTES 16
@@ -24,7 +25,8 @@ struct nj_party {
 	struct nj_profile *profile;
 	struct nj_names names; /* customer's and its own; owned */
 	uint64_t created_ms;
-	uint32_t sessions; /* of MQTT, connected or not: the broker's to count */
+	struct nj_list by_use; /* the directory's */
+	uint32_t sessions;     /* of MQTT, connected or not: the broker's to count */
 };
 
 struct nj_party *nj_party_ref(struct nj_party *party);

@@ -63,11 +63,16 @@ NJ_MUST_USE enum nj_err nj_gateway_store_party_revoke(struct nj_gateway_store *s
 /* Forgets it altogether (the keeper never made it live); NJ_ERR_NOT_FOUND. */
 NJ_MUST_USE enum nj_err nj_gateway_store_party_delete(struct nj_gateway_store *store,
 						      const uint8_t uid[NJ_STORE_UID_BYTES]);
-/* Those not revoked. */
+/* Those not revoked; `fn` must not return NJ_ERR_NOT_FOUND. */
 NJ_MUST_USE enum nj_err nj_gateway_store_party_each(struct nj_gateway_store *store, nj_party_row_fn fn, void *arg);
-/* A page for lists: up to `limit` of one kind, not revoked, in order of name, after the name `after` ("" = start). */
-NJ_MUST_USE enum nj_err nj_gateway_store_party_page(struct nj_gateway_store *store, const char *customer, uint8_t kind,
-						    const char *after, uint32_t limit, nj_party_row_fn fn, void *arg);
+/* One that is not revoked: calls `fn` once, or gives NJ_ERR_NOT_FOUND. */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_get(struct nj_gateway_store *store,
+						   const uint8_t uid[NJ_STORE_UID_BYTES], nj_party_row_fn fn,
+						   void *arg);
+NJ_MUST_USE enum nj_err nj_gateway_store_party_named(struct nj_gateway_store *store, const char *customer, uint8_t kind,
+						     const char *name, nj_party_row_fn fn, void *arg);
+/* Those not revoked. */
+NJ_MUST_USE enum nj_err nj_gateway_store_party_count(struct nj_gateway_store *store, size_t *out_count);
 
 /* ---- what a party's last TLS handshake offered and agreed: for a judgement of its posture ---- */
 

@@ -72,8 +72,10 @@ static const char *const migrations[] = {
 	X(PARTY_DELETE, "DELETE FROM parties WHERE uid = ?")                                                           \
 	/* The plus keeps the index of names out: by it every row would be a seek. */                                  \
 	X(PARTY_EACH, "SELECT " PARTY_COLUMNS " FROM parties WHERE +revoked_ms = 0")                                   \
-	X(PARTY_PAGE, "SELECT " PARTY_COLUMNS " FROM parties WHERE customer = ? AND kind = ? AND name > ? "            \
-		      "AND revoked_ms = 0 ORDER BY name LIMIT ?")
+	X(PARTY_GET, "SELECT " PARTY_COLUMNS " FROM parties WHERE uid = ? AND revoked_ms = 0")                         \
+	X(PARTY_NAMED,                                                                                                 \
+	  "SELECT " PARTY_COLUMNS " FROM parties WHERE customer = ? AND kind = ? AND name = ? AND revoked_ms = 0")     \
+	X(PARTY_COUNT, "SELECT count(*) FROM parties WHERE revoked_ms = 0")
 
 enum statement {
 #define STATEMENT_ENUM(name, text) name,
@@ -333,42 +335,62 @@ enum nj_err nj_gateway_store_party_delete(struct nj_gateway_store *store, const 
 	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
 }
 
-static enum nj_err read_parties(struct nj_query *q, nj_party_row_fn fn, void *arg)
+static enum nj_err read_party(struct nj_query *q, nj_party_row_fn fn, void *arg)
 {
 	struct nj_party_row row;
-	enum nj_err err;
 
-	while ((err = nj_query_next(q)) == NJ_OK) {
-		nj_col_bytes(q, row.uid, sizeof(row.uid));
-		row.kind = (uint8_t)nj_col_u64(q, UINT8_MAX);
-		row.customer = nj_col_str(q);
-		row.name = nj_col_str(q);
-		row.profile = nj_col_str(q);
-		row.created_ms = nj_col_u64(q, INT64_MAX);
-		row.revoked_ms = nj_col_u64(q, INT64_MAX);
-		NJ_TRY(nj_col_end(q));
-		NJ_TRY(fn(arg, &row));
-	}
-	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+	NJ_TRY(nj_query_next(q));
+	nj_col_bytes(q, row.uid, sizeof(row.uid));
+	row.kind = (uint8_t)nj_col_u64(q, UINT8_MAX);
+	row.customer = nj_col_str(q);
+	row.name = nj_col_str(q);
+	row.profile = nj_col_str(q);
+	row.created_ms = nj_col_u64(q, INT64_MAX);
+	row.revoked_ms = nj_col_u64(q, INT64_MAX);
+	NJ_TRY(nj_col_end(q));
+	return fn(arg, &row);
 }
 
 enum nj_err nj_gateway_store_party_each(struct nj_gateway_store *store, nj_party_row_fn fn, void *arg)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, PARTY_EACH);
+	enum nj_err err;
 
-	return read_parties(&q, fn, arg);
+	do
+		err = read_party(&q, fn, arg);
+	while (err == NJ_OK);
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
 }
 
-enum nj_err nj_gateway_store_party_page(struct nj_gateway_store *store, const char *customer, uint8_t kind,
-					const char *after, uint32_t limit, nj_party_row_fn fn, void *arg)
+enum nj_err nj_gateway_store_party_get(struct nj_gateway_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+				       nj_party_row_fn fn, void *arg)
 {
-	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, PARTY_PAGE);
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, PARTY_GET);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	return read_party(&q, fn, arg);
+}
+
+enum nj_err nj_gateway_store_party_named(struct nj_gateway_store *store, const char *customer, uint8_t kind,
+					 const char *name, nj_party_row_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, PARTY_NAMED);
 
 	nj_bind_text(&q, customer);
 	nj_bind_u64(&q, kind);
-	nj_bind_text(&q, after);
-	nj_bind_u64(&q, limit);
-	return read_parties(&q, fn, arg);
+	nj_bind_text(&q, name);
+	return read_party(&q, fn, arg);
+}
+
+enum nj_err nj_gateway_store_party_count(struct nj_gateway_store *store, size_t *out_count)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, PARTY_COUNT);
+
+	NJ_TRY(nj_query_next(&q));
+	size_t count = nj_col_u64(&q, INT64_MAX);
+	NJ_TRY(nj_col_end(&q));
+	*out_count = count;
+	return NJ_OK;
 }
 
 enum nj_err nj_gateway_store_tls_put(struct nj_gateway_store *store, const struct nj_tls_row *row)

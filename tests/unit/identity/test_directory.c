@@ -300,35 +300,56 @@ static void dropped_parties_may_come_again(void **state)
 	assert_int_equal(nj_directory_count(w->directory), 1);
 }
 
-static enum nj_err count_party(void *arg, struct nj_party *party)
-{
-	++*(int *)arg;
-	return NJ_OK;
-}
-
-static void pages_and_iteration(void **state)
+static void profiles_are_walked(void **state)
 {
 	struct world *w = *state;
 	size_t cursor = 0;
-	int count = 0;
 
-	for (uint8_t i = 0; i < 20; i++)
-		put_one(w, i);
-	while (nj_directory_next(w->directory, &cursor) != NULL)
-		count++;
-	assert_int_equal(count, 20);
-	count = 0;
-	assert_int_equal(nj_directory_page(w->directory, "acme", NJ_PARTY_DEVICE, "", 15, count_party, &count), NJ_OK);
-	assert_int_equal(count, 15);
-	assert_int_equal(nj_directory_page(w->directory, "acme", NJ_PARTY_DEVICE, "d5", 15, count_party, &count),
-			 NJ_OK);
-	assert_int_equal(count, 15 + 4);
-	assert_int_equal(nj_directory_page(w->directory, "acme", NJ_PARTY_APPLICATION, "", 15, count_party, &count),
-			 NJ_OK);
-	assert_int_equal(count, 15 + 4);
-	cursor = 0;
 	assert_string_equal(nj_directory_profile_next(w->directory, &cursor)->name, "sensor");
 	assert_null(nj_directory_profile_next(w->directory, &cursor));
+}
+
+static struct nj_party *ask(struct world *w, uint32_t number)
+{
+	const uint8_t uid[16] = { (uint8_t)number, (uint8_t)(number >> 8), 7 };
+	struct nj_party *party = nj_directory_by_uid(w->directory, uid);
+
+	assert_non_null(party);
+	assert_memory_equal(party->uid, uid, sizeof(uid));
+	return party;
+}
+
+/* Many more than are kept: who is held stays the same object, and hears of changes; the others are read anew. */
+static void only_those_in_use_stay_in_memory(void **state)
+{
+	enum { MANY = 3 * NJ_DIRECTORY_KEPT };
+	struct world *w = *state;
+	struct nj_profile_spec profile = profile_of("sensor");
+	struct nj_party *held;
+
+	nj_directory_free(w->directory);
+	assert_int_equal(nj_directory_new(w->store, MANY, nj_random_system(), &w->directory, NULL), NJ_OK);
+	for (uint32_t i = 0; i < MANY; i++) {
+		char name[16];
+		struct nj_party_spec spec = party_of(0);
+
+		snprintf(name, sizeof(name), "n%u", i);
+		spec.name = name;
+		memcpy(spec.uid, (uint8_t[3]){ (uint8_t)i, (uint8_t)(i >> 8), 7 }, 3);
+		assert_int_equal(nj_directory_put_parties(w->directory, &spec, 1, NULL), NJ_OK);
+	}
+	held = nj_party_ref(ask(w, 1));
+	for (uint32_t i = 2; i < MANY; i++)
+		ask(w, i);
+	assert_int_equal(held->rights_version, 1);
+	assert_int_equal(nj_directory_put_profile(w->directory, &profile, NULL), NJ_OK);
+	assert_int_equal(held->rights_version, 2);
+	assert_ptr_equal(ask(w, 1), held);
+	assert_ptr_equal(nj_directory_by_name(w->directory, "acme", NJ_PARTY_DEVICE, "n1"), held);
+	/* It was let go in between: a fresh one. */
+	assert_int_equal(ask(w, 2)->rights_version, 1);
+	assert_int_equal(ask(w, MANY - 1)->rights_version, 2);
+	nj_party_unref(held);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -344,7 +365,8 @@ int main(void)
 		TEST(limit_of_parties),
 		TEST(cut_is_seen_by_those_who_hold_it),
 		TEST(dropped_parties_may_come_again),
-		TEST(pages_and_iteration),
+		TEST(profiles_are_walked),
+		TEST(only_those_in_use_stay_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

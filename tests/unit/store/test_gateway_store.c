@@ -71,6 +71,7 @@ static void parties(void **state)
 	struct nj_gateway_store *store = create(*state);
 	struct nj_profile_row profile = { .name = "p", .version = 1 };
 	struct nj_party_row party = { .uid = { 1 }, .kind = 1, .customer = "acme", .name = "d", .profile = "p" };
+	size_t rows = 0;
 	int count = 0;
 
 	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_ERR_NOT_FOUND);
@@ -89,8 +90,14 @@ static void parties(void **state)
 	assert_int_equal(count, 0);
 	party.uid[0] = 2;
 	assert_int_equal(nj_gateway_store_party_insert(store, &party), NJ_OK);
-	assert_int_equal(nj_gateway_store_party_page(store, "acme", 1, "", 10, count_party, &count), NJ_OK);
-	assert_int_equal(count, 1);
+	assert_int_equal(nj_gateway_store_party_get(store, party.uid, count_party, &count), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_named(store, "acme", 1, "d", count_party, &count), NJ_OK);
+	assert_int_equal(nj_gateway_store_party_named(store, "acme", 2, "d", count_party, &count), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_gateway_store_party_get(store, (const uint8_t[16]){ 1 }, count_party, &count),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(count, 2);
+	assert_int_equal(nj_gateway_store_party_count(store, &rows), NJ_OK);
+	assert_int_equal(rows, 1);
 	assert_int_equal(nj_gateway_store_party_delete(store, party.uid), NJ_OK);
 	assert_int_equal(nj_gateway_store_party_delete(store, party.uid), NJ_ERR_NOT_FOUND);
 	nj_gateway_store_close(store);
