@@ -226,8 +226,8 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"From then on this host answers nobody but who is on the list perimeter.allow of the configuration, which is " \
 	"read anew, and who has knocked. Connections that stand go on, some only once this host has sent in them. "    \
 	"Refuses to cut off the SSH session that it is "                                                               \
-	"run from. Turns itself off after 60 s unless it is confirmed: try a second login meanwhile. A list with a "   \
-	"mistake is refused whole, and what was in force stays."
+	"run from. Turns itself off after 60 s unless it is confirmed, or goes back to the list that was confirmed "   \
+	"before: try a second login meanwhile. A list with a mistake is refused whole, and what was in force stays."
 #define SERVE_DETAILS                                                                                                \
 	"Runs in the foreground until SIGTERM or SIGINT. Writes the line \"ready\", alone, to standard output when " \
 	"all is up, and its log to standard error."

@@ -40,6 +40,18 @@ static enum nj_err take_down(struct warden *w, struct nj_why *why)
 	nj_timer_cancel(&w->perimeter.trial);
 	NJ_TRY(nj_nft_perimeter_off(w->nft, why));
 	w->perimeter.state = PERIMETER_OFF;
+	w->perimeter.replaces = false;
+	return NJ_OK;
+}
+
+/* The list that was confirmed before the trial. */
+static enum nj_err put_back(struct warden *w, struct nj_why *why)
+{
+	const struct nj_settings_perimeter kept = w->perimeter.kept;
+
+	NJ_TRY(put_up(w, &kept, NULL, why));
+	w->perimeter.state = PERIMETER_ON;
+	w->perimeter.replaces = false;
 	return NJ_OK;
 }
 
@@ -48,7 +60,9 @@ static void on_trial_over(struct nj_timer *timer)
 	struct warden *w = NJ_CONTAINER(timer, struct warden, perimeter.trial);
 	struct nj_why why = { "" };
 
-	if (take_down(w, &why) == NJ_OK)
+	if (w->perimeter.replaces && put_back(w, &why) == NJ_OK)
+		warden_note(w, "warden", "the list from before: nobody confirmed the new one within 60 s");
+	else if (take_down(w, &why) == NJ_OK)
 		warden_note(w, "warden", "off: nobody confirmed it within 60 s");
 	else
 		warden_note(w, "warden", why.text);
@@ -164,10 +178,15 @@ static void handle_on(void *arg, struct nj_admin_call *call)
 			      nj_addr_host_text(&caller.peer, peer), caller.local.port, peer, caller.local.port);
 		return;
 	}
+	const struct nj_settings_perimeter before = w->perimeter.list;
 	enum nj_err err = put_up(w, &list, there ? &caller : NULL, &why);
 	if (err != NJ_OK) {
 		nj_admin_fail(call, err, "%s", why.text);
 		return;
+	}
+	if (w->perimeter.state == PERIMETER_ON) {
+		w->perimeter.replaces = true;
+		w->perimeter.kept = before;
 	}
 	w->perimeter.state = PERIMETER_ON_TRIAL;
 	w->perimeter.trial.on_timer = on_trial_over;
@@ -203,6 +222,7 @@ static void handle_confirm(void *arg, struct nj_admin_call *call)
 	if (w->perimeter.state == PERIMETER_ON_TRIAL) {
 		nj_timer_cancel(&w->perimeter.trial);
 		w->perimeter.state = PERIMETER_ON;
+		w->perimeter.replaces = false;
 		warden_note(w, nj_admin_caller(call), "confirmed");
 	}
 	answer_state(w, call);

@@ -14,6 +14,8 @@ enum perimeter_state { PERIMETER_OFF, PERIMETER_ON_TRIAL, PERIMETER_ON };
 struct perimeter {
 	enum perimeter_state state;
 	struct nj_settings_perimeter list; /* in force while not off */
+	bool replaces;                     /* the trial is of another list than … */
+	struct nj_settings_perimeter kept; /* … this, which was confirmed and comes back */
 	struct nj_timer trial;
 };
 

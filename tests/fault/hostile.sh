@@ -10,7 +10,7 @@ test_hostile() { # WHAT
 	local tried denied
 	rm -f "$tmp/log"
 	gateway_start
-	within 3000 grep -q 'hostile: [0-9]* attempts' "$tmp/log"
+	within 10000 grep -q 'hostile: [0-9]* attempts' "$tmp/log"
 	tried=$(sed -n 's/^hostile: \([0-9]*\) attempts/\1/p' "$tmp/log")
 	denied=$(grep -c '^hostile: .*: denied$' "$tmp/log")
 	is "$1: allowed" "" "$(grep 'ALLOWED$' "$tmp/log")"

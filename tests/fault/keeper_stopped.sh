@@ -15,7 +15,7 @@ knock d1 $GW4 timeout 60 mosquitto_pub $PSK -t dev/d1/t -l < "$tmp/say" 2> "$tmp
 exec {say}> "$tmp/say"
 arrives() { # WHEN: over the sessions that are there
 	echo "$1" >&$say
-	within 2000 grep -qx "got dev/d1/t $1" "$tmp/office.got"
+	within 10000 grep -qx "got dev/d1/t $1" "$tmp/office.got"
 	is "$1: a message of the living sessions" "got dev/d1/t $1" "$(tail -n 1 "$tmp/office.got")"
 }
 door_open() { [ "$(reach "$OUT" $GW4)" = open ]; }
@@ -32,7 +32,7 @@ sleep 1.2
 is "keeper stopped: the port" silent "$(reach "$OUT" $GW4)"
 arrives "keeper stopped"
 kill -CONT "$keeper"
-is "keeper goes on: the port" open "$(within 2000 door_open; reach "$OUT" $GW4)"
+is "keeper goes on: the port" open "$(within 10000 door_open; reach "$OUT" $GW4)"
 arrives "keeper goes on"
 
 kill -9 "$keeper"

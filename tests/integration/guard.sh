@@ -35,7 +35,7 @@ succeeds "a good one" gateway check
 in_gw python3 "$here/raw.py" serve 0.0.0.0 $SHELL_PORT > "$tmp/shell4" 2> /dev/null &
 in_gw python3 "$here/raw.py" serve :: $SHELL_PORT > "$tmp/shell6" 2> /dev/null &
 in_gw python3 "$here/raw.py" hear udp 0.0.0.0 $QUERY_PORT > "$tmp/query" &
-for file in shell4 shell6 query; do must within 3000 grep -q hearing "$tmp/$file"; done
+for file in shell4 shell6 query; do must within 10000 grep -q hearing "$tmp/$file"; done
 shell() { ip netns exec "$1" "$PACKET" reach "$2" $SHELL_PORT; } # NAMESPACE ADDRESS
 query() { in_out python3 "$here/raw.py" ask $GW4 $QUERY_PORT; }
 knock_for() { # NAME HOST SERVICE
@@ -65,11 +65,11 @@ knock_for pump $GW4 guard:shell
 in_out python3 "$here/raw.py" hold $STRANGER4 $GW4 $SHELL_PORT < "$tmp/pipe" &
 exec 7> "$tmp/pipe"
 echo early >&7
-within 1000 grep -q early "$tmp/shell4"
+within 10000 grep -q early "$tmp/shell4"
 sleep 2.5
 is "the time is over" silent "$(shell "$OUT" $GW4)"
 echo late >&7
-succeeds "the connection goes on" within 1000 grep -q late "$tmp/shell4"
+succeeds "the connection goes on" within 10000 grep -q late "$tmp/shell4"
 exec 7>&-
 
 knock_for pump $GW4 guard:300

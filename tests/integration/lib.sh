@@ -118,7 +118,7 @@ record() { # NAME FILE
 	local told hearer
 	ip netns exec "$OUT" "$PACKET" hear $DEVICE4 $KNOCK "$tmp/$2" > "$tmp/hearing" &
 	hearer=$!
-	within 2000 grep -q hearing "$tmp/hearing"
+	within 10000 grep -q hearing "$tmp/hearing"
 	told=$(in_out "$NJ" knock --credentials "$tmp/$1.cred" --to $DEVICE4:$KNOCK --wait-ms 1 --json --show-key)
 	wait $hearer
 	identity=$(jq -r .identity <<< "$told") key=$(jq -r .key <<< "$told")

@@ -87,7 +87,7 @@ test_neighbour() {
 	knock_in $A d1 sh -c "until [ -e '$tmp/go' ]; do sleep 0.02; done; timeout 10 mosquitto_pub -h \$0 -p \$1 \
 		--psk-identity \$2 --psk \$3 -t dev/d1/temp -m 21" {host} {port} {identity} {key} &
 	device=$!
-	within 3000 sh -c "[ \"\$(ip netns exec $B '$PACKET' reach $GW4 $MQTTS)\" = open ]"
+	within 10000 sh -c "[ \"\$(ip netns exec $B '$PACKET' reach $GW4 $MQTTS)\" = open ]"
 	is "during the grant: the neighbour sees an open port" open "$(reach $B $GW4)"
 	has "a handshake of its own meets no answer" 'read 0 bytes' \
 		"$(ip netns exec $B timeout 5 openssl s_client -connect $GW4:$MQTTS < /dev/null 2>&1)"

@@ -72,7 +72,7 @@ set_key level info
 has "a new keeper reloads too" 'log.level' "$(gateway reload)"
 
 succeeds "the subscriber was never cut" kill -0 $session
-within 2000 grep -q four "$tmp/office.got"
+within 10000 grep -q four "$tmp/office.got"
 is "and got everything" "one three four" "$(grep -o 'got .*' "$tmp/office.got" | awk '{ print $3 }' | paste -sd' ')"
 gateway_stop
 refused "a stopped gateway" 'stopped' gateway reload
