@@ -217,17 +217,45 @@ size_t nj_utf8_decode(struct nj_view text, uint32_t *out_code)
 	return len;
 }
 
-bool nj_utf8_valid(struct nj_view text)
+static bool is_plain(uint32_t code)
 {
-	while (text.len > 0) {
-		uint32_t code;
-		size_t len = nj_utf8_decode(text, &code);
+	bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+	bool not_a_character = (code & 0xfffe) == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef);
 
-		if (len == 0 || code == 0)
-			return false;
-		text = nj_view_of(text.data + len, text.len - len);
+	return !control && !not_a_character;
+}
+
+static bool is_graphic_ascii(uint8_t byte)
+{
+	return byte >= 0x20 && byte < 0x7f;
+}
+
+static bool utf8_check(struct nj_view text, bool plain)
+{
+	size_t at = 0;
+
+	while (at < text.len) {
+		uint32_t code;
+		size_t len = 1;
+
+		if (!is_graphic_ascii(text.data[at])) {
+			len = nj_utf8_decode(nj_view_of(text.data + at, text.len - at), &code);
+			if (len == 0 || code == 0 || (plain && !is_plain(code)))
+				return false;
+		}
+		at += len;
 	}
 	return true;
+}
+
+bool nj_utf8_valid(struct nj_view text)
+{
+	return utf8_check(text, false);
+}
+
+bool nj_utf8_plain(struct nj_view text)
+{
+	return utf8_check(text, true);
 }
 
 struct nj_view nj_utf8_cut(struct nj_view text, size_t max)

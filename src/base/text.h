@@ -30,6 +30,8 @@ bool nj_name_valid(const char *text);
 #define NJ_NAME_BYTES 65
 /* Well-formed UTF-8 by RFC 3629 (no surrogates, no overlong forms); U+0000 is not allowed. */
 bool nj_utf8_valid(struct nj_view text);
+/* The same without characters that nobody can read: controls (U+0001 – U+001F, U+007F – U+009F) and non-characters. */
+bool nj_utf8_plain(struct nj_view text);
 /* Length of the first character and its code point; 0 when it is ill-formed or `text` is empty. */
 size_t nj_utf8_decode(struct nj_view text, uint32_t *out_code);
 /* The start of well-formed `text`: at most `max` bytes, and no character cut in two. */

@@ -61,12 +61,27 @@ static void on_error(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason,
 	       NJ_A("peer", seen->peer), NJ_U("reason", reason), NJ_S("text", text), NJ_U("suppressed", suppressed));
 }
 
+static enum nj_mqtt_share_policy share_policy(enum nj_settings_share share)
+{
+	switch (share) {
+	case NJ_SETTINGS_SHARE_LEAST_QUEUED:
+		return NJ_MQTT_SHARE_LEAST_QUEUED;
+	case NJ_SETTINGS_SHARE_PUBLISHER:
+		return NJ_MQTT_SHARE_PUBLISHER;
+	case NJ_SETTINGS_SHARE_TOPIC:
+		return NJ_MQTT_SHARE_TOPIC;
+	case NJ_SETTINGS_SHARE_ROUND_ROBIN:
+		break;
+	}
+	return NJ_MQTT_SHARE_ROUND_ROBIN;
+}
+
 static struct nj_mqtt_limits limits_of(const struct gateway *g)
 {
 	const struct nj_settings *settings = &g->config->settings;
 	const struct nj_settings_mqtt *mqtt = &settings->mqtt;
 
-	return (struct nj_mqtt_limits){
+	struct nj_mqtt_limits limits = {
 		.max_packet_bytes = mqtt->max_packet_bytes,
 		.max_out_bytes = gateway_out_bytes(g),
 		.max_memory_bytes = settings->limits.memory_bytes,
@@ -83,8 +98,14 @@ static struct nj_mqtt_limits limits_of(const struct gateway *g)
 		.retained_max_bytes = mqtt->retained_max_bytes,
 		.topic_alias_max = TOPIC_ALIAS_MAX,
 		.denied_publish_limit = DENIED_PUBLISH_LIMIT,
+		.share_policy = share_policy(mqtt->share),
 		.connect_timeout_ms = settings->limits.bind_timeout_ms,
 	};
+	_Static_assert(sizeof(limits.server_reference) >= sizeof(mqtt->server_reference), "cut short");
+	_Static_assert(sizeof(limits.response_topic) >= sizeof(mqtt->response_topic), "cut short");
+	memcpy(limits.server_reference, mqtt->server_reference, sizeof(mqtt->server_reference));
+	memcpy(limits.response_topic, mqtt->response_topic, sizeof(mqtt->response_topic));
+	return limits;
 }
 
 void gateway_mqtt_limits_changed(struct gateway *g)

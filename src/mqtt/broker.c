@@ -1,4 +1,5 @@
 #include "mqtt/client.h"
+#include "mqtt/share.h"
 
 #define SPACES_MAX 10000
 #define SUBSCRIPTIONS_MAX (16u << 20)
@@ -131,6 +132,7 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 	broker->retained.max_bytes = limits->retained_max_bytes;
 	if (hooks != NULL)
 		broker->hooks = *hooks;
+	nj_random_fill(random, broker->seed, sizeof(broker->seed));
 	nj_list_init(&broker->sessions);
 	nj_list_init(&broker->clients);
 	nj_map_init(&broker->spaces, space_key, SPACES_MAX, random);
@@ -182,6 +184,9 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	taken.session_expiry_max_s = limits->session_expiry_max_s;
 	taken.retained_max_count = limits->retained_max_count;
 	taken.retained_max_bytes = limits->retained_max_bytes;
+	taken.share_policy = limits->share_policy;
+	memcpy(taken.server_reference, limits->server_reference, sizeof(taken.server_reference));
+	memcpy(taken.response_topic, limits->response_topic, sizeof(taken.response_topic));
 	taken.connect_timeout_ms = limits->connect_timeout_ms;
 	if (!limits_agree(&taken))
 		return;
@@ -218,8 +223,10 @@ void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 
 void nj_mqtt_broker_close(struct nj_mqtt_broker *broker)
 {
+	enum nj_mqtt_reason reason =
+	    broker->limits.server_reference[0] != '\0' ? NJ_MQTT_R_USE_ANOTHER_SERVER : NJ_MQTT_R_SHUTTING_DOWN;
 	NJ_LIST_EACH (&broker->clients, at)
-		nj_mqtt_client_close(client_at(at), NJ_MQTT_R_SHUTTING_DOWN, NJ_CLOSE_SHUTDOWN, false);
+		nj_mqtt_client_close(client_at(at), reason, NJ_CLOSE_SHUTDOWN, false);
 }
 
 static bool is_uid(const uint8_t a[NJ_PARTY_UID_BYTES], const uint8_t b[NJ_PARTY_UID_BYTES])
@@ -232,8 +239,10 @@ size_t nj_mqtt_cut(struct nj_mqtt_broker *broker, const uint8_t uid[NJ_PARTY_UID
 	size_t count = 0;
 
 	NJ_LIST_EACH (&broker->sessions, at) {
-		if (is_uid(session_at(at)->key, uid))
-			nj_mqtt_session_free(session_at(at));
+		if (!is_uid(session_at(at)->key, uid))
+			continue;
+		nj_mqtt_group_hand_over(session_at(at));
+		nj_mqtt_session_free(session_at(at));
 	}
 	NJ_LIST_EACH (&broker->clients, at) {
 		struct nj_mqtt_client *client = client_at(at);

@@ -26,6 +26,16 @@ struct nj_mqtt_client;
 /* Topics of the gateway's own: whatever begins so is never routed, retained or subscribed to. */
 #define NJ_MQTT_OWN_TOPICS "$nightjar/"
 
+/* Who of a shared subscription's members gets a message. */
+enum nj_mqtt_share_policy {
+	NJ_MQTT_SHARE_ROUND_ROBIN,  /* one after the other */
+	NJ_MQTT_SHARE_LEAST_QUEUED, /* whoever has the fewest messages waiting or unacknowledged */
+	NJ_MQTT_SHARE_PUBLISHER,    /* a publisher's messages stay with one member */
+	NJ_MQTT_SHARE_TOPIC,        /* a topic's messages stay with one member */
+};
+
+#define NJ_MQTT_TEXT_BYTES 256
+
 struct nj_mqtt_limits {
 	uint32_t max_packet_bytes;    /* whole packets, both ways; a connection's input limit must be as large */
 	uint32_t max_out_bytes;       /* the connections' output limit; at least twice max_packet_bytes */
@@ -43,7 +53,10 @@ struct nj_mqtt_limits {
 	uint64_t retained_max_bytes;
 	uint16_t topic_alias_max;      /* from clients */
 	uint32_t denied_publish_limit; /* denied messages on one connection before it is closed */
-	uint32_t connect_timeout_ms;   /* from nj_mqtt_accept to CONNECT; 0 = none */
+	enum nj_mqtt_share_policy share_policy;
+	char server_reference[NJ_MQTT_TEXT_BYTES]; /* where else clients may go, when this one stops or is full */
+	char response_topic[NJ_MQTT_TEXT_BYTES];   /* told as Response Information, {customer} and {name} filled in */
+	uint32_t connect_timeout_ms;               /* from nj_mqtt_accept to CONNECT; 0 = none */
 };
 
 /* One client as hooks see it; views are borrowed for the call. */
@@ -116,7 +129,8 @@ NJ_MUST_USE enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj
  * messages. What buffers were sized for, or clients were told (packets, topics, subscriptions, in-flight), stays. */
 void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mqtt_limits *limits);
 void nj_mqtt_broker_free(struct nj_mqtt_broker *broker);
-/* Sends DISCONNECT 0x8B where the version has it and closes; wills are not published. */
+/* Sends DISCONNECT where the version has it (0x8B, or 0x9C with a server reference) and closes; wills are not
+ * published. */
 void nj_mqtt_broker_close(struct nj_mqtt_broker *broker);
 
 /* Takes over a connection: its ops become the broker's. On an error it is aborted. */

@@ -16,10 +16,32 @@ struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 
 /* --- sending --- */
 
+static void doom(struct nj_mqtt_client *client, enum nj_close why)
+{
+	client->doomed = true;
+	nj_conn_abort(client->conn, why);
+}
+
+/* An answer that the client has no room for: saying nothing would leave it waiting for ever. */
+static void end_unanswered(struct nj_mqtt_client *client)
+{
+	static const uint8_t disconnect[] = { NJ_MQTT_DISCONNECT << 4, 1, NJ_MQTT_R_TOO_LARGE };
+	bool heard = client->phase == NJ_MQTT_CONNECTED && client->max_packet_bytes >= sizeof(disconnect) &&
+		     nj_conn_send(client->conn, disconnect, sizeof(disconnect)) == NJ_OK;
+	client->reason = NJ_MQTT_R_TOO_LARGE;
+	client->doomed = true;
+	if (heard)
+		nj_conn_finish(client->conn, NJ_CLOSE_PROTOCOL);
+	else
+		nj_conn_abort(client->conn, NJ_CLOSE_PROTOCOL);
+}
+
 void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	struct nj_mqtt_broker *broker = client->broker;
 	size_t len = 0;
+	if (client->doomed)
+		return;
 	enum nj_err err = nj_mqtt_encode(packet, client->version, broker->packet, broker->packet_cap, &len);
 	if (err == NJ_OK && len > client->max_packet_bytes && packet->properties.present != 0) {
 		/* What is said beside the point goes before the client's limit does (3.1.2.11.4). */
@@ -27,32 +49,47 @@ void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_pac
 		nj_mqtt_properties_clear(&bare.properties);
 		err = nj_mqtt_encode(&bare, client->version, broker->packet, broker->packet_cap, &len);
 	}
-	if (err == NJ_OK && len > client->max_packet_bytes)
+	if (err == NJ_OK && len > client->max_packet_bytes) {
+		end_unanswered(client);
 		return;
+	}
 	if (err == NJ_OK)
 		err = nj_conn_send(client->conn, broker->packet, len);
-	if (err == NJ_OK || err == NJ_ERR_CLOSED || client->doomed)
-		return;
-	client->doomed = true;
-	nj_conn_abort(client->conn, NJ_CLOSE_OVERFLOW);
+	if (err != NJ_OK && err != NJ_ERR_CLOSED)
+		doom(client, NJ_CLOSE_OVERFLOW);
 }
 
-void nj_mqtt_client_ack(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code)
-{
-	struct nj_mqtt_packet packet;
-	packet.type = type;
-	packet.as.ack = (struct nj_mqtt_ack){ .packet_id = packet_id, .code = code };
-	nj_mqtt_properties_clear(&packet.properties);
-	nj_mqtt_client_send(client, &packet);
-}
-
-/* --- the end --- */
-
-static void set_reason_string(const struct nj_mqtt_client *client, struct nj_mqtt_packet *packet, const char *text)
+void nj_mqtt_client_say_why(const struct nj_mqtt_client *client, struct nj_mqtt_packet *packet, const char *text)
 {
 	nj_mqtt_properties_clear(&packet->properties);
 	if (text != NULL && client->version >= NJ_MQTT_V5 && client->problem_info)
 		nj_mqtt_set_data(&packet->properties, NJ_MQTT_P_REASON_STRING, nj_view_str(text));
+}
+
+void nj_mqtt_client_ack_why(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code,
+			    const char *text)
+{
+	struct nj_mqtt_packet packet;
+	packet.type = type;
+	packet.as.ack = (struct nj_mqtt_ack){ .packet_id = packet_id, .code = code };
+	nj_mqtt_client_say_why(client, &packet, text);
+	nj_mqtt_client_send(client, &packet);
+}
+
+void nj_mqtt_client_ack(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code)
+{
+	nj_mqtt_client_ack_why(client, type, packet_id, code, NULL);
+}
+
+/* --- the end --- */
+
+/* 4.11 */
+static void add_server_reference(const struct nj_mqtt_client *client, struct nj_mqtt_packet *packet,
+				 enum nj_mqtt_reason reason)
+{
+	if (reason == NJ_MQTT_R_USE_ANOTHER_SERVER && client->version >= NJ_MQTT_V5)
+		nj_mqtt_set_data(&packet->properties, NJ_MQTT_P_SERVER_REFERENCE,
+				 nj_view_str(client->broker->limits.server_reference));
 }
 
 static void send_disconnect(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text)
@@ -61,7 +98,8 @@ static void send_disconnect(struct nj_mqtt_client *client, enum nj_mqtt_reason r
 	if (client->version < NJ_MQTT_V5 || !nj_mqtt_reason_legal((uint8_t)reason, NJ_MQTT_IN_DISCONNECT))
 		return;
 	packet.as.ack.code = (uint8_t)reason;
-	set_reason_string(client, &packet, text);
+	nj_mqtt_client_say_why(client, &packet, text);
+	add_server_reference(client, &packet, reason);
 	nj_mqtt_client_send(client, &packet);
 }
 
@@ -104,7 +142,8 @@ static void send_refusal(struct nj_mqtt_client *client, enum nj_mqtt_reason reas
 {
 	struct nj_mqtt_packet packet = { .type = NJ_MQTT_CONNACK };
 	packet.as.connack.code = client->version >= NJ_MQTT_V5 ? (uint8_t)reason : nj_mqtt_connack_v311(reason);
-	set_reason_string(client, &packet, text);
+	nj_mqtt_client_say_why(client, &packet, text);
+	add_server_reference(client, &packet, reason);
 	nj_mqtt_client_send(client, &packet);
 }
 
@@ -115,8 +154,7 @@ void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason re
 	if (client->party == NULL) {
 		/* Whoever has not proved a knock hears nothing. */
 		leave_session(client, false);
-		client->doomed = true;
-		nj_conn_abort(client->conn, NJ_CLOSE_UNBOUND);
+		doom(client, NJ_CLOSE_UNBOUND);
 		return;
 	}
 	/* 3.1.1 has an answer to a wrong version and to a refusal, none to a malformed packet (3.2.2.3, 4.8). */

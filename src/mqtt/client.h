@@ -22,6 +22,7 @@ struct nj_mqtt_client {
 	uint8_t version;
 	uint8_t reason; /* of the end */
 	bool problem_info;
+	bool wants_response_info;
 	bool welcomed; /* CONNACK 0 was sent */
 	bool clean_start;
 	bool session_present;
@@ -32,7 +33,9 @@ struct nj_mqtt_client {
 	uint32_t max_packet_bytes;
 	uint32_t denied;
 	uint64_t last_in_ms;
-	struct nj_mqtt_alias *aliases; /* topic_alias_max of them, made with the first */
+	struct nj_mqtt_alias *aliases;     /* topic_alias_max of them, made with the first */
+	struct nj_mqtt_alias *out_aliases; /* towards the client: out_alias_max of them, likewise */
+	uint16_t out_alias_max;
 	uint8_t *client_id;
 	size_t client_id_bytes;
 };
@@ -45,11 +48,17 @@ struct nj_mqtt_alias {
 extern const struct nj_conn_ops nj_mqtt_client_ops;
 void nj_mqtt_client_free(struct nj_mqtt_client *client);
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client);
-/* Encodes and queues a packet. A client that does not read is doomed: its session is left at the end of the turn, as
- * the caller may be in the middle of a match. */
+/* Encodes and queues a packet. What the client's Maximum Packet Size has no room for is said without properties; if it
+ * has none for that either, an answer is missing, and the connection ends (0x95). A client that ends so, or does not
+ * read, is doomed: its session is left at the end of the turn, as the caller may be in the middle of a match. */
 void nj_mqtt_client_send(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 /* PUBACK, PUBREC, PUBREL, PUBCOMP. */
 void nj_mqtt_client_ack(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code);
+/* The same with words for people, where the client wants them; `text` may be NULL. */
+void nj_mqtt_client_ack_why(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code,
+			    const char *text);
+/* Empties a packet's properties and gives it a reason string, likewise. */
+void nj_mqtt_client_say_why(const struct nj_mqtt_client *client, struct nj_mqtt_packet *packet, const char *text);
 /* Ends it for a fault: tells hook and peer (where the version can), closes. */
 void nj_mqtt_client_fault(struct nj_mqtt_client *client, enum nj_mqtt_fault fault);
 /* Refuses CONNECT with a reason; before the binding without an answer. */
@@ -67,6 +76,15 @@ void nj_mqtt_on_puback(struct nj_mqtt_client *client, const struct nj_mqtt_packe
 void nj_mqtt_on_pubrec(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_pubrel(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_pubcomp(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+
+/* alias.c: 3.3.2.3.4, both ways */
 void nj_mqtt_aliases_free(struct nj_mqtt_client *client);
+/* The topic that a PUBLISH means; remembers an alias that it sets. */
+NJ_MUST_USE enum nj_mqtt_fault nj_mqtt_alias_resolve(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,
+						     struct nj_view *out_topic);
+/* Fills `alias` and `alias_known` where the client takes aliases and the topic is worth one. */
+void nj_mqtt_alias_choose(struct nj_mqtt_client *client, struct nj_view topic, struct nj_mqtt_sending *sending);
+/* The message is on its way to the client. */
+void nj_mqtt_alias_said(struct nj_mqtt_client *client, struct nj_view topic, const struct nj_mqtt_sending *sending);
 
 #endif

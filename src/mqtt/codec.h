@@ -100,4 +100,10 @@ bool nj_mqtt_filter_next(const struct nj_mqtt_list *list, uint8_t type, size_t *
 /* Appends one item to a SUBSCRIBE's or UNSUBSCRIBE's list. */
 void nj_mqtt_filter_write(struct nj_writer *w, uint8_t type, const struct nj_mqtt_filter *filter);
 
+/* A filter that begins with NJ_MQTT_SHARE (4.8.2); and its two parts. False where one is missing or the name holds a
+ * wildcard. */
+#define NJ_MQTT_SHARE "$share/"
+bool nj_mqtt_filter_shared(struct nj_view filter);
+bool nj_mqtt_filter_split(struct nj_view filter, struct nj_view *out_name, struct nj_view *out_topics);
+
 #endif

@@ -74,11 +74,13 @@ static enum nj_err keep_terms(struct nj_mqtt_client *client, const struct nj_mqt
 	client->client_id_bytes = terms->client_id.len;
 	client->clean_start = c->clean_start;
 	client->expiry_was_zero = terms->asked_expiry_s == 0;
-	client->problem_info = nj_mqtt_number(p, NJ_MQTT_P_REQUEST_PROBLEM_INFO, 1) != 0;
 	client->send_max = nj_mqtt_number(p, NJ_MQTT_P_RECEIVE_MAXIMUM, RECEIVE_MAXIMUM_DEFAULT);
 	if (client->send_max > client->broker->limits.max_inflight)
 		client->send_max = client->broker->limits.max_inflight;
-	client->max_packet_bytes = nj_mqtt_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
+	client->out_alias_max = (uint16_t)nj_mqtt_number(p, NJ_MQTT_P_TOPIC_ALIAS_MAXIMUM, 0);
+	if (client->out_alias_max > client->broker->limits.topic_alias_max)
+		client->out_alias_max = client->broker->limits.topic_alias_max;
+	client->wants_response_info = nj_mqtt_number(p, NJ_MQTT_P_REQUEST_RESPONSE_INFO, 0) != 0;
 	client->keep_alive_s = keep_alive_of(&client->broker->limits, c->keep_alive_s);
 	return NJ_OK;
 }
@@ -135,6 +137,48 @@ static enum nj_err open_session(struct nj_mqtt_client *client, const struct nj_m
 	return err;
 }
 
+static void put_text(struct nj_writer *w, struct nj_view text)
+{
+	nj_write_bytes(w, text.data, text.len);
+}
+
+/* The configured topic with the party's names in it; empty where it does not fit. */
+static struct nj_view fill_names(const char *pattern, const struct nj_names *names, uint8_t *out, size_t cap)
+{
+	struct nj_writer w = nj_writer_of(out, cap);
+	struct nj_view rest = nj_view_str(pattern);
+	size_t len = 0;
+	while (rest.len > 0) {
+		static const char customer[] = "{customer}";
+		static const char name[] = "{name}";
+		size_t eaten = 1;
+		if (rest.len >= sizeof(customer) - 1 && memcmp(rest.data, customer, sizeof(customer) - 1) == 0) {
+			put_text(&w, nj_view_str(names->customer));
+			eaten = sizeof(customer) - 1;
+		} else if (rest.len >= sizeof(name) - 1 && memcmp(rest.data, name, sizeof(name) - 1) == 0) {
+			put_text(&w, nj_view_str(names->name));
+			eaten = sizeof(name) - 1;
+		} else {
+			nj_write_u8(&w, rest.data[0]);
+		}
+		rest = nj_view_of(rest.data + eaten, rest.len - eaten);
+	}
+	return nj_writer_end(&w, &len) == NJ_OK ? nj_view_of(out, len) : nj_view_of(out, 0);
+}
+
+/* 4.10: where a client may ask for responses; told to those alone who may subscribe there. */
+static struct nj_view response_information(const struct nj_mqtt_client *client, uint8_t *out, size_t cap)
+{
+	const struct nj_party *party = client->party;
+	struct nj_view topic = fill_names(client->broker->limits.response_topic, &party->names, out, cap - 2);
+	if (!client->wants_response_info || topic.len == 0)
+		return nj_view_of(out, 0);
+	memcpy(out + topic.len, "/#", 2);
+	struct nj_verdict verdict =
+	    nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, nj_view_of(out, topic.len + 2));
+	return verdict.allowed ? topic : nj_view_of(out, 0);
+}
+
 static void send_connack(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c, const struct terms *terms)
 {
 	const struct nj_mqtt_limits *limits = &client->broker->limits;
@@ -151,7 +195,10 @@ static void send_connack(struct nj_mqtt_client *client, const struct nj_mqtt_con
 		nj_mqtt_set_number(p, NJ_MQTT_P_TOPIC_ALIAS_MAXIMUM, limits->topic_alias_max);
 	nj_mqtt_set_number(p, NJ_MQTT_P_RECEIVE_MAXIMUM, limits->max_inflight);
 	nj_mqtt_set_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, limits->max_packet_bytes);
-	nj_mqtt_set_number(p, NJ_MQTT_P_SHARED_AVAILABLE, 0);
+	uint8_t room[NJ_MQTT_TEXT_BYTES + 2 * NJ_NAME_BYTES];
+	struct nj_view information = response_information(client, room, sizeof(room));
+	if (information.len > 0)
+		nj_mqtt_set_data(p, NJ_MQTT_P_RESPONSE_INFO, information);
 	nj_mqtt_client_send(client, &packet);
 }
 
@@ -173,6 +220,9 @@ void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
 	struct terms terms;
+	/* These two hold for a refusal too. */
+	client->problem_info = nj_mqtt_number(&packet->properties, NJ_MQTT_P_REQUEST_PROBLEM_INFO, 1) != 0;
+	client->max_packet_bytes = nj_mqtt_number(&packet->properties, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
 	if (!bind_plain(client, c)) {
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_LOGIN, "not the party that knocked");
 		return;
@@ -199,7 +249,9 @@ void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 	enum nj_err err = keep_terms(client, packet, &terms);
 	if (err == NJ_OK)
 		err = open_session(client, c, &terms);
-	if (err != NJ_OK)
+	if (err != NJ_OK && client->broker->limits.server_reference[0] != '\0')
+		nj_mqtt_client_refuse(client, NJ_MQTT_R_USE_ANOTHER_SERVER, "no room for another session here");
+	else if (err != NJ_OK)
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for another session");
 	else
 		welcome(client, c, &terms);

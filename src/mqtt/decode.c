@@ -54,9 +54,17 @@ static struct nj_view read_text(struct body *b)
 	return text;
 }
 
+/* What ends up in logs and listings: 1.5.4 lets a receiver refuse characters that nobody can read. */
+static struct nj_view read_plain(struct body *b)
+{
+	struct nj_view text = nj_read_view16(&b->r);
+	fail_if(b, !nj_utf8_plain(text), NJ_MQTT_FAULT_UTF8);
+	return text;
+}
+
 static struct nj_view read_topic_name(struct body *b)
 {
-	struct nj_view topic = read_text(b);
+	struct nj_view topic = read_plain(b);
 	fail_if(b, !nj_topic_name_valid(topic), NJ_MQTT_FAULT_TOPIC_NAME);
 	return topic;
 }
@@ -122,7 +130,7 @@ static void read_connect(struct body *b, struct nj_mqtt_packet *p)
 	read_connect_flags(b, c);
 	c->keep_alive_s = nj_read_u16(&b->r);
 	read_properties(b, NJ_MQTT_IN_CONNECT, &p->properties);
-	c->client_id = read_text(b);
+	c->client_id = read_plain(b);
 	fail_if(b, c->client_id.len == 0 && c->version == NJ_MQTT_V311 && !c->clean_start, NJ_MQTT_FAULT_CLIENT_ID);
 	read_will(b, c);
 	if (c->has_username)
@@ -161,7 +169,7 @@ static void read_publish(struct body *b, struct nj_mqtt_packet *p)
 	m->retain = (b->flags & 0x01) != 0;
 	fail_if(b, m->qos == 3, NJ_MQTT_FAULT_QOS);
 	fail_if(b, m->qos == 0 && m->dup, NJ_MQTT_FAULT_DUP);
-	m->topic = read_text(b);
+	m->topic = read_plain(b);
 	m->packet_id = m->qos > 0 ? read_packet_id(b) : 0;
 	read_properties(b, NJ_MQTT_IN_PUBLISH, &p->properties);
 	check_publish_topic(b, p);
@@ -202,12 +210,33 @@ static void read_empty(struct body *b, struct nj_mqtt_packet *p)
 	nj_mqtt_properties_clear(&p->properties);
 }
 
-static void check_options(struct body *b, uint8_t options)
+bool nj_mqtt_filter_shared(struct nj_view filter)
+{
+	struct nj_view prefix = nj_view_str(NJ_MQTT_SHARE);
+	return filter.len >= prefix.len && memcmp(filter.data, prefix.data, prefix.len) == 0;
+}
+
+bool nj_mqtt_filter_split(struct nj_view filter, struct nj_view *out_name, struct nj_view *out_topics)
+{
+	size_t head = sizeof(NJ_MQTT_SHARE) - 1;
+	size_t at = head;
+	while (at < filter.len && filter.data[at] != '/' && filter.data[at] != '+' && filter.data[at] != '#')
+		at++;
+	if (at == head || at + 1 >= filter.len || filter.data[at] != '/')
+		return false;
+	*out_name = nj_view_of(filter.data + head, at - head);
+	*out_topics = nj_view_of(filter.data + at + 1, filter.len - at - 1);
+	return true;
+}
+
+static void check_options(struct body *b, struct nj_view filter, uint8_t options)
 {
 	uint8_t reserved = b->version >= NJ_MQTT_V5 ? OPTION_RESERVED : OPTION_RESERVED_V311;
 	fail_if(b, (options & reserved) != 0, NJ_MQTT_FAULT_SUBSCRIBE_OPTIONS);
 	fail_if(b, (options & OPTION_QOS) == 3, NJ_MQTT_FAULT_QOS);
 	fail_if(b, (options & OPTION_RETAIN_HANDLING) == OPTION_RETAIN_HANDLING, NJ_MQTT_FAULT_RETAIN_HANDLING);
+	/* 3.8.3-4 */
+	fail_if(b, (options & OPTION_NO_LOCAL) != 0 && nj_mqtt_filter_shared(filter), NJ_MQTT_FAULT_SHARED_NO_LOCAL);
 }
 
 static void read_filters(struct body *b, struct nj_mqtt_packet *p)
@@ -219,10 +248,10 @@ static void read_filters(struct body *b, struct nj_mqtt_packet *p)
 	p->as.list.items = nj_read_view(&b->r, len);
 	fail_if(b, len == 0, NJ_MQTT_FAULT_EMPTY);
 	while (healthy(&list) && nj_reader_left(&list.r) > 0) {
-		struct nj_view filter = read_text(&list);
+		struct nj_view filter = read_plain(&list);
 		fail_if(&list, !nj_topic_filter_valid(filter), NJ_MQTT_FAULT_TOPIC_FILTER);
 		if (p->type == NJ_MQTT_SUBSCRIBE)
-			check_options(&list, nj_read_u8(&list.r));
+			check_options(&list, filter, nj_read_u8(&list.r));
 	}
 	fail_if(b, list.r.err != NJ_OK, NJ_MQTT_FAULT_TRUNCATED);
 	fail(b, list.fault);

@@ -16,8 +16,9 @@
 	X(TOO_LARGE, "the packet is larger than the limit")                                \
 	X(TYPE, "a packet that this side never sends")                                     \
 	X(FLAGS, "reserved bits of the fixed header are wrong")                            \
-	X(UTF8, "a text is not well-formed UTF-8, or holds U+0000")                        \
+	X(UTF8, "a text is not well-formed UTF-8, or holds a character that it must not")  \
 	X(PACKET_ID, "packet identifier 0")                                                \
+	X(PACKET_ID_IN_USE, "a packet identifier that is in use for another packet")       \
 	X(QOS, "QoS 3")                                                                    \
 	X(DUP, "DUP with QoS 0")                                                           \
 	X(TOPIC_NAME, "the topic name is empty, holds a wildcard or is too long")          \
@@ -34,6 +35,7 @@
 	X(TOPIC_ALIAS, "the topic alias is 0, above the maximum or not set")               \
 	X(SUBSCRIBE_OPTIONS, "reserved bits in subscription options")                      \
 	X(RETAIN_HANDLING, "retain handling 3")                                            \
+	X(SHARED_NO_LOCAL, "no local in a shared subscription")                            \
 	X(EMPTY, "no topic filter or reason code in the packet")                           \
 	X(REASON_CODE, "a reason code that this packet cannot have")                       \
 	X(NOT_CONNECTED, "the first packet is not CONNECT")                                \

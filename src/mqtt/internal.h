@@ -22,8 +22,10 @@ struct nj_mqtt_subscription {
 	struct nj_mqtt_subscription *next_matched; /* of the same session, during one match */
 	struct nj_mqtt_session *session;
 	struct nj_mqtt_node *node;
-	uint32_t id;             /* subscription identifier; 0: none */
-	uint32_t rights_version; /* for which the two verdicts below hold */
+	struct nj_mqtt_group *group;   /* shared: by_node is in its members; NULL: in the node's entries */
+	struct nj_mqtt_replay *replay; /* retained messages still to come; NULL: none */
+	uint32_t id;                   /* subscription identifier; 0: none */
+	uint32_t rights_version;       /* for which the two verdicts below hold */
 	bool allowed;
 	bool partly;
 	uint8_t qos;
@@ -31,10 +33,10 @@ struct nj_mqtt_subscription {
 	bool retain_as_published;
 	uint32_t filter_bytes;
 	struct {
-		uint64_t node_id;
+		uint64_t place_id; /* the node's, or the group's */
 		uint64_t session_id;
 	} key;
-	uint8_t filter[];
+	uint8_t filter[]; /* as the client wrote it */
 };
 
 struct nj_mqtt_will {
@@ -51,6 +53,7 @@ struct nj_mqtt_session {
 	struct nj_mqtt_client *client; /* NULL while not connected */
 	struct nj_list link;
 	struct nj_list subscriptions;
+	struct nj_list replays; /* retained messages still to come: replay.h */
 	uint32_t subscription_count;
 	uint32_t expiry_s;
 	struct nj_timer expiry;
@@ -77,7 +80,8 @@ struct nj_mqtt_broker {
 	struct nj_map subscriptions; /* by (node id, session id) */
 	struct nj_list sessions;
 	struct nj_list clients;
-	uint64_t ids;     /* of nodes and sessions */
+	uint64_t ids;     /* of nodes, sessions and groups */
+	uint8_t seed[16]; /* of hashes that choose a group's member */
 	uint8_t *packet;  /* scratch: one packet on its way out */
 	uint8_t *head[2]; /* scratch: a PUBLISH's head for all receivers of one version */
 	size_t packet_cap;
@@ -115,17 +119,21 @@ void nj_mqtt_will_drop(struct nj_mqtt_session *session);
 /* Checked against the rights of now. */
 void nj_mqtt_will_publish(struct nj_mqtt_session *session);
 void nj_mqtt_subscription_free(struct nj_mqtt_subscription *subscription);
+/* Its filter without what makes it shared. */
+struct nj_view nj_mqtt_subscription_topics(const struct nj_mqtt_subscription *subscription);
 
 /* route.c */
 /* Gives a message to every subscriber. True when there was one. */
 bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
 		   const struct nj_mqtt_session *publisher);
+/* May this subscriber have this message by the rights of now? */
+bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *subscription, struct nj_view topic);
+/* A message that a group gives to this member. */
+void nj_mqtt_deliver_shared(struct nj_mqtt_subscription *subscription, struct nj_mqtt_message *message);
 /* Stores or removes the topic's retained message. */
 NJ_MUST_USE enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
 				       const struct nj_mqtt_content *content);
-/* Retained messages for a new subscription. */
-void nj_mqtt_send_retained(struct nj_mqtt_subscription *subscription);
-/* Sends what waits, as far as the client takes it. */
+/* Sends what waits, and retained messages that are to come, as far as the client takes it. */
 void nj_mqtt_pump(struct nj_mqtt_session *session);
 /* The forwarded properties of a PUBLISH or will as one block; borrowed from the packet or the broker's scratch. */
 struct nj_view nj_mqtt_forwarded(struct nj_mqtt_broker *broker, const struct nj_mqtt_properties *properties);

@@ -82,15 +82,20 @@ static uint32_t expiry_left_s(const struct nj_mqtt_content *content, uint64_t no
 
 static size_t properties_size(const struct nj_mqtt_content *content, const struct nj_mqtt_sending *sending)
 {
-	size_t size = content->properties.len + (content->expires_ms != 0 ? 5 : 0);
+	size_t size = content->properties.len + (content->expires_ms != 0 ? 5 : 0) + (sending->alias != 0 ? 3 : 0);
 	for (size_t i = 0; i < sending->id_count; i++)
 		size += 1 + nj_mqtt_varint_size(sending->ids[i]);
 	return size;
 }
 
+static struct nj_view topic_of(const struct nj_mqtt_content *content, const struct nj_mqtt_sending *sending)
+{
+	return sending->alias_known ? nj_view_of(NULL, 0) : content->topic;
+}
+
 static size_t body_size(const struct nj_mqtt_content *content, const struct nj_mqtt_sending *sending)
 {
-	size_t size = 2 + content->topic.len + (sending->qos > 0 ? 2 : 0) + content->payload.len;
+	size_t size = 2 + topic_of(content, sending).len + (sending->qos > 0 ? 2 : 0) + content->payload.len;
 	if (sending->version < NJ_MQTT_V5)
 		return size;
 	size_t properties = properties_size(content, sending);
@@ -111,6 +116,8 @@ static void write_properties(const struct nj_mqtt_content *content, const struct
 	nj_mqtt_properties_clear(&own);
 	if (content->expires_ms != 0)
 		nj_mqtt_set_number(&own, NJ_MQTT_P_MESSAGE_EXPIRY, expiry_left_s(content, sending->now_ms));
+	if (sending->alias != 0)
+		nj_mqtt_set_number(&own, NJ_MQTT_P_TOPIC_ALIAS, sending->alias);
 	nj_mqtt_properties_copy(&own, NJ_MQTT_P_ALL, w);
 	for (size_t i = 0; i < sending->id_count; i++) {
 		nj_mqtt_properties_clear(&own);
@@ -126,7 +133,7 @@ void nj_mqtt_publish_head(const struct nj_mqtt_content *content, const struct nj
 	uint8_t flags = (uint8_t)(sending->dup << 3 | sending->qos << 1 | sending->retain);
 	nj_write_u8(w, (uint8_t)(NJ_MQTT_PUBLISH << 4 | flags));
 	nj_mqtt_varint_write(w, (uint32_t)body_size(content, sending));
-	nj_write_view16(w, content->topic);
+	nj_write_view16(w, topic_of(content, sending));
 	if (sending->qos > 0)
 		nj_write_u16(w, sending->packet_id);
 	if (sending->version >= NJ_MQTT_V5)

@@ -58,7 +58,9 @@ struct nj_mqtt_sending {
 	uint8_t qos;
 	bool retain;
 	bool dup;
+	bool alias_known; /* the topic is left out */
 	uint16_t packet_id;
+	uint16_t alias; /* 0: none */
 	uint64_t now_ms;
 	const uint32_t *ids; /* subscription identifiers */
 	size_t id_count;

@@ -2,63 +2,22 @@
 
 #define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
 
-void nj_mqtt_aliases_free(struct nj_mqtt_client *client)
-{
-	for (size_t i = 0; client->aliases != NULL && i < client->broker->limits.topic_alias_max; i++)
-		free(client->aliases[i].topic);
-	free(client->aliases);
-	client->aliases = NULL;
-}
-
-static enum nj_mqtt_fault set_alias(struct nj_mqtt_client *client, uint32_t alias, struct nj_view topic)
-{
-	if (client->aliases == NULL)
-		client->aliases = calloc(client->broker->limits.topic_alias_max, sizeof(*client->aliases));
-	uint8_t *copy = client->aliases != NULL ? malloc(topic.len) : NULL;
-	if (copy == NULL)
-		return NJ_MQTT_FAULT_NO_MEMORY;
-	memcpy(copy, topic.data, topic.len);
-	free(client->aliases[alias - 1].topic);
-	client->aliases[alias - 1] = (struct nj_mqtt_alias){ .topic = copy, .topic_bytes = topic.len };
-	return NJ_MQTT_FAULT_NONE;
-}
-
-/* The topic that is meant: 3.3.2.3.4. */
-static enum nj_mqtt_fault resolve_topic(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,
-					struct nj_view *out_topic)
-{
-	uint32_t alias = nj_mqtt_number(&packet->properties, NJ_MQTT_P_TOPIC_ALIAS, 0);
-	struct nj_view topic = packet->as.publish.topic;
-	if (alias > client->broker->limits.topic_alias_max)
-		return NJ_MQTT_FAULT_TOPIC_ALIAS;
-	if (topic.len > 0 && !nj_mqtt_topic_fits(client->broker, topic))
-		return NJ_MQTT_FAULT_TOPIC_NAME;
-	*out_topic = topic;
-	if (alias == 0)
-		return NJ_MQTT_FAULT_NONE;
-	if (topic.len > 0)
-		return set_alias(client, alias, topic);
-	if (client->aliases == NULL || client->aliases[alias - 1].topic == NULL)
-		return NJ_MQTT_FAULT_TOPIC_ALIAS;
-	*out_topic = nj_view_of(client->aliases[alias - 1].topic, client->aliases[alias - 1].topic_bytes);
-	return NJ_MQTT_FAULT_NONE;
-}
-
 /* PUBACK or PUBREC for a message of the client's. */
-static void acknowledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, uint8_t code)
+static void acknowledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, uint8_t code, const char *why)
 {
+	uint8_t type = m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC;
 	if (m->qos > 0)
-		nj_mqtt_client_ack(client, m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC, m->packet_id, code);
+		nj_mqtt_client_ack_why(client, type, m->packet_id, code, why);
 }
 
 /* 3.1.1 can only acknowledge or close (3.3.5): an acknowledgement would be a lie. */
 static void refuse(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, enum nj_mqtt_reason reason,
-		   enum nj_mqtt_fault fault)
+		   enum nj_mqtt_fault fault, const char *why)
 {
 	if (m->qos > 0 && client->version < NJ_MQTT_V5)
 		nj_mqtt_client_fault(client, fault);
 	else
-		acknowledge(client, m, (uint8_t)reason);
+		acknowledge(client, m, (uint8_t)reason, why);
 }
 
 static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, struct nj_view topic,
@@ -70,19 +29,21 @@ static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 	if (client->denied > client->broker->limits.denied_publish_limit)
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_DENIED_OFTEN);
 	else
-		refuse(client, m, NJ_MQTT_R_NOT_AUTHORIZED, NJ_MQTT_FAULT_DENIED);
+		refuse(client, m, NJ_MQTT_R_NOT_AUTHORIZED, NJ_MQTT_FAULT_DENIED, "no rule allows this topic");
 }
 
-/* QoS 2: a repetition is answered and goes no further (4.3.3). True when the message is new. */
+/* QoS 2: a repetition is answered and goes no further (4.3.3). True when the message is new. A packet identifier that
+ * is in use for a QoS 2 message cannot be another's (2.2.1). */
 static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
 {
 	struct nj_mqtt_flow *flow = &client->session->flow;
-	if (m->qos < 2)
-		return true;
-	if (nj_mqtt_flow_received(flow, m->packet_id)) {
-		acknowledge(client, m, NJ_MQTT_R_SUCCESS);
-		return false;
-	}
+	bool in_use = m->qos > 0 && nj_mqtt_flow_received(flow, m->packet_id);
+	if (in_use && m->qos == 1)
+		refuse(client, m, NJ_MQTT_R_PACKET_ID_IN_USE, NJ_MQTT_FAULT_PACKET_ID_IN_USE, NULL);
+	else if (in_use)
+		acknowledge(client, m, NJ_MQTT_R_SUCCESS, NULL);
+	if (in_use || m->qos < 2)
+		return !in_use;
 	if (client->version >= NJ_MQTT_V5 && flow->received_count >= client->broker->limits.max_inflight) {
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_RECEIVE_MAXIMUM);
 		return false;
@@ -142,12 +103,12 @@ static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *
 	if (err != NJ_OK) {
 		broker->counters.messages_dropped++;
 		if (m->qos > 0) {
-			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA);
+			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, "no room for the message");
 			return;
 		}
 	}
 	bool any = nj_mqtt_route(client->session->space, broker, &content, client->session);
-	acknowledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS);
+	acknowledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS, NULL);
 	slow_down(client);
 }
 
@@ -159,7 +120,7 @@ static void take_own(struct nj_mqtt_client *client, const struct nj_mqtt_publish
 	bool taken = m->qos < 2 && !m->retain && !client->party->revoked && hooks->on_own_topic != NULL &&
 		     hooks->on_own_topic(hooks->arg, &seen, topic, m->payload);
 	if (taken)
-		acknowledge(client, m, NJ_MQTT_R_SUCCESS);
+		acknowledge(client, m, NJ_MQTT_R_SUCCESS, NULL);
 	else
 		deny(client, m, topic, (struct nj_verdict){ .allowed = false });
 }
@@ -170,7 +131,7 @@ void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 	const struct nj_mqtt_publish *m = &packet->as.publish;
 	const struct nj_party *party = client->party;
 	struct nj_view topic;
-	enum nj_mqtt_fault fault = resolve_topic(client, packet, &topic);
+	enum nj_mqtt_fault fault = nj_mqtt_alias_resolve(client, packet, &topic);
 	if (fault != NJ_MQTT_FAULT_NONE) {
 		nj_mqtt_client_fault(client, fault);
 		return;

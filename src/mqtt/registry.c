@@ -1,4 +1,6 @@
 #include "mqtt/client.h"
+#include "mqtt/replay.h"
+#include "mqtt/share.h"
 
 #define FOREVER UINT32_MAX
 
@@ -95,6 +97,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	session->party = nj_party_ref(party);
 	party->sessions++;
 	nj_list_init(&session->subscriptions);
+	nj_list_init(&session->replays);
 	nj_list_push_back(&broker->sessions, &session->link);
 	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
 			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
@@ -108,13 +111,22 @@ static struct nj_view subscription_key(const struct nj_mqtt_subscription *s)
 	return nj_view_of(&s->key, sizeof(s->key));
 }
 
+struct nj_view nj_mqtt_subscription_topics(const struct nj_mqtt_subscription *s)
+{
+	size_t head = s->group != NULL ? sizeof(NJ_MQTT_SHARE) + s->group->name_bytes : 0;
+	return nj_view_of(s->filter + head, s->filter_bytes - head);
+}
+
 void nj_mqtt_subscription_free(struct nj_mqtt_subscription *s)
 {
 	struct nj_mqtt_session *session = s->session;
 	struct nj_mqtt_broker *broker = session->broker;
+	nj_mqtt_replay_drop(s);
 	(void)nj_map_remove(&broker->subscriptions, subscription_key(s));
 	nj_list_remove(&s->by_node);
 	nj_list_remove(&s->by_session);
+	if (s->group != NULL)
+		nj_mqtt_group_prune(broker, s->group);
 	nj_mqtt_tree_prune(&session->space->subscriptions, s->node);
 	session->subscription_count--;
 	broker->counters.subscriptions--;
@@ -144,6 +156,7 @@ void nj_mqtt_session_free(struct nj_mqtt_session *session)
 void nj_mqtt_session_end(struct nj_mqtt_session *session)
 {
 	nj_mqtt_will_publish(session);
+	nj_mqtt_group_hand_over(session);
 	nj_mqtt_session_free(session);
 }
 

@@ -1,4 +1,6 @@
 #include "mqtt/client.h"
+#include "mqtt/replay.h"
+#include "mqtt/share.h"
 
 /* One message on its way to all its receivers. */
 struct route {
@@ -7,6 +9,7 @@ struct route {
 	const struct nj_mqtt_session *publisher;
 	struct nj_mqtt_message *message;  /* made for the first receiver that must keep it */
 	struct nj_mqtt_session *sessions; /* that match, linked by next_matched */
+	struct nj_mqtt_group *groups;     /* likewise */
 	uint64_t now_ms;
 	size_t head_bytes[2]; /* of broker->head; 0: not written yet */
 };
@@ -17,11 +20,17 @@ struct share {
 	bool retain;
 	uint8_t qos;
 	size_t id_count;
+	bool replayed;     /* a retained message, whose place in the queue was seen to */
+	uint64_t group_id; /* a shared subscription's copy: apart from others */
 };
 
 static void collect(void *arg, struct nj_mqtt_node *node)
 {
 	struct route *route = arg;
+	for (struct nj_mqtt_group *group = node->groups; group != NULL; group = group->next) {
+		group->next_matched = route->groups;
+		route->groups = group;
+	}
 	NJ_LIST_EACH (&node->entries, at) {
 		struct nj_mqtt_subscription *s = NJ_CONTAINER(at, struct nj_mqtt_subscription, by_node);
 		if (s->no_local && s->session == route->publisher)
@@ -41,8 +50,8 @@ static void refresh_verdict(struct nj_mqtt_subscription *s)
 	const struct nj_party *party = s->session->party;
 	if (s->rights_version == party->rights_version)
 		return;
-	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE,
-						    nj_view_of(s->filter, s->filter_bytes));
+	struct nj_verdict verdict =
+	    nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, nj_mqtt_subscription_topics(s));
 	s->allowed = verdict.allowed;
 	s->partly = verdict.partly;
 	s->rights_version = party->rights_version;
@@ -53,12 +62,17 @@ static bool may_receive(const struct nj_party *party, struct nj_view topic)
 	return !party->revoked && nj_rights_check_delivery(nj_party_rights(party), &party->names, topic).allowed;
 }
 
+bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *s, struct nj_view topic)
+{
+	if (s->session->party->revoked)
+		return false;
+	refresh_verdict(s);
+	return s->allowed && (!s->partly || may_receive(s->session->party, topic));
+}
+
 static bool may_deliver(struct nj_mqtt_subscription *s, struct nj_view topic)
 {
-	bool allowed = !s->session->party->revoked;
-	if (allowed)
-		refresh_verdict(s);
-	allowed = allowed && s->allowed && (!s->partly || may_receive(s->session->party, topic));
+	bool allowed = nj_mqtt_may_deliver(s, topic);
 	s->session->broker->counters.messages_denied += !allowed;
 	return allowed;
 }
@@ -66,6 +80,12 @@ static bool may_deliver(struct nj_mqtt_subscription *s, struct nj_view topic)
 static uint8_t lesser(uint8_t a, uint8_t b)
 {
 	return a < b ? a : b;
+}
+
+static void add_id(struct route *route, struct share *share, const struct nj_mqtt_subscription *s)
+{
+	if (s->id != 0)
+		route->broker->match_ids[share->id_count++] = s->id;
 }
 
 static struct share share_of(struct route *route, struct nj_mqtt_session *session)
@@ -78,15 +98,14 @@ static struct share share_of(struct route *route, struct nj_mqtt_session *sessio
 		share.any = true;
 		share.qos = qos > share.qos ? qos : share.qos;
 		share.retain |= s->retain_as_published && route->content->retain;
-		if (s->id != 0)
-			route->broker->match_ids[share.id_count++] = s->id;
+		add_id(route, &share, s);
 	}
 	return share;
 }
 
 static bool is_plain(const struct nj_mqtt_sending *sending)
 {
-	return sending->qos == 0 && !sending->retain && sending->id_count == 0;
+	return sending->qos == 0 && !sending->retain && sending->id_count == 0 && sending->alias == 0;
 }
 
 /* The packet's part before the payload: the same for every plain receiver of one version, so written once. */
@@ -111,15 +130,29 @@ static bool has_room(const struct nj_mqtt_client *client)
 	return !client->doomed && nj_conn_unsent(client->conn) <= client->broker->limits.max_out_bytes / 2;
 }
 
-static enum nj_err send_now(struct route *route, struct nj_mqtt_client *client, const struct nj_mqtt_sending *sending)
+/* With a topic alias where that is possible and the packet fits (3.1.2-25). */
+static bool settle(struct nj_mqtt_client *client, const struct nj_mqtt_content *content,
+		   struct nj_mqtt_sending *sending)
+{
+	nj_mqtt_alias_choose(client, content->topic, sending);
+	if (nj_mqtt_publish_size(content, sending) <= client->max_packet_bytes)
+		return true;
+	bool told_now = sending->alias != 0 && !sending->alias_known;
+	sending->alias = 0;
+	sending->alias_known = false;
+	return told_now && nj_mqtt_publish_size(content, sending) <= client->max_packet_bytes;
+}
+
+static enum nj_err send_now(struct route *route, struct nj_mqtt_client *client, struct nj_mqtt_sending *sending)
 {
 	const struct nj_mqtt_content *content = route->content;
-	if (nj_mqtt_publish_size(content, sending) > client->max_packet_bytes)
+	if (!settle(client, content, sending))
 		return NJ_ERR_TOO_LARGE;
 	struct nj_view head = head_of(route, sending);
 	if (head.len == 0)
 		return NJ_ERR_TOO_LARGE;
 	NJ_TRY(nj_conn_send2(client->conn, head, content->payload));
+	nj_mqtt_alias_said(client, content->topic, sending);
 	route->broker->counters.messages_out++;
 	route->broker->counters.payload_bytes_out += content->payload.len;
 	return NJ_OK;
@@ -157,8 +190,11 @@ static void queue_for(struct route *route, struct nj_mqtt_session *session, cons
 	}
 	delivery->qos = share->qos;
 	delivery->retain = share->retain;
+	delivery->group_id = share->group_id;
 	delivery->rights_version = session->party->rights_version;
-	if (nj_mqtt_flow_wait(flow, delivery) != NJ_OK) {
+	if (share->replayed) {
+		nj_mqtt_flow_append(flow, delivery);
+	} else if (nj_mqtt_flow_wait(flow, delivery) != NJ_OK) {
 		nj_mqtt_delivery_free(flow, delivery);
 		drop(route->broker);
 	}
@@ -185,6 +221,35 @@ static void deliver(struct route *route, struct nj_mqtt_session *session, const 
 		drop(route->broker);
 }
 
+static void deliver_to_member(struct route *route, struct nj_mqtt_subscription *s)
+{
+	struct share share = { .qos = lesser(s->qos, route->content->qos),
+			       .retain = s->retain_as_published && route->content->retain,
+			       .group_id = s->group->id };
+	add_id(route, &share, s);
+	deliver(route, s->session, &share);
+}
+
+static bool deliver_to_group(struct route *route, struct nj_mqtt_group *group)
+{
+	uint64_t stick = nj_mqtt_group_stick(route->broker, route->content, route->publisher);
+	struct nj_mqtt_subscription *s = nj_mqtt_group_pick(group, route->content, stick, NULL);
+	if (s != NULL)
+		deliver_to_member(route, s);
+	return s != NULL;
+}
+
+void nj_mqtt_deliver_shared(struct nj_mqtt_subscription *s, struct nj_mqtt_message *message)
+{
+	struct nj_mqtt_broker *broker = s->session->broker;
+	struct route route = { .broker = broker,
+			       .content = &message->content,
+			       .message = nj_mqtt_message_ref(message),
+			       .now_ms = nj_reactor_now_ms(broker->reactor) };
+	deliver_to_member(&route, s);
+	nj_mqtt_message_unref(route.message);
+}
+
 bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
 		   const struct nj_mqtt_session *publisher)
 {
@@ -204,6 +269,8 @@ bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, c
 		if (share.any)
 			deliver(&route, session, &share);
 	}
+	for (struct nj_mqtt_group *group = route.groups; group != NULL; group = group->next_matched)
+		any |= deliver_to_group(&route, group);
 	nj_mqtt_message_unref(route.message);
 	return any;
 }
@@ -222,30 +289,34 @@ enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *b
 	return err;
 }
 
-static void send_one_retained(void *arg, struct nj_mqtt_message *message)
+/* QoS 0 too waits its turn: a retained message is what the subscriber asked for. */
+static void queue_retained(struct nj_mqtt_subscription *s, struct nj_mqtt_message *message)
 {
-	struct nj_mqtt_subscription *s = arg;
 	struct nj_mqtt_broker *broker = s->session->broker;
 	struct route route = { .broker = broker,
 			       .content = &message->content,
-			       .message = nj_mqtt_message_ref(message),
+			       .message = message,
 			       .now_ms = nj_reactor_now_ms(broker->reactor) };
-	struct share share = { .qos = lesser(s->qos, message->content.qos), .retain = true };
-	if (may_deliver(s, message->content.topic)) {
-		if (s->id != 0)
-			broker->match_ids[share.id_count++] = s->id;
-		/* QoS 0 too waits its turn: a retained message is what the subscriber asked for. */
+	struct share share = { .qos = lesser(s->qos, message->content.qos), .retain = true, .replayed = true };
+	add_id(&route, &share, s);
+	if (may_deliver(s, message->content.topic))
 		queue_for(&route, s->session, &share);
-		nj_mqtt_pump(s->session);
-	}
-	nj_mqtt_message_unref(route.message);
 }
 
-void nj_mqtt_send_retained(struct nj_mqtt_subscription *subscription)
+/* Turns retained messages into deliveries, as far as half of the queue has room: the rest is for what comes. */
+static void feed(struct nj_mqtt_session *session)
 {
-	struct nj_mqtt_session *session = subscription->session;
-	nj_mqtt_retained_each(&session->space->retained, nj_view_of(subscription->filter, subscription->filter_bytes),
-			      nj_reactor_now_ms(session->broker->reactor), send_one_retained, subscription);
+	const struct nj_mqtt_flow *flow = &session->flow;
+	while (!nj_list_empty(&session->replays) &&
+	       (flow->waiting_count == 0 ||
+		(flow->waiting_count < flow->max_waiting / 2 && flow->waiting_bytes < flow->max_waiting_bytes / 2))) {
+		struct nj_mqtt_subscription *s;
+		struct nj_mqtt_message *message = nj_mqtt_replay_next(session, &s);
+		if (message == NULL)
+			return;
+		queue_retained(s, message);
+		nj_mqtt_message_unref(message);
+	}
 }
 
 /* A message that waited: is it still to be sent? What was sent once already is repeated in any case (4.4). */
@@ -312,10 +383,13 @@ void nj_mqtt_pump(struct nj_mqtt_session *session)
 	uint64_t now_ms = nj_reactor_now_ms(session->broker->reactor);
 	struct nj_mqtt_delivery *delivery;
 	bool more = true;
+	feed(session);
 	while (more && session->client != NULL && has_room(session->client) &&
 	       session->flow.inflight_count < session->client->send_max &&
-	       (delivery = nj_mqtt_flow_next(&session->flow)) != NULL)
+	       (delivery = nj_mqtt_flow_next(&session->flow)) != NULL) {
 		more = pump_one(session, delivery, now_ms);
+		feed(session);
+	}
 }
 
 enum nj_err nj_mqtt_tell(struct nj_mqtt_client *client, struct nj_view topic, struct nj_view payload)

@@ -101,6 +101,12 @@ void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *d
 	free(delivery);
 }
 
+void nj_mqtt_flow_append(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
+{
+	nj_list_push_back(&flow->waiting, &delivery->link);
+	enter_waiting(flow, delivery);
+}
+
 enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
 {
 	/* One message fits whatever its size is: what a publisher may send must reach a session that waits for nothing.
@@ -108,9 +114,14 @@ enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery
 	if (flow->waiting_count > 0 && (flow->waiting_count >= flow->max_waiting ||
 					flow->waiting_bytes + bytes_waiting(delivery) > flow->max_waiting_bytes))
 		return NJ_ERR_LIMIT;
-	nj_list_push_back(&flow->waiting, &delivery->link);
-	enter_waiting(flow, delivery);
+	nj_mqtt_flow_append(flow, delivery);
 	return NJ_OK;
+}
+
+bool nj_mqtt_flow_full(const struct nj_mqtt_flow *flow)
+{
+	return flow->waiting_count > 0 &&
+	       (flow->waiting_count >= flow->max_waiting || flow->waiting_bytes >= flow->max_waiting_bytes);
 }
 
 struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow)

@@ -17,6 +17,7 @@ enum nj_mqtt_place { NJ_MQTT_NOWHERE, NJ_MQTT_WAITING, NJ_MQTT_INFLIGHT };
 struct nj_mqtt_delivery {
 	struct nj_list link;
 	struct nj_mqtt_message *message; /* NULL once released */
+	uint64_t group_id;               /* the shared subscription that gave it; 0: none */
 	uint32_t rights_version;         /* of the party when it was checked */
 	uint16_t packet_id;              /* 0: none yet */
 	uint8_t place;
@@ -58,6 +59,10 @@ void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *d
 /* Puts a new delivery at the end of `waiting`; NJ_ERR_LIMIT past the limits, unless it would be
  * the only one there: it stays the caller's. */
 NJ_MUST_USE enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+/* The same without limits: for whoever looks after them otherwise. */
+void nj_mqtt_flow_append(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+/* Whether the next would be refused. */
+bool nj_mqtt_flow_full(const struct nj_mqtt_flow *flow);
 /* The first that waits, or NULL. */
 struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow);
 /* Gives a packet id that is not in use, unless it has one. NJ_ERR_LIMIT when all are. */

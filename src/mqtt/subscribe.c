@@ -1,11 +1,34 @@
 #include "mqtt/client.h"
+#include "mqtt/replay.h"
+#include "mqtt/share.h"
 
-static struct nj_mqtt_subscription *find(struct nj_mqtt_session *session, struct nj_view filter)
+/* What a filter names: topics, and the group that shares them. */
+struct target {
+	struct nj_view filter; /* as written */
+	struct nj_view topics;
+	struct nj_view group;
+	bool shared;
+};
+
+/* False for a shared filter that lacks a part (4.8.2-1, 4.8.2-2). */
+static bool find_target(struct nj_view filter, struct target *out_target)
 {
-	struct nj_mqtt_node *node = nj_mqtt_tree_get(&session->space->subscriptions, filter);
+	struct target target = { .filter = filter, .topics = filter, .shared = nj_mqtt_filter_shared(filter) };
+	if (target.shared && !nj_mqtt_filter_split(filter, &target.group, &target.topics))
+		return false;
+	*out_target = target;
+	return true;
+}
+
+static struct nj_mqtt_subscription *find(struct nj_mqtt_session *session, const struct target *target)
+{
+	struct nj_mqtt_node *node = nj_mqtt_tree_get(&session->space->subscriptions, target->topics);
+	struct nj_mqtt_group *group = NULL;
 	if (node == NULL)
 		return NULL;
-	uint64_t key[2] = { node->id, session->id };
+	if (target->shared && (group = nj_mqtt_group_find(node, target->group)) == NULL)
+		return NULL;
+	uint64_t key[2] = { group != NULL ? group->id : node->id, session->id };
 	return nj_map_get(&session->broker->subscriptions, nj_view_of(key, sizeof(key)));
 }
 
@@ -29,68 +52,97 @@ static struct nj_mqtt_subscription *alloc(struct nj_mqtt_session *session, struc
 	return s;
 }
 
-static struct nj_mqtt_subscription *add(struct nj_mqtt_session *session, struct nj_view filter)
+/* Gives it its place in the tree and in the table. */
+static enum nj_err place(struct nj_mqtt_subscription *s, const struct target *target)
+{
+	struct nj_mqtt_broker *broker = s->session->broker;
+	if (target->shared) {
+		s->group = nj_mqtt_group_find(s->node, target->group);
+		if (s->group == NULL)
+			s->group = nj_mqtt_group_make(broker, s->node, target->group);
+		if (s->group == NULL)
+			return NJ_ERR_LIMIT;
+	}
+	s->key.place_id = s->group != NULL ? s->group->id : s->node->id;
+	s->key.session_id = s->session->id;
+	NJ_TRY(nj_map_put(&broker->subscriptions, s));
+	nj_list_push_back(s->group != NULL ? &s->group->members : &s->node->entries, &s->by_node);
+	return NJ_OK;
+}
+
+static struct nj_mqtt_subscription *add(struct nj_mqtt_session *session, const struct target *target)
 {
 	struct nj_mqtt_broker *broker = session->broker;
 	struct nj_mqtt_tree *tree = &session->space->subscriptions;
 	struct nj_mqtt_node *node;
 	if (session->subscription_count >= broker->limits.max_subscriptions ||
-	    nj_mqtt_tree_make(tree, filter, &node) != NJ_OK)
+	    nj_mqtt_tree_make(tree, target->topics, &node) != NJ_OK)
 		return NULL;
-	struct nj_mqtt_subscription *s = alloc(session, filter);
+	struct nj_mqtt_subscription *s = alloc(session, target->filter);
 	if (s == NULL) {
 		nj_mqtt_tree_prune(tree, node);
 		return NULL;
 	}
 	s->node = node;
-	s->key.node_id = node->id;
-	s->key.session_id = session->id;
-	if (nj_map_put(&broker->subscriptions, s) != NJ_OK) {
-		nj_mqtt_budget_give(&broker->budget, sizeof(*s) + filter.len);
+	if (place(s, target) != NJ_OK) {
+		if (s->group != NULL)
+			nj_mqtt_group_prune(broker, s->group);
+		nj_mqtt_budget_give(&broker->budget, sizeof(*s) + target->filter.len);
 		free(s);
 		nj_mqtt_tree_prune(tree, node);
 		return NULL;
 	}
-	nj_list_push_back(&node->entries, &s->by_node);
 	nj_list_push_back(&session->subscriptions, &s->by_session);
 	session->subscription_count++;
 	broker->counters.subscriptions++;
 	return s;
 }
 
-static bool is_shared(struct nj_view filter)
+/* One filter's fate. */
+struct outcome {
+	uint8_t code;    /* for SUBACK */
+	const char *why; /* of a refusal, for people */
+};
+
+static struct outcome refuse(const struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *why)
 {
-	struct nj_view prefix = nj_view_str("$share/");
-	return filter.len >= prefix.len && memcmp(filter.data, prefix.data, prefix.len) == 0;
+	uint8_t code = client->version >= NJ_MQTT_V5 ? (uint8_t)reason : NJ_MQTT_R_UNSPECIFIED;
+	return (struct outcome){ .code = code, .why = why };
 }
 
-static uint8_t refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason reason)
+/* 3.8.3.1; a shared subscription gets none (4.8.2). */
+static bool wants_retained(const struct nj_mqtt_filter *f, const struct target *target, bool fresh)
 {
-	return client->version >= NJ_MQTT_V5 ? (uint8_t)reason : NJ_MQTT_R_UNSPECIFIED;
+	return !target->shared && (f->retain_handling == 0 || (f->retain_handling == 1 && fresh));
 }
 
-/* One filter of a SUBSCRIBE: makes or changes the subscription, and gives SUBACK's code for it. */
-static uint8_t subscribe_one(struct nj_mqtt_client *client, const struct nj_mqtt_filter *f, uint32_t id, bool *out_new)
+/* One filter of a SUBSCRIBE: makes or changes the subscription. */
+static struct outcome subscribe_one(struct nj_mqtt_client *client, const struct nj_mqtt_filter *f, uint32_t id)
 {
 	struct nj_mqtt_broker *broker = client->broker;
 	const struct nj_party *party = client->party;
-	*out_new = false;
-	if (is_shared(f->filter))
-		return refuse(client, NJ_MQTT_R_NO_SHARED);
-	if (!nj_mqtt_topic_fits(broker, f->filter))
-		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER);
-	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, f->filter);
-	if (!verdict.allowed || party->revoked || nj_mqtt_topic_own(f->filter)) {
+	struct target target;
+	if (!find_target(f->filter, &target))
+		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER, "a shared filter is $share/NAME/FILTER");
+	if (!nj_mqtt_topic_fits(broker, target.topics))
+		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER, "the filter is too long or has too many levels");
+	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, target.topics);
+	if (!verdict.allowed || party->revoked || nj_mqtt_topic_own(target.topics)) {
 		broker->counters.subscribes_denied++;
 		nj_mqtt_tell_denied(broker, client, party, NJ_SUBSCRIBE, f->filter, verdict);
-		return refuse(client, NJ_MQTT_R_NOT_AUTHORIZED);
+		return refuse(client, NJ_MQTT_R_NOT_AUTHORIZED, "no rule allows this filter");
 	}
-	struct nj_mqtt_subscription *s = find(client->session, f->filter);
-	*out_new = s == NULL;
+	struct nj_mqtt_subscription *s = find(client->session, &target);
+	bool fresh = s == NULL;
 	if (s == NULL)
-		s = add(client->session, f->filter);
+		s = add(client->session, &target);
 	if (s == NULL)
-		return refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED);
+		return refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for another subscription");
+	if (wants_retained(f, &target, fresh) && nj_mqtt_replay_take(s) != NJ_OK) {
+		if (fresh)
+			nj_mqtt_subscription_free(s);
+		return refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for the retained messages");
+	}
 	s->id = id;
 	s->qos = f->qos;
 	s->no_local = f->no_local;
@@ -98,31 +150,36 @@ static uint8_t subscribe_one(struct nj_mqtt_client *client, const struct nj_mqtt
 	s->allowed = true;
 	s->partly = verdict.partly;
 	s->rights_version = party->rights_version;
-	return f->qos;
+	return (struct outcome){ .code = f->qos };
 }
 
-static void answer(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, struct nj_view codes)
+static void answer(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, struct nj_view codes,
+		   const char *why)
 {
 	struct nj_mqtt_packet packet;
 	packet.type = type;
 	packet.as.list = (struct nj_mqtt_list){ .packet_id = packet_id, .items = codes };
-	nj_mqtt_properties_clear(&packet.properties);
+	nj_mqtt_client_say_why(client, &packet, why);
 	nj_mqtt_client_send(client, &packet);
 }
 
-/* Retained messages follow SUBACK (3.3.1.3, 3.8.3.1). */
-static void send_retained(struct nj_mqtt_client *client, const struct nj_mqtt_list *list, const uint8_t *codes,
-			  const uint8_t *fresh)
+/* 2.2.1-3: a packet identifier of a QoS 2 message that is not released cannot be another packet's. */
+static bool id_in_use(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
+	const struct nj_mqtt_list *list = &packet->as.list;
+	uint8_t type = packet->type == NJ_MQTT_SUBSCRIBE ? NJ_MQTT_SUBACK : NJ_MQTT_UNSUBACK;
 	struct nj_mqtt_filter filter;
 	size_t cursor = 0;
-	for (size_t i = 0; nj_mqtt_filter_next(list, NJ_MQTT_SUBSCRIBE, &cursor, &filter); i++) {
-		if (codes[i] > 2 || filter.retain_handling == 2 || (filter.retain_handling == 1 && !fresh[i]))
-			continue;
-		struct nj_mqtt_subscription *s = find(client->session, filter.filter);
-		if (s != NULL)
-			nj_mqtt_send_retained(s);
-	}
+	size_t count = 0;
+	if (!nj_mqtt_flow_received(&client->session->flow, list->packet_id))
+		return false;
+	while (nj_mqtt_filter_next(list, packet->type, &cursor, &filter))
+		client->broker->codes[count++] = NJ_MQTT_R_PACKET_ID_IN_USE;
+	if (client->version >= NJ_MQTT_V5)
+		answer(client, type, list->packet_id, nj_view_of(client->broker->codes, count), NULL);
+	else
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_PACKET_ID_IN_USE);
+	return true;
 }
 
 void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
@@ -132,16 +189,18 @@ void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_pa
 	struct nj_mqtt_filter filter;
 	size_t cursor = 0;
 	size_t count = 0;
-	/* A filter takes four bytes at least: both arrays fit a packet's room. */
 	uint8_t *codes = client->broker->codes;
-	uint8_t *fresh = codes + client->broker->limits.max_packet_bytes / 2;
+	const char *why = NULL;
+	if (id_in_use(client, packet))
+		return;
 	while (nj_mqtt_filter_next(list, NJ_MQTT_SUBSCRIBE, &cursor, &filter)) {
-		bool is_new;
-		codes[count] = subscribe_one(client, &filter, id, &is_new);
-		fresh[count++] = is_new;
+		struct outcome outcome = subscribe_one(client, &filter, id);
+		codes[count++] = outcome.code;
+		why = why == NULL ? outcome.why : why;
 	}
-	answer(client, NJ_MQTT_SUBACK, list->packet_id, nj_view_of(codes, count));
-	send_retained(client, list, codes, fresh);
+	answer(client, NJ_MQTT_SUBACK, list->packet_id, nj_view_of(codes, count), why);
+	/* Retained messages follow SUBACK. */
+	nj_mqtt_pump(client->session);
 }
 
 void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
@@ -151,11 +210,16 @@ void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_
 	size_t cursor = 0;
 	size_t count = 0;
 	uint8_t *codes = client->broker->codes;
+	if (id_in_use(client, packet))
+		return;
 	while (nj_mqtt_filter_next(list, NJ_MQTT_UNSUBSCRIBE, &cursor, &filter)) {
-		struct nj_mqtt_subscription *s = find(client->session, filter.filter);
+		struct target target;
+		struct nj_mqtt_subscription *s =
+		    find_target(filter.filter, &target) ? find(client->session, &target) : NULL;
 		codes[count++] = s != NULL ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIPTION;
 		if (s != NULL)
 			nj_mqtt_subscription_free(s);
 	}
-	answer(client, NJ_MQTT_UNSUBACK, list->packet_id, nj_view_of(codes, client->version >= NJ_MQTT_V5 ? count : 0));
+	answer(client, NJ_MQTT_UNSUBACK, list->packet_id, nj_view_of(codes, client->version >= NJ_MQTT_V5 ? count : 0),
+	       NULL);
 }

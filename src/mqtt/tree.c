@@ -190,8 +190,8 @@ enum nj_err nj_mqtt_tree_make(struct nj_mqtt_tree *tree, struct nj_view topic, s
 
 void nj_mqtt_tree_prune(struct nj_mqtt_tree *tree, struct nj_mqtt_node *node)
 {
-	while (node->parent != NULL && nj_list_empty(&node->entries) && nj_list_empty(&node->children) &&
-	       node->retained == NULL) {
+	while (node->parent != NULL && nj_list_empty(&node->entries) && node->groups == NULL &&
+	       nj_list_empty(&node->children) && node->retained == NULL) {
 		struct nj_mqtt_node *parent = node->parent;
 		remove_child(tree, node);
 		node = parent;
@@ -208,7 +208,7 @@ struct walk {
 
 static void tell_entries(const struct walk *walk, struct nj_mqtt_node *node)
 {
-	if (node != NULL && !nj_list_empty(&node->entries))
+	if (node != NULL && (!nj_list_empty(&node->entries) || node->groups != NULL))
 		walk->fn(walk->arg, node);
 }
 

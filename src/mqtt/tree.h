@@ -10,13 +10,16 @@
 #include "base/map.h"
 #include "mqtt/message.h"
 
+struct nj_mqtt_group;
+
 struct nj_mqtt_node {
 	struct nj_mqtt_node *parent;
 	struct nj_mqtt_node *plus; /* the child '+' */
 	struct nj_mqtt_node *hash; /* the child '#' */
 	struct nj_list children;
 	struct nj_list sibling;
-	struct nj_list entries; /* subscriptions */
+	struct nj_list entries;       /* subscriptions */
+	struct nj_mqtt_group *groups; /* shared subscriptions: share.h */
 	struct nj_mqtt_message *retained;
 	uint64_t id;             /* of all trees with the same `ids` */
 	uint32_t named_children; /* children that are neither '+' nor '#' */
@@ -50,7 +53,7 @@ NJ_MUST_USE enum nj_err nj_mqtt_tree_make(struct nj_mqtt_tree *tree, struct nj_v
 void nj_mqtt_tree_prune(struct nj_mqtt_tree *tree, struct nj_mqtt_node *node);
 
 typedef void (*nj_mqtt_node_fn)(void *arg, struct nj_mqtt_node *node);
-/* Nodes with entries whose filter matches the topic name (4.7.1, 4.7.2). `fn` must not change the tree. */
+/* Nodes with entries or groups whose filter matches the topic name (4.7.1, 4.7.2). `fn` must not change the tree. */
 void nj_mqtt_tree_match(struct nj_mqtt_tree *tree, struct nj_view topic, nj_mqtt_node_fn fn, void *arg);
 /* Nodes with a retained message whose topic the filter matches. `fn` must not change the tree. */
 void nj_mqtt_tree_find(struct nj_mqtt_tree *tree, struct nj_view filter, nj_mqtt_node_fn fn, void *arg);

@@ -35,6 +35,13 @@ static const char *const perimeter_mode_names[] = {
 	[NJ_SETTINGS_PERIMETER_DROP_ALL] = "drop-all",
 	NULL,
 };
+static const char *const share_names[] = {
+	[NJ_SETTINGS_SHARE_ROUND_ROBIN] = "round-robin",
+	[NJ_SETTINGS_SHARE_LEAST_QUEUED] = "least-queued",
+	[NJ_SETTINGS_SHARE_PUBLISHER] = "publisher",
+	[NJ_SETTINGS_SHARE_TOPIC] = "topic",
+	NULL,
+};
 static const char *const log_level_names[] = {
 	[NJ_LOG_ERROR] = "error", [NJ_LOG_WARN] = "warn", [NJ_LOG_INFO] = "info", [NJ_LOG_DEBUG] = "debug", NULL,
 };
@@ -140,6 +147,16 @@ static const struct nj_config_row mqtt_rows[] = {
 	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max), .max = 10000000 },
 	{ "retained_max_bytes", "Bytes of all retained messages.", "64MiB",
 	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max_bytes), .max = 64 * GIB },
+	{ "shared", "Who of a shared subscription gets a message: each in turn, whoever has least to do, or the same one for "
+	  "each publisher or topic.", "round-robin", .names = share_names,
+	  .live = true, .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_mqtt, share) },
+	{ "server_reference", "Where else clients may go, told to those of MQTT 5 when this gateway stops or is full.",
+	  .example = "other.example:8883",
+	  .live = true, .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_mqtt, server_reference), .min = 1, .max = 255 },
+	{ "response_topic", "Where clients of MQTT 5 that ask may have responses sent; {customer} and {name} are filled in. "
+	  "Told only to those who may subscribe below it.",
+	  .example = "\"reply/{name}\"",
+	  .live = true, .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_mqtt, response_topic), .min = 1, .max = 255 },
 };
 
 static const struct nj_config_row local_rows[] = {

@@ -70,6 +70,15 @@ struct nj_settings_limits {
 	uint64_t memory_bytes;
 };
 
+#define NJ_SETTINGS_MQTT_TEXT_BYTES 256
+
+enum nj_settings_share {
+	NJ_SETTINGS_SHARE_ROUND_ROBIN,
+	NJ_SETTINGS_SHARE_LEAST_QUEUED,
+	NJ_SETTINGS_SHARE_PUBLISHER,
+	NJ_SETTINGS_SHARE_TOPIC,
+};
+
 struct nj_settings_mqtt {
 	uint32_t max_packet_bytes;
 	uint32_t max_queued_messages; /* of a session */
@@ -83,6 +92,9 @@ struct nj_settings_mqtt {
 	uint64_t session_expiry_max_ms;
 	uint32_t retained_max;
 	uint64_t retained_max_bytes;
+	enum nj_settings_share share;
+	char server_reference[NJ_SETTINGS_MQTT_TEXT_BYTES];
+	char response_topic[NJ_SETTINGS_MQTT_TEXT_BYTES];
 };
 
 /* A listener without a cloak for applications on this machine. */

@@ -201,6 +201,35 @@ static void utf8(void **state)
 	assert_int_equal(code, 0x20ac);
 }
 
+static void text_without_what_nobody_can_read(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		bool want;
+	} rows[] = {
+		{ "", 0, true },
+		{ "\0", 1, false },
+		{ "\x1f", 1, false },
+		{ " ~", 2, true },
+		{ "\x7f", 1, false },
+		{ "\xc2\x9f", 2, false },
+		{ "\xc2\xa0", 2, true },
+		{ "\xef\xb7\x8f", 3, true },
+		{ "\xef\xb7\x90", 3, false },
+		{ "\xef\xb7\xaf", 3, false },
+		{ "\xef\xb7\xb0", 3, true },
+		{ "\xef\xbb\xbf", 3, true },
+		{ "\xef\xbf\xbd", 3, true },
+		{ "\xef\xbf\xbe", 3, false },
+		{ "\xf0\x9f\xbf\xbf", 4, false },
+		{ "\xf0\x9f\x8c\x99", 4, true },
+		{ "ab\xff", 3, false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(nj_utf8_plain(nj_view_of(rows[i].bytes, rows[i].len)), rows[i].want);
+}
+
 static void nearest_names(void **state)
 {
 	static const char *const known[] = { "ports", "host", "limits", "mqtt", "x" };
@@ -242,6 +271,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(utf8_cut),
+		cmocka_unit_test(text_without_what_nobody_can_read),
 		cmocka_unit_test(nearest_names),
 	};
 

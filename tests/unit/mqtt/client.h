@@ -112,6 +112,7 @@ static const struct nj_mqtt_limits gate_limits = {
 	.retained_max_count = 10,
 	.retained_max_bytes = 1 << 16,
 	.topic_alias_max = 2,
+	.response_topic = "reply/{name}",
 	.denied_publish_limit = 3,
 	.connect_timeout_ms = 10000,
 };

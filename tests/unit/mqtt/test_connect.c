@@ -17,8 +17,7 @@ static void connect_is_answered_by_its_terms(void **state)
 	assert_int_equal(nj_mqtt_number(p, NJ_MQTT_P_SERVER_KEEP_ALIVE, 0), 30);
 	assert_int_equal(nj_mqtt_number(p, NJ_MQTT_P_TOPIC_ALIAS_MAXIMUM, 0), 2);
 	assert_int_equal(nj_mqtt_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, 0), 4096);
-	assert_int_equal(nj_mqtt_number(p, NJ_MQTT_P_SHARED_AVAILABLE, 1), 0);
-	assert_int_equal(subscribe(a, "$share/g/t", 0), NJ_MQTT_R_NO_SHARED);
+	assert_false(nj_mqtt_has(p, NJ_MQTT_P_SHARED_AVAILABLE));
 	struct nj_mqtt_packet ping = { .type = NJ_MQTT_PINGREQ };
 	advance(&gate, 44000);
 	send_packet(a, &ping);
@@ -28,6 +27,73 @@ static void connect_is_answered_by_its_terms(void **state)
 	advance(&gate, 1);
 	expect_closed_with(a, NJ_MQTT_R_KEEP_ALIVE_TIMEOUT);
 	peer_close(a);
+	gate_close(&gate);
+}
+
+static void another_server_is_named_when_this_one_is_full_or_stops(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	limits.max_sessions = 1;
+	memcpy(limits.server_reference, "other:8883", sizeof("other:8883"));
+	gate_open_with(&gate, &limits);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *b = peer_open(&gate, BOB, V5);
+	struct nj_mqtt_packet hello = connect_packet(b, "b", true);
+	assert_int_equal(connect_with(b, &hello)->as.connack.code, NJ_MQTT_R_USE_ANOTHER_SERVER);
+	assert_true(
+	    nj_view_equal(b->packet.properties.values[NJ_MQTT_P_SERVER_REFERENCE].data, nj_view_str("other:8883")));
+	expect_closed(b);
+	nj_mqtt_broker_close(gate.broker);
+	assert_int_equal(expect(a, NJ_MQTT_DISCONNECT)->as.ack.code, NJ_MQTT_R_USE_ANOTHER_SERVER);
+	assert_true(
+	    nj_view_equal(a->packet.properties.values[NJ_MQTT_P_SERVER_REFERENCE].data, nj_view_str("other:8883")));
+	expect_closed(a);
+	peer_close(a);
+	peer_close(b);
+	gate_close(&gate);
+}
+
+static void a_client_identifier_has_a_greatest_length(void **state)
+{
+	struct gate gate;
+	char id[1026];
+	gate_open(&gate);
+	memset(id, 'x', sizeof(id));
+	id[1024] = '\0';
+	struct peer *a = joined(&gate, ALICE, V5, id);
+	id[1024] = 'x';
+	id[1025] = '\0';
+	struct peer *b = peer_open(&gate, ALICE, V5);
+	struct nj_mqtt_packet hello = connect_packet(b, id, true);
+	assert_int_equal(connect_with(b, &hello)->as.connack.code, NJ_MQTT_R_BAD_CLIENT_ID);
+	expect_closed(b);
+	struct peer *c = peer_open(&gate, ALICE, V4);
+	hello = connect_packet(c, id, true);
+	assert_int_equal(connect_with(c, &hello)->as.connack.code, 2);
+	expect_closed(c);
+	peer_close(a);
+	peer_close(b);
+	peer_close(c);
+	gate_close(&gate);
+}
+
+static void assigned_client_identifiers_differ(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *peers[2];
+	struct nj_view ids[2];
+	for (size_t i = 0; i < 2; i++) {
+		peers[i] = peer_open(&gate, ALICE, V5);
+		struct nj_mqtt_packet hello = connect_packet(peers[i], "", true);
+		assert_int_equal(connect_with(peers[i], &hello)->as.connack.code, 0);
+		ids[i] = peers[i]->packet.properties.values[NJ_MQTT_P_ASSIGNED_CLIENT_ID].data;
+		assert_true(ids[i].len > 0 && ids[i].len <= 23);
+	}
+	assert_false(nj_view_equal(ids[0], ids[1]));
+	peer_close(peers[0]);
+	peer_close(peers[1]);
 	gate_close(&gate);
 }
 
@@ -278,6 +344,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connect_is_answered_by_its_terms),
+		cmocka_unit_test(another_server_is_named_when_this_one_is_full_or_stops),
+		cmocka_unit_test(a_client_identifier_has_a_greatest_length),
+		cmocka_unit_test(assigned_client_identifiers_differ),
 		cmocka_unit_test(authentication_methods_are_refused),
 		cmocka_unit_test(no_connect_in_time),
 		cmocka_unit_test(plain_binding_by_password_or_silence),
