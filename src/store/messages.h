@@ -1,0 +1,127 @@
+/*
+ * What the broker asks its store for, as plain data: operations on sessions, subscriptions, queues, retained messages
+ * and packet identifiers, gathered into groups that are committed whole or not at all, and pages of a queue to be read
+ * back. The broker fills an operation and may not touch it, nor what it points to, until its group has come back.
+ *
+ * A queue is a session's rows in order of position; positions rise from 1 and are never used again. A row's key is
+ * session and position in one integer, so that what a session still waits for lies together in the file.
+ */
+#ifndef NJ_STORE_MESSAGES_H
+#define NJ_STORE_MESSAGES_H
+
+#include "base/list.h"
+#include "store/store.h"
+
+#define NJ_MESSAGES_POSITION_BITS 35
+#define NJ_MESSAGES_POSITION_MAX ((UINT64_C(1) << NJ_MESSAGES_POSITION_BITS) - 1)
+#define NJ_MESSAGES_SESSION_MAX ((UINT32_C(1) << 28) - 1) /* numbers that a store gives, in its life */
+#define NJ_MESSAGES_ROW_BYTES 64                          /* what a row counts for beside its message */
+#define NJ_MESSAGES_NEVER INT64_MAX                       /* a time that does not come */
+
+enum nj_messages_op_type {
+	NJ_MESSAGES_SESSION_PUT,  /* `session` row; counters and `tail` of a row that is there stay */
+	NJ_MESSAGES_SESSION_DROP, /* with all that hangs on it; its queue goes piece by piece, by
+				     nj_messages_store_purge */
+	NJ_MESSAGES_SUBSCRIBE,    /* text: filter; value: subscription identifier; flags: options */
+	NJ_MESSAGES_UNSUBSCRIBE,  /* text: filter */
+	NJ_MESSAGES_ENQUEUE,      /* body at a position; `ids` */
+	NJ_MESSAGES_RELEASE,      /* position: PUBREC came, the body is not needed any more */
+	NJ_MESSAGES_DEQUEUE,      /* position */
+	NJ_MESSAGES_DROP_OLDEST,  /* rows after `position` until `value` bytes are free; `freed_…` come back */
+	NJ_MESSAGES_RECEIVE,      /* value: packet identifier of a QoS 2 message that came in */
+	NJ_MESSAGES_FORGET,       /* value: packet identifier */
+	NJ_MESSAGES_RETAIN,       /* text: customer; body */
+	NJ_MESSAGES_UNRETAIN,     /* text: customer; body: its topic alone */
+};
+
+/* Flags of a queue row and of a retained message. */
+#define NJ_MESSAGES_QOS 0x03
+#define NJ_MESSAGES_RETAINED 0x04 /* the RETAIN flag it goes out with */
+#define NJ_MESSAGES_RELEASED 0x08
+
+/* topic ‖ properties ‖ payload in one piece. */
+struct nj_messages_body {
+	const uint8_t *bytes;
+	uint32_t topic_bytes;
+	uint32_t properties_bytes;
+	uint32_t payload_bytes;
+	uint64_t expires_ms; /* Unix; 0: never */
+};
+static inline uint64_t nj_messages_body_bytes(const struct nj_messages_body *body)
+{
+	return (uint64_t)body->topic_bytes + body->properties_bytes + body->payload_bytes;
+}
+
+struct nj_messages_will {
+	bool present;
+	uint8_t flags; /* QoS and RETAIN, as for a queue row */
+	bool expires;
+	uint32_t expiry_s;
+	uint32_t delay_s;
+	uint64_t due_ms; /* Unix; 0: its client is connected */
+	struct nj_messages_body body;
+};
+
+struct nj_messages_session {
+	uint32_t no; /* from 1 */
+	uint8_t uid[NJ_STORE_UID_BYTES];
+	struct nj_view client_id;
+	uint32_t expiry_s;
+	uint64_t ends_ms;         /* Unix; 0: its client is connected; NJ_MESSAGES_NEVER */
+	uint64_t sent;            /* the highest position that was sent, as far as it is known */
+	uint64_t tail;            /* reading: the highest position that was stored */
+	uint64_t messages, bytes; /* reading: of its queue */
+	struct nj_messages_will will;
+};
+
+struct nj_messages_op {
+	struct nj_list link;
+	uint8_t type; /* enum nj_messages_op_type */
+	uint8_t flags;
+	uint16_t id_count;
+	uint32_t session; /* its number; 0 for retained messages */
+	uint64_t position;
+	uint64_t value;
+	uint64_t shared; /* the body's number, where several rows share one; 0: the row has it */
+	struct nj_messages_body body;
+	const uint32_t *ids; /* subscription identifiers */
+	struct nj_view text;
+	const struct nj_messages_session *row;
+	uint64_t freed_bytes, freed_count; /* DROP_OLDEST's answer */
+};
+
+/* A row of a queue, read back; one allocation, the reader's to free. */
+struct nj_messages_row {
+	struct nj_list link;
+	uint64_t position;
+	uint64_t shared;
+	uint8_t flags;
+	struct nj_messages_body body;
+	uint16_t id_count;
+	uint32_t *ids;
+};
+
+/* Rows of one session after a position, read when the group that it came with is on disk. */
+struct nj_messages_page {
+	struct nj_list link;
+	uint32_t session;
+	uint64_t after;
+	uint32_t max_rows;
+	uint64_t max_bytes;  /* one row comes whatever its size is */
+	struct nj_list rows; /* the answer, in order */
+	bool more;           /* there are rows behind the last of these */
+	enum nj_err result;
+};
+
+struct nj_messages_group {
+	struct nj_list link;
+	struct nj_list ops;
+	struct nj_list pages;
+	size_t count;       /* of operations */
+	enum nj_err result; /* of all of them */
+	void *owner;
+};
+
+void nj_messages_group_init(struct nj_messages_group *group, void *owner);
+
+#endif
