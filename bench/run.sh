@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export NJ_BUILD=${NJ_BUILD:-$PWD/../build/release}
-cmake --build "$NJ_BUILD" --target nightjar packet flood sender > /dev/null
+cmake --build "$NJ_BUILD" --target nightjar packet flood sender load > /dev/null
 [ $# -gt 0 ] || set -- *.sh
 for bench in "$@"; do
 	bench=${bench%.sh}

@@ -90,23 +90,40 @@ static void say_ready(struct gateway *g)
 		NJ_LOG(NJ_LOG_ERROR, "supervisor.gone");
 }
 
+static bool any_local_tls(const struct gateway *g)
+{
+	const struct nj_settings *settings = &g->config->settings;
+
+	for (size_t i = 0; i < settings->local_count; i++)
+		if (settings->local[i].service == NJ_SETTINGS_LOCAL_MQTTS)
+			return true;
+	return false;
+}
+
+static enum nj_err make_contexts(struct gateway *g, const char *cert_pem, const char *key_pem, struct nj_why *why)
+{
+	const struct nj_tls_certificates certificates = nj_entry_certificates(g->entry);
+	struct nj_tls_server_config config = {
+		.cert_pem = cert_pem,
+		.key_pem = key_pem,
+		.psk = nj_door_psk,
+		.psk_arg = g->door,
+		.certificates = &certificates,
+	};
+	struct nj_tls_server_config local = { .cert_pem = cert_pem, .key_pem = key_pem, .unproven = true };
+
+	NJ_TRY(nj_tls_server_ctx_new(&config, &g->tls, why));
+	return any_local_tls(g) ? nj_tls_server_ctx_new(&local, &g->tls_local, why) : NJ_OK;
+}
+
 enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello)
 {
 	struct nj_why why = { "" };
 
 	if (g->tls == NULL) {
-		const struct nj_tls_certificates certificates = nj_entry_certificates(g->entry);
 		char *cert = strndup((const char *)hello->cert_pem.data, hello->cert_pem.len);
 		char *key = strndup((const char *)hello->key_pem.data, hello->key_pem.len);
-		struct nj_tls_server_config config = {
-			.cert_pem = cert,
-			.key_pem = key,
-			.psk = nj_door_psk,
-			.psk_arg = g->door,
-			.certificates = &certificates,
-		};
-		enum nj_err err =
-		    cert == NULL || key == NULL ? NJ_ERR_NO_MEMORY : nj_tls_server_ctx_new(&config, &g->tls, &why);
+		enum nj_err err = cert == NULL || key == NULL ? NJ_ERR_NO_MEMORY : make_contexts(g, cert, key, &why);
 		if (key != NULL)
 			nj_wipe(key, strlen(key));
 		free(cert);

@@ -81,14 +81,16 @@ uint32_t gateway_out_bytes(const struct gateway *g)
 /* ---- accepting ---- */
 
 /* A connection that needs no knock. */
-static struct nj_conn *open_local(struct gateway *g, int fd, const struct nj_addr *peer, const struct nj_addr *local)
+static struct nj_conn *open_local(struct gateway_listener *here, int fd, const struct nj_addr *peer)
 {
+	struct gateway *g = here->gateway;
 	const int one = 1;
 	struct nj_conn *conn = NULL;
 	struct nj_conn_config config = {
 		.fd = fd,
 		.peer = *peer,
-		.local = *local,
+		.local = here->listener.local,
+		.tls = nj_service_is_tls(here->service) ? g->tls_local : NULL,
 		.max_in_bytes = max_in_bytes(g),
 		.max_out_bytes = gateway_out_bytes(g),
 		.hello_timeout_ms = g->config->settings.limits.hello_timeout_ms,
@@ -114,7 +116,7 @@ static void on_accept_local(struct nj_listener *listener, int fd, const struct n
 		close(fd);
 		return;
 	}
-	struct nj_conn *conn = open_local(g, fd, peer, &listener->local);
+	struct nj_conn *conn = open_local(here, fd, peer);
 	if (conn != NULL)
 		gateway_mqtt_serve(g, conn, party, 0, true);
 }

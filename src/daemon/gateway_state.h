@@ -53,6 +53,7 @@ struct gateway {
 	struct nj_mqtt_broker *broker;
 	struct nj_map rekeys; /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */
 	struct nj_tls_ctx *tls;
+	struct nj_tls_ctx *tls_local;     /* asks for no proof: local listeners alone; NULL where none speaks TLS */
 	struct gateway_posture *postures; /* not written yet */
 	size_t posture_count;
 	struct nj_timer posture_due;

@@ -32,6 +32,7 @@ static const struct {
 	enum nj_settings_local_service service;
 } local_services[] = {
 	{ "mqtt", NJ_SETTINGS_LOCAL_MQTT },
+	{ "mqtts", NJ_SETTINGS_LOCAL_MQTTS },
 	{ "smpp", NJ_SETTINGS_LOCAL_SMPP },
 	{ "https", NJ_SETTINGS_LOCAL_HTTPS },
 };

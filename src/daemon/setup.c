@@ -282,12 +282,12 @@ static enum nj_err open_local(struct stage *stage, size_t index)
 	struct nj_handle handle = {
 		.kind = NJ_HANDLE_LOCAL,
 		.index = (uint8_t)index,
-		.service = NJ_SERVICE_MQTT,
+		.service = local->service == NJ_SETTINGS_LOCAL_MQTTS ? NJ_SERVICE_MQTTS : NJ_SERVICE_MQTT,
 		.addr = local->addr,
 	};
 
-	if (local->service != NJ_SETTINGS_LOCAL_MQTT)
-		return nj_why(stage->why, NJ_ERR_UNSUPPORTED, "local: only the service mqtt is there yet");
+	if (local->service != NJ_SETTINGS_LOCAL_MQTT && local->service != NJ_SETTINGS_LOCAL_MQTTS)
+		return nj_why(stage->why, NJ_ERR_UNSUPPORTED, "local: only the services mqtt and mqtts are there yet");
 	if (local->unix_path_at != 0)
 		return open_local_unix(stage, local, handle);
 	NJ_TRY(check_apart(stage, local));

@@ -66,6 +66,9 @@ struct nj_tls_server_config {
 	nj_tls_psk_fn psk;
 	void *psk_arg;
 	const struct nj_tls_certificates *certificates; /* copied; NULL: PSK alone, TLS 1.3 alone */
+	/* A local listener's: TLS 1.3 by the server's certificate, and nobody has to prove anything; `psk` and
+	 * `certificates` are NULL. */
+	bool unproven;
 };
 
 /* Initialises OpenSSL so that it opens no file afterwards; before the sandbox. */

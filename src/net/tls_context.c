@@ -128,11 +128,13 @@ static enum nj_err configure_server(struct nj_tls_ctx *ctx, const struct nj_tls_
 	if (!nj_tls_ctx_restrict(ssl_ctx, ctx->certificates.admit != NULL ? TLS1_2_VERSION : TLS1_3_VERSION) ||
 	    SSL_CTX_set_session_id_context(ssl_ctx, session_context, sizeof session_context - 1) != 1)
 		return nj_why(why, NJ_ERR_CRYPTO, "this OpenSSL lacks %s or %s", SUITES, GROUPS);
-	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	SSL_CTX_set_cert_verify_callback(ssl_ctx, nj_tls_on_verify, NULL);
-	SSL_CTX_set_psk_find_session_callback(ssl_ctx, nj_tls_on_psk);
-	SSL_CTX_set_cert_cb(ssl_ctx, nj_tls_on_certificate_wanted, NULL);
 	SSL_CTX_set_client_hello_cb(ssl_ctx, nj_tls_on_hello, NULL);
+	if (!ctx->unproven) {
+		SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		SSL_CTX_set_cert_verify_callback(ssl_ctx, nj_tls_on_verify, NULL);
+		SSL_CTX_set_psk_find_session_callback(ssl_ctx, nj_tls_on_psk);
+		SSL_CTX_set_cert_cb(ssl_ctx, nj_tls_on_certificate_wanted, NULL);
+	}
 	return nj_tls_ctx_load(ssl_ctx, config->cert_pem, config->key_pem, "server", why);
 }
 
@@ -140,10 +142,11 @@ enum nj_err nj_tls_server_ctx_new(const struct nj_tls_server_config *config, str
 				  struct nj_why *why)
 {
 	struct nj_tls_ctx *ctx = NULL;
-	/* Without a PSK there would be no proof at all. */
-	if (config->psk == NULL)
-		return nj_why(why, NJ_ERR_USAGE, "a TLS server needs a way to look up keys");
+	/* Without a PSK there would be no proof at all: that has to be meant. */
+	if ((config->psk == NULL) != config->unproven || (config->unproven && config->certificates != NULL))
+		return nj_why(why, NJ_ERR_USAGE, "a TLS server either looks up keys or asks for no proof");
 	NJ_TRY(nj_tls_ctx_new(TLS_server_method(), &ctx, why));
+	ctx->unproven = config->unproven;
 	ctx->psk = config->psk;
 	ctx->psk_arg = config->psk_arg;
 	if (config->certificates != NULL)

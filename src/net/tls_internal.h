@@ -18,6 +18,7 @@
 struct nj_tls_ctx {
 	SSL_CTX *ssl_ctx;
 	bool client;
+	bool unproven; /* a server that asks for no proof */
 	nj_tls_psk_fn psk;
 	void *psk_arg;
 	struct nj_tls_certificates certificates; /* `admit` NULL: none */

@@ -3,7 +3,7 @@
 # and password. Without a cloak it listens nowhere else.
 set -u
 . "$(dirname "$0")/lib.sh"
-world mosquitto_pub mosquitto_sub
+world mosquitto_pub mosquitto_sub openssl
 gateway_make
 must gateway profile set bench --publish '#' --subscribe '#'
 must gateway application add bench --profile bench --out "$tmp/bench.cred"
@@ -67,13 +67,31 @@ test_elsewhere() {
 	done
 }
 
+# The gateway's certificate is for its own host's name, not for loopback.
+test_tls() {
+	local at="-h 127.0.0.1 -p $((PORT + 2)) --insecure"
+	sed -n '/^ca:/,/END CERT/p' "$tmp/bench.cred" | sed 's/^  //; /^ca:/d' > "$tmp/ca.pem"
+	sub tls $at --cafile "$tmp/ca.pem" -t t/tls -q 1 -C 1
+	succeeds "TLS without a proof" pub $at --cafile "$tmp/ca.pem" -t t/tls -q 1 -m 1
+	wait $subscriber
+	is "what it carries arrives" "got t/tls 1 0 1" "$(grep ^got "$tmp/tls")"
+	refused "the certificate is of the gateway's CA alone" 'TLS error|certificate verify failed' \
+		pub $at --capath /etc/ssl/certs -t t/tls -m 1
+	refused "TLS 1.2" 'no peer certificate' ip netns exec "$GW" timeout 5 openssl s_client \
+		-connect 127.0.0.1:$((PORT + 2)) -tls1_2 < /dev/null
+	refused "no TLS" 'lost|not connected|refused|reset' timeout 5 ip netns exec "$GW" mosquitto_pub -h 127.0.0.1 \
+		-p $((PORT + 2)) -t t/tls -m 1
+}
+
 test_elsewhere
 gateway_start --local mqtt=127.0.0.1:$PORT,as=bench --local "mqtt=[::1]:$PORT,as=bench" \
-	--local mqtt=127.0.0.1:$((PORT + 1)),as=office --local "mqtt=unix:$tmp/local.sock,as=bench"
+	--local mqtt=127.0.0.1:$((PORT + 1)),as=office --local "mqtt=unix:$tmp/local.sock,as=bench" \
+	--local mqtts=127.0.0.1:$((PORT + 2)),as=bench
 test_version mqttv311 -h 127.0.0.1 -p $PORT
 test_version mqttv5 -h ::1 -p $PORT
 test_version mqttv5 --unix "$tmp/local.sock"
 test_rights
+test_tls
 is "the local port from outside" "refused" "$(in_out "$PACKET" reach $GW4 $PORT)"
 gateway_stop
 # 1883 is a cloaked port of the defaults: a loopback listener lives beside it.

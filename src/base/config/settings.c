@@ -21,6 +21,7 @@ static const char *const cloak_names[] = {
 static const char *const local_cloak_names[] = { [NJ_SETTINGS_LOCAL_CLOAK_NONE] = "none", NULL };
 static const char *const local_service_names[] = {
 	[NJ_SETTINGS_LOCAL_MQTT] = "mqtt",
+	[NJ_SETTINGS_LOCAL_MQTTS] = "mqtts",
 	[NJ_SETTINGS_LOCAL_SMPP] = "smpp",
 	[NJ_SETTINGS_LOCAL_HTTPS] = "https",
 	NULL,
@@ -160,7 +161,7 @@ static const struct nj_config_row mqtt_rows[] = {
 };
 
 static const struct nj_config_row local_rows[] = {
-	{ "service", "What is spoken here.", .example = "mqtt", .names = local_service_names, .required = true,
+	{ "service", "What is spoken here; mqtts is TLS 1.3 by the gateway's certificate, asking for none.", .example = "mqtt", .names = local_service_names, .required = true,
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, service) },
 	{ "address", "Loopback address with port, or unix:/absolute/path.", .example = "\"127.0.0.1:11883\"",
 	  .required = true,

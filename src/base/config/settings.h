@@ -24,7 +24,12 @@
 
 enum nj_settings_cloak { NJ_SETTINGS_CLOAK_BPF, NJ_SETTINGS_CLOAK_CBPF, NJ_SETTINGS_CLOAK_FAKE };
 enum nj_settings_local_cloak { NJ_SETTINGS_LOCAL_CLOAK_NONE };
-enum nj_settings_local_service { NJ_SETTINGS_LOCAL_MQTT, NJ_SETTINGS_LOCAL_SMPP, NJ_SETTINGS_LOCAL_HTTPS };
+enum nj_settings_local_service {
+	NJ_SETTINGS_LOCAL_MQTT,
+	NJ_SETTINGS_LOCAL_MQTTS,
+	NJ_SETTINGS_LOCAL_SMPP,
+	NJ_SETTINGS_LOCAL_HTTPS
+};
 
 /* 0: the service is off. */
 struct nj_settings_ports {

@@ -638,6 +638,45 @@ static void a_reloaded_context_may_go_under_a_connection(void **state)
 
 /* --- contexts --- */
 
+static int setup_unproven(void **state)
+{
+	const struct nj_tls_server_config config = { .cert_pem = test_cert_pem,
+						     .key_pem = test_key_pem,
+						     .unproven = true };
+	struct nj_why why = { 0 };
+	assert_int_equal(nj_tls_server_ctx_new(&config, &ctx, &why), NJ_OK);
+	server_init();
+	server_start(ctx);
+	return 0;
+}
+
+static void assert_open_and_unproven(void)
+{
+	assert_int_equal(s.opens, 1);
+	assert_false(s.facts.psk_bound);
+	assert_false(s.facts.certificate_bound);
+}
+
+static void without_proof_anybody_is_served_and_proves_nothing(void **state)
+{
+	client_start((struct client_setup){ 0 });
+	handshake();
+	assert_open_and_unproven();
+	assert_non_null(SSL_get0_peer_certificate(c.ssl));
+}
+
+static void without_proof_a_key_and_a_certificate_are_nothing(void **state)
+{
+	client_start(good);
+	handshake();
+	assert_open_and_unproven();
+}
+
+static void without_proof_tls12_meets_a_reset(void **state)
+{
+	refuse((struct client_setup){ .tls12 = true });
+}
+
 static void wrong_configurations_say_why(void **state)
 {
 	static const struct {
@@ -645,7 +684,10 @@ static void wrong_configurations_say_why(void **state)
 		const char *key;
 		bool psk;
 		enum nj_err want;
+		bool unproven;
 	} rows[] = {
+		{ test_cert_pem, test_key_pem, false, NJ_OK, true },
+		{ test_cert_pem, test_key_pem, true, NJ_ERR_USAGE, true },
 		{ NULL, NULL, true, NJ_OK },
 		{ test_cert_pem, test_key_pem, true, NJ_OK },
 		{ test_cert_pem, test_key_pem, false, NJ_ERR_USAGE },
@@ -658,7 +700,8 @@ static void wrong_configurations_say_why(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const struct nj_tls_server_config config = { .cert_pem = rows[i].cert,
 							     .key_pem = rows[i].key,
-							     .psk = rows[i].psk ? find_key : NULL };
+							     .psk = rows[i].psk ? find_key : NULL,
+							     .unproven = rows[i].unproven };
 		struct nj_tls_ctx *made = NULL;
 		struct nj_why why = { 0 };
 		assert_int_equal(nj_tls_server_ctx_new(&config, &made, &why), rows[i].want);
@@ -670,6 +713,7 @@ static void wrong_configurations_say_why(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define UNPROVEN(name) cmocka_unit_test_setup_teardown(name, setup_unproven, teardown)
 
 int main(void)
 {
@@ -712,6 +756,9 @@ int main(void)
 		TEST(key_updates_are_answered),
 		TEST(a_flood_of_key_updates_is_bounded),
 		TEST(a_reloaded_context_may_go_under_a_connection),
+		UNPROVEN(without_proof_anybody_is_served_and_proves_nothing),
+		UNPROVEN(without_proof_a_key_and_a_certificate_are_nothing),
+		UNPROVEN(without_proof_tls12_meets_a_reset),
 		cmocka_unit_test(wrong_configurations_say_why),
 	};
 	return cmocka_run_group_tests(tests, make_certificate, free_certificate);
