@@ -97,6 +97,22 @@ static void assigned_client_identifiers_differ(void **state)
 	gate_close(&gate);
 }
 
+static void without_an_alias_maximum_no_alias_is_taken(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	limits.topic_alias_max = 0;
+	gate_open_with(&gate, &limits);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	assert_false(nj_mqtt_has(&a->packet.properties, NJ_MQTT_P_TOPIC_ALIAS_MAXIMUM));
+	struct nj_mqtt_packet m = publish_packet("t", "x", 0, 0);
+	nj_mqtt_set_number(&m.properties, NJ_MQTT_P_TOPIC_ALIAS, 1);
+	send_packet(a, &m);
+	expect_closed_with(a, NJ_MQTT_R_BAD_TOPIC_ALIAS);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 static void authentication_methods_are_refused(void **state)
 {
 	struct gate gate;
@@ -347,6 +363,7 @@ int main(void)
 		cmocka_unit_test(another_server_is_named_when_this_one_is_full_or_stops),
 		cmocka_unit_test(a_client_identifier_has_a_greatest_length),
 		cmocka_unit_test(assigned_client_identifiers_differ),
+		cmocka_unit_test(without_an_alias_maximum_no_alias_is_taken),
 		cmocka_unit_test(authentication_methods_are_refused),
 		cmocka_unit_test(no_connect_in_time),
 		cmocka_unit_test(plain_binding_by_password_or_silence),
