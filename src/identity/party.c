@@ -79,7 +79,22 @@ void nj_party_unref(struct nj_party *party)
 		return;
 	nj_profile_unref(party->profile);
 	nj_customer_unref(customer_of(party));
+	free(party->meters);
 	free(party);
+}
+
+struct nj_meters *nj_party_meters(struct nj_party *party)
+{
+	struct nj_meters *meters = atomic_load_explicit(&party->meters, memory_order_acquire);
+	struct nj_meters *fresh;
+
+	if (meters != NULL)
+		return meters;
+	fresh = calloc(1, sizeof(*fresh));
+	if (fresh == NULL || atomic_compare_exchange_strong(&party->meters, &meters, fresh))
+		return fresh;
+	free(fresh);
+	return meters;
 }
 
 const struct nj_rights *nj_party_rights(const struct nj_party *party)

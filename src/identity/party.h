@@ -25,8 +25,9 @@ struct nj_party {
 	struct nj_profile *profile;
 	struct nj_names names; /* customer's and its own; owned */
 	uint64_t created_ms;
-	struct nj_list by_use; /* the directory's */
-	uint32_t sessions;     /* of MQTT, connected or not: the broker's to count */
+	struct nj_list by_use;            /* the directory's */
+	uint32_t sessions;                /* of MQTT, connected or not: the broker's to count */
+	struct nj_meters *_Atomic meters; /* of contracts with a rate; NULL until one is asked */
 };
 
 struct nj_party *nj_party_ref(struct nj_party *party);
@@ -34,5 +35,7 @@ void nj_party_unref(struct nj_party *party);
 /* The profile's compiled rules. */
 const struct nj_rights *nj_party_rights(const struct nj_party *party);
 const char *nj_party_kind_name(uint8_t kind);
+/* Where the party's rates are counted, made at the first call. NULL without memory. Any thread. */
+struct nj_meters *nj_party_meters(struct nj_party *party);
 
 #endif

@@ -24,7 +24,8 @@ struct level {
 };
 
 struct rule {
-	struct nj_rights_rule as_written; /* pattern in rights->text */
+	struct nj_rights_rule as_written; /* texts in rights->text */
+	struct nj_contract *contract;     /* owned; NULL: none */
 	uint32_t first_level;
 	uint32_t level_count;
 };
@@ -45,6 +46,7 @@ struct builder {
 	uint32_t pieces;
 	size_t text;
 	uint32_t of_kind[2][2];
+	uint8_t meters;
 	struct nj_why *why;
 };
 
@@ -151,24 +153,58 @@ static enum nj_err check_pattern(struct builder *b, const struct nj_rights_rule 
 	return NJ_OK;
 }
 
+static const char *keep_text(struct builder *b, const char *text)
+{
+	char *copy = b->rights->text + b->text;
+	size_t bytes = strlen(text) + 1;
+
+	memcpy(copy, text, bytes);
+	b->text += bytes;
+	return copy;
+}
+
+static enum nj_err add_contract(struct builder *b, struct rule *rule)
+{
+	const char *pattern = rule->as_written.pattern;
+	struct nj_why why = { "" };
+	enum nj_err err;
+
+	if (rule->as_written.deny)
+		return bad(b, pattern, "an exception has no contract");
+	err = nj_contract_new(rule->as_written.contract, rule->as_written.direction == NJ_SUBSCRIBE, &rule->contract,
+			      &why);
+	if (err != NJ_OK)
+		return nj_why(b->why, err, "topic pattern '%.*s': %s", NJ_PATTERN_MAX_BYTES, pattern, why.text);
+	if (rule->contract->interval_us == 0)
+		return NJ_OK;
+	if (b->meters == NJ_CONTRACT_METERS)
+		return nj_why(b->why, NJ_ERR_LIMIT, "more than %d patterns with a rate", NJ_CONTRACT_METERS);
+	rule->contract->meter = b->meters++;
+	return NJ_OK;
+}
+
+static bool has_contract(const struct nj_rights_rule *rule)
+{
+	return rule->contract != NULL && rule->contract[0] != '\0';
+}
+
 static enum nj_err add_rule(struct builder *b, const struct nj_rights_rule *from)
 {
 	struct rule *rule = &b->rights->rules[b->rights->count];
-	char *copy = b->rights->text + b->text;
-	size_t bytes = strlen(from->pattern) + 1;
 
 	NJ_TRY(check_pattern(b, from));
-	memcpy(copy, from->pattern, bytes);
-	b->text += bytes;
 	rule->as_written = *from;
-	rule->as_written.pattern = copy;
+	rule->as_written.pattern = keep_text(b, from->pattern);
+	rule->as_written.contract = has_contract(from) ? keep_text(b, from->contract) : NULL;
 	NJ_TRY(add_levels(b, rule));
 	b->rights->count++;
-	return NJ_OK;
+	return has_contract(from) ? add_contract(b, rule) : NJ_OK;
 }
 
 static void free_rights(struct nj_rights *rights)
 {
+	for (size_t i = 0; rights->rules != NULL && i < rights->count; i++)
+		nj_contract_free(rights->rules[i].contract);
 	free(rights->rules);
 	free(rights->levels);
 	free(rights->pieces);
@@ -186,7 +222,7 @@ static struct nj_rights *allocate(const struct nj_rights_rule *rules, size_t cou
 	if (rights == NULL)
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		bytes += strlen(rules[i].pattern) + 1;
+		bytes += strlen(rules[i].pattern) + 1 + (has_contract(&rules[i]) ? strlen(rules[i].contract) + 1 : 0);
 		parts++;
 		for (const char *at = rules[i].pattern; *at != '\0'; at++)
 			parts += *at == '/' ? 1 : *at == '{' || *at == '}' ? 2 : 0;
@@ -381,17 +417,17 @@ static struct nj_verdict decide(const struct nj_rights *rights, const struct nj_
 	const struct rule *rule = first_rule(rights, names, direction, true, topic, covers);
 
 	if (rule != NULL)
-		return (struct nj_verdict){ .pattern = rule->as_written.pattern };
+		return (struct nj_verdict){ .breach = NJ_BREACH_TOPIC, .pattern = rule->as_written.pattern };
 	rule = first_rule(rights, names, direction, false, topic, covers);
 	if (rule == NULL)
-		return (struct nj_verdict){ 0 };
-	return (struct nj_verdict){ .allowed = true, .pattern = rule->as_written.pattern };
+		return (struct nj_verdict){ .breach = NJ_BREACH_TOPIC };
+	return (struct nj_verdict){ .allowed = true, .pattern = rule->as_written.pattern, .contract = rule->contract };
 }
 
 struct nj_verdict nj_rights_check(const struct nj_rights *rights, const struct nj_names *names,
 				  enum nj_direction direction, struct nj_view topic)
 {
-	struct nj_verdict verdict = { 0 };
+	struct nj_verdict verdict = { .breach = NJ_BREACH_TOPIC };
 	bool valid = direction == NJ_PUBLISH ? nj_topic_name_valid(topic) : nj_topic_filter_valid(topic);
 
 	if (!valid)
@@ -406,6 +442,6 @@ struct nj_verdict nj_rights_check_delivery(const struct nj_rights *rights, const
 					   struct nj_view topic)
 {
 	if (!nj_topic_name_valid(topic))
-		return (struct nj_verdict){ 0 };
+		return (struct nj_verdict){ .breach = NJ_BREACH_TOPIC };
 	return decide(rights, names, NJ_SUBSCRIBE, topic);
 }

@@ -1,7 +1,8 @@
 /*
  * What a profile lets its parties do with topics: allow and deny patterns for publishing and subscribing, default deny,
- * deny before allow. Patterns are MQTT topic filters in which `{customer}` and `{device}` (or `{name}`) stand for the
- * party's own names; a variable never matches another party and never a wildcard. Compiled once, immutable and
+ * deny before allow, and among those the first that covers the topic decides. Patterns are MQTT topic filters in which
+ * `{customer}` and `{device}` (or `{name}`) stand for the party's own names; a variable never matches another party and
+ * never a wildcard. An allow rule may have a contract (identity/contract.h). Compiled once, immutable and
  * reference-counted. Any thread.
  */
 #ifndef NJ_IDENTITY_RIGHTS_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/wire.h"
+#include "identity/contract.h"
 
 enum nj_direction { NJ_PUBLISH, NJ_SUBSCRIBE };
 
@@ -29,12 +31,16 @@ struct nj_rights_rule {
 	enum nj_direction direction;
 	bool deny;
 	const char *pattern;
+	const char *contract; /* JSON; NULL or "": none */
 };
 
 struct nj_verdict {
 	bool allowed;
 	bool partly; /* subscribe: allowed, but a deny rule covers part of it: check every topic when delivering */
-	const char *pattern; /* the rule that decided, as written; NULL: no rule allows it */
+	const char *pattern;                /* the rule that decided, as written; NULL: no rule allows it */
+	const struct nj_contract *contract; /* of the rule that allows it, borrowed from the rights; NULL: none */
+	enum nj_breach breach;              /* of what is denied */
+	const char *fault;                  /* the breach in words, borrowed; NULL: none but the topic */
 };
 
 /* Compiles rules. NJ_ERR_MALFORMED names the pattern and the fault in `why`. Starts with one reference. */
