@@ -18,28 +18,43 @@ static enum nj_err need_customer(struct nj_directory *directory, const char *nam
 	return nj_directory_has_customer(directory, name) ? NJ_OK : nj_directory_put_customer(directory, name, now_ms);
 }
 
-/* Patterns with their ends, in one block: the rules point into it. */
+/* With its end, into the block that all texts of a message fit. */
+static enum nj_err text_from(struct nj_view view, char **text, const char **out_text, struct nj_why *why)
+{
+	if (nj_text_copy_view(*text, view.len + 1, view) != NJ_OK)
+		return nj_why(why, NJ_ERR_MALFORMED, "a pattern or contract holds a zero byte");
+	*out_text = *text;
+	*text += view.len + 1;
+	return NJ_OK;
+}
+
 static enum nj_err rules_from(const struct nj_ipc_profile *profile, struct nj_rights_rule *rules, char *text,
 			      struct nj_why *why)
 {
 	for (uint16_t i = 0; i < profile->rule_count; i++) {
-		char *pattern = text + (size_t)i * (NJ_PATTERN_MAX_BYTES + 1);
-
-		if (nj_text_copy_view(pattern, NJ_PATTERN_MAX_BYTES + 1, profile->rules[i].pattern) != NJ_OK)
-			return nj_why(why, NJ_ERR_MALFORMED, "a pattern holds a zero byte");
 		rules[i] = (struct nj_rights_rule){
 			.direction = profile->rules[i].direction,
 			.deny = profile->rules[i].deny,
-			.pattern = pattern,
 		};
+		NJ_TRY(text_from(profile->rules[i].pattern, &text, &rules[i].pattern, why));
+		NJ_TRY(text_from(profile->rules[i].contract, &text, &rules[i].contract, why));
 	}
 	return NJ_OK;
+}
+
+static size_t texts_bytes(const struct nj_ipc_profile *profile)
+{
+	size_t bytes = 1;
+
+	for (uint16_t i = 0; i < profile->rule_count; i++)
+		bytes += profile->rules[i].pattern.len + profile->rules[i].contract.len + 2;
+	return bytes;
 }
 
 static enum nj_err put_profile(struct nj_directory *directory, const struct nj_ipc_profile *profile, uint64_t now_ms,
 			       struct nj_why *why)
 {
-	NJ_CLEANUP_FREE char *text = malloc((size_t)RULES_MAX * (NJ_PATTERN_MAX_BYTES + 1));
+	NJ_CLEANUP_FREE char *text = malloc(texts_bytes(profile));
 	struct nj_rights_rule rules[RULES_MAX];
 	char customer[NJ_NAME_BYTES];
 	char name[NJ_NAME_BYTES];

@@ -198,6 +198,7 @@ static void put_profile(struct nj_writer *w, const struct nj_ipc *m)
 		put_enum(w, p->rules[i].direction, NJ_PUBLISH, NJ_SUBSCRIBE);
 		put_bool(w, p->rules[i].deny);
 		put_bounded(w, p->rules[i].pattern, 1, NJ_PATTERN_MAX_BYTES);
+		put_bounded(w, p->rules[i].contract, 0, NJ_CONTRACT_TEXT_MAX);
 	}
 }
 
@@ -215,6 +216,7 @@ static void get_profile(struct nj_reader *r, struct nj_ipc *m)
 		p->rules[i].direction = (uint8_t)get_enum(r, NJ_PUBLISH, NJ_SUBSCRIBE);
 		p->rules[i].deny = get_bool(r);
 		p->rules[i].pattern = get_bounded(r, 1, NJ_PATTERN_MAX_BYTES);
+		p->rules[i].contract = get_bounded(r, 0, NJ_CONTRACT_TEXT_MAX);
 	}
 }
 

@@ -53,6 +53,7 @@ struct nj_ipc_rule {
 	uint8_t direction; /* enum nj_direction */
 	bool deny;
 	struct nj_view pattern;
+	struct nj_view contract; /* empty: none */
 };
 
 struct nj_ipc_profile {

@@ -126,6 +126,7 @@ static enum nj_err load_profile(void *arg, const struct nj_profile_row *row)
 		rules[i].direction = (enum nj_direction)row->rules[i].direction;
 		rules[i].deny = row->rules[i].deny;
 		rules[i].pattern = row->rules[i].pattern;
+		rules[i].contract = row->rules[i].contract;
 	}
 	err = nj_profile_new(&spec, &profile, NULL);
 	if (err != NJ_OK)
@@ -239,6 +240,7 @@ static enum nj_err store_profile(struct nj_directory *directory, const struct nj
 		rules[i].direction = (uint8_t)rule.direction;
 		rules[i].deny = rule.deny;
 		rules[i].pattern = rule.pattern;
+		rules[i].contract = rule.contract != NULL ? rule.contract : "";
 	}
 	return nj_gateway_store_profile_put(directory->store, &row);
 }

@@ -10,6 +10,8 @@
 #define KEY_PENDING "profile.pending"
 #define KEY_PROFILE "profile.%s"
 #define RULES_MAX (NJ_RIGHTS_MAX_PATTERNS * 4)
+#define TEXTS_MAX_BYTES (48 * 1024)
+_Static_assert(TEXTS_MAX_BYTES + RULES_MAX * 8 + 1024 < NJ_IPC_MAX_BYTES, "a profile fits a message");
 
 /* The lists of a profile's JSON, in the order in which people read them. */
 static const struct {
@@ -38,9 +40,59 @@ struct wanted {
 	uint8_t source_bits_v6;
 	size_t rule_count;
 	struct nj_rights_rule rules[RULES_MAX];
+	char *contracts[RULES_MAX]; /* of the rules, owned; NULL: none */
 };
 
 /* ---- reading ---- */
+
+/* What a rule asks beside its topic, as a text of its own; NULL in `out_text` when nothing. */
+static enum nj_err read_contract(const json_t *item, char **out_text, struct nj_why *why)
+{
+	json_t *rest = json_is_object(item) ? json_copy((json_t *)(uintptr_t)item) : NULL;
+	char *text = NULL;
+
+	if (!json_is_object(item))
+		return NJ_OK;
+	if (rest != NULL && json_object_del(rest, "topic") == 0)
+		text = json_dumps(rest, JSON_COMPACT);
+	bool empty = rest != NULL && json_object_size(rest) == 0;
+	json_decref(rest);
+	if (text == NULL)
+		return NJ_ERR_NO_MEMORY;
+	if (strlen(text) > NJ_CONTRACT_TEXT_MAX) {
+		free(text);
+		return nj_why(why, NJ_ERR_LIMIT, "a contract has at most %d bytes of JSON", NJ_CONTRACT_TEXT_MAX);
+	}
+	if (empty) {
+		free(text);
+		text = NULL;
+	}
+	*out_text = text;
+	return NJ_OK;
+}
+
+/* A rule is a topic pattern, or an object: the topic, and its contract. */
+static enum nj_err read_rule(struct wanted *wanted, size_t list, const json_t *item, struct nj_why *why)
+{
+	const json_t *topic = json_is_object(item) ? json_object_get(item, "topic") : item;
+	size_t at = wanted->rule_count;
+
+	if (!json_is_string(topic) || strlen(json_string_value(topic)) != json_string_length(topic))
+		return nj_why(why, NJ_ERR_USAGE,
+			      "\"%s\" must be a list of topic patterns, or of objects with a \"topic\"",
+			      lists[list].key);
+	if (at == RULES_MAX)
+		return nj_why(why, NJ_ERR_LIMIT, "a profile has at most %d patterns", RULES_MAX);
+	NJ_TRY(read_contract(item, &wanted->contracts[at], why));
+	wanted->rules[at] = (struct nj_rights_rule){
+		.direction = lists[list].direction,
+		.deny = lists[list].deny,
+		.pattern = json_string_value(topic),
+		.contract = wanted->contracts[at],
+	};
+	wanted->rule_count++;
+	return NJ_OK;
+}
 
 static enum nj_err read_list(struct wanted *wanted, size_t list, struct nj_why *why)
 {
@@ -52,16 +104,22 @@ static enum nj_err read_list(struct wanted *wanted, size_t list, struct nj_why *
 		return nj_why(why, NJ_ERR_USAGE, "\"%s\" must be a list of topic patterns", lists[list].key);
 	json_array_foreach(array, i, item)
 	{
-		if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
-			return nj_why(why, NJ_ERR_USAGE, "\"%s\" must be a list of topic patterns", lists[list].key);
-		if (wanted->rule_count == RULES_MAX)
-			return nj_why(why, NJ_ERR_LIMIT, "a profile has at most %d patterns", RULES_MAX);
-		wanted->rules[wanted->rule_count++] = (struct nj_rights_rule){
-			.direction = lists[list].direction,
-			.deny = lists[list].deny,
-			.pattern = json_string_value(item),
-		};
+		NJ_TRY(read_rule(wanted, list, item, why));
 	}
+	return NJ_OK;
+}
+
+/* What the gateway process is sent goes into one message. */
+static enum nj_err check_size(const struct wanted *wanted, struct nj_why *why)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < wanted->rule_count; i++)
+		bytes += strlen(wanted->rules[i].pattern) +
+			 (wanted->contracts[i] != NULL ? strlen(wanted->contracts[i]) : 0);
+	if (bytes > TEXTS_MAX_BYTES)
+		return nj_why(why, NJ_ERR_LIMIT, "the patterns and contracts of a profile have %zu bytes, at most %d",
+			      bytes, TEXTS_MAX_BYTES);
 	return NJ_OK;
 }
 
@@ -194,11 +252,14 @@ static enum nj_err wanted_read(struct wanted *wanted, json_t *json, uint32_t def
 	spec.grant_ms = wanted->grant_ms;
 	spec.plain = wanted->plain;
 	spec.rule_count = wanted->rule_count;
+	NJ_TRY(check_size(wanted, why));
 	return nj_profile_check(&spec, why);
 }
 
 static void wanted_done(struct wanted *wanted)
 {
+	for (size_t i = 0; i < RULES_MAX; i++)
+		free(wanted->contracts[i]);
 	json_decref(wanted->json);
 }
 
@@ -282,6 +343,7 @@ static void send_profile(struct nj_keeper *keeper, const struct wanted *wanted, 
 			.direction = (uint8_t)wanted->rules[i].direction,
 			.deny = wanted->rules[i].deny,
 			.pattern = nj_view_str(wanted->rules[i].pattern),
+			.contract = nj_view_str(wanted->contracts[i] != NULL ? wanted->contracts[i] : ""),
 		};
 	keeper->link->ops->request(keeper->link, &message, done, arg);
 }

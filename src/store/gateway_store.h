@@ -29,6 +29,7 @@ struct nj_profile_rule_row {
 	uint8_t direction; /* enum nj_direction */
 	bool deny;
 	const char *pattern;
+	const char *contract; /* identity/contract.h; "": none */
 };
 struct nj_profile_row {
 	const char *name;

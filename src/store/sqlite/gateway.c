@@ -44,6 +44,8 @@ static const char *const migrations[] = {
 	"  proof TEXT NOT NULL,"
 	"  offer BLOB NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+	/* Topic contracts. */
+	"ALTER TABLE rules ADD COLUMN contract TEXT NOT NULL DEFAULT '';",
 };
 
 #define PARTY_COLUMNS "uid, kind, customer, name, profile, created_ms, revoked_ms"
@@ -57,8 +59,8 @@ static const char *const migrations[] = {
 		       "grant_ms = excluded.grant_ms, version = excluded.version")                                     \
 	X(PROFILE_EACH, "SELECT name, services, plain, grant_ms, version FROM profiles")                               \
 	X(RULES_DELETE, "DELETE FROM rules WHERE profile = ?")                                                         \
-	X(RULE_INSERT, "INSERT INTO rules(profile, position, direction, deny, pattern) VALUES(?,?,?,?,?)")             \
-	X(RULES_OF, "SELECT direction, deny, pattern FROM rules WHERE profile = ? ORDER BY position")                  \
+	X(RULE_INSERT, "INSERT INTO rules(profile, position, direction, deny, pattern, contract) VALUES(?,?,?,?,?,?)") \
+	X(RULES_OF, "SELECT direction, deny, pattern, contract FROM rules WHERE profile = ? ORDER BY position")        \
 	X(PARTY_INSERT, "INSERT INTO parties(" PARTY_COLUMNS ") VALUES(?,?,?,?,?,?,?)")                                \
 	X(PARTY_REVOKE, "UPDATE parties SET revoked_ms = ?2 WHERE uid = ?1 AND revoked_ms = 0")                        \
 	X(TLS_PUT, "INSERT INTO tls(uid, seen_ms, version, cipher, agreed_group, proof, offer) VALUES(?,?,?,?,?,?,?) " \
@@ -182,6 +184,7 @@ static enum nj_err put_rule(struct nj_gateway_store *store, const char *profile,
 	nj_bind_u64(&q, rule->direction);
 	nj_bind_u64(&q, rule->deny);
 	nj_bind_text(&q, rule->pattern);
+	nj_bind_text(&q, rule->contract);
 	return nj_query_run(&q);
 }
 
@@ -238,8 +241,10 @@ struct rule_list {
 
 static void free_rules(struct rule_list *rules)
 {
-	for (size_t i = 0; i < rules->count; i++)
+	for (size_t i = 0; i < rules->count; i++) {
 		free((char *)rules->rows[i].pattern);
+		free((char *)rules->rows[i].contract);
+	}
 	rules->count = 0;
 }
 
@@ -258,9 +263,10 @@ static enum nj_err read_rules(struct nj_gateway_store *store, const char *profil
 		rule->direction = (uint8_t)nj_col_u64(&q, UINT8_MAX);
 		rule->deny = nj_col_bool(&q);
 		rule->pattern = strdup(nj_col_str(&q));
-		if (rule->pattern == NULL)
-			return NJ_ERR_NO_MEMORY;
+		rule->contract = strdup(nj_col_str(&q));
 		rules->count++;
+		if (rule->pattern == NULL || rule->contract == NULL)
+			return NJ_ERR_NO_MEMORY;
 		NJ_TRY(nj_col_end(&q));
 	}
 	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;

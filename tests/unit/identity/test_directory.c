@@ -13,7 +13,7 @@ struct world {
 #define MAX_PARTIES 50
 
 static const struct nj_rights_rule first_rules[] = { { NJ_PUBLISH, false, "dev/{device}/#" } };
-static const struct nj_rights_rule second_rules[] = { { NJ_PUBLISH, false, "new/{device}" },
+static const struct nj_rights_rule second_rules[] = { { NJ_PUBLISH, false, "new/{device}", "{\"max_qos\":1}" },
 						      { NJ_SUBSCRIBE, true, "cmd/#" } };
 
 static struct nj_profile_spec profile_of(const char *name)
@@ -147,6 +147,8 @@ static void a_changed_profile_reaches_its_parties(void **state)
 	    nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, nj_view_str("dev/d1/x")).allowed);
 	reload(w);
 	assert_int_equal(nj_rights_count(nj_directory_profile(w->directory, "sensor")->rights), 2);
+	assert_string_equal(nj_rights_at(nj_directory_profile(w->directory, "sensor")->rights, 0).contract,
+			    second_rules[0].contract);
 	assert_true(nj_directory_profile(w->directory, "sensor")->plain);
 	assert_int_equal(nj_directory_profile(w->directory, "sensor")->version, 2);
 }

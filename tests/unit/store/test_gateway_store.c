@@ -1,6 +1,8 @@
 /* The gateway's store: customers, profiles with their rules, parties. */
 #include "unit/store/store_fixture.h"
 
+#include <sqlite3.h>
+
 static struct nj_gateway_store *create(struct fixture *f)
 {
 	struct nj_gateway_store *store = NULL;
@@ -10,12 +12,15 @@ static struct nj_gateway_store *create(struct fixture *f)
 	return store;
 }
 
-static const struct nj_profile_rule_row rules[] = { { 0, false, "a/#" }, { 1, true, "b" }, { 1, false, "c/+" } };
+static const struct nj_profile_rule_row rules[] = { { 0, false, "a/#", "{\"max_qos\":1}" },
+						    { 1, true, "b", "" },
+						    { 1, false, "c/+", "{}" } };
 
 struct expected {
 	uint32_t version;
 	size_t rule_count;
 	int seen;
+	bool old; /* written before there were contracts */
 };
 
 static enum nj_err check_profile(void *arg, const struct nj_profile_row *row)
@@ -27,6 +32,7 @@ static enum nj_err check_profile(void *arg, const struct nj_profile_row *row)
 	assert_int_equal(row->rule_count, want->rule_count);
 	for (size_t i = 0; i < row->rule_count; i++) {
 		assert_string_equal(row->rules[i].pattern, rules[i].pattern);
+		assert_string_equal(row->rules[i].contract, want->old ? "" : rules[i].contract);
 		assert_int_equal(row->rules[i].deny, rules[i].deny);
 		assert_int_equal(row->rules[i].direction, rules[i].direction);
 	}
@@ -57,6 +63,31 @@ static void profiles_keep_their_rules_in_order(void **state)
 	assert_int_equal(nj_gateway_store_profile_each(store, not_found, NULL), NJ_ERR_NOT_FOUND);
 	row.rule_count = NJ_PROFILE_RULES_MAX + 1;
 	assert_int_equal(nj_gateway_store_profile_put(store, &row), NJ_ERR_LIMIT);
+	nj_gateway_store_close(store);
+}
+
+/* The file as the release before contracts wrote it: its rules come back without one, and one can be added. */
+static void a_store_of_version_2_is_brought_up_to_date(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_gateway_store *store = create(f);
+	struct nj_profile_row row = { .name = "p", .version = 7, .rules = rules, .rule_count = 3 };
+	struct expected want = { .version = 7, .rule_count = 3, .old = true };
+	sqlite3 *sql = NULL;
+
+	assert_int_equal(nj_gateway_store_profile_put(store, &row), NJ_OK);
+	nj_gateway_store_close(store);
+	assert_int_equal(sqlite3_open(f->path, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, "ALTER TABLE rules DROP COLUMN contract; PRAGMA user_version = 2", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(sql);
+	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_OPEN, &store, NULL), NJ_OK);
+	assert_int_equal(nj_gateway_store_profile_each(store, check_profile, &want), NJ_OK);
+	assert_int_equal(nj_gateway_store_profile_put(store, &row), NJ_OK);
+	want.old = false;
+	assert_int_equal(nj_gateway_store_profile_each(store, check_profile, &want), NJ_OK);
+	assert_int_equal(want.seen, 2);
 	nj_gateway_store_close(store);
 }
 
@@ -167,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(profiles_keep_their_rules_in_order),
+		TEST(a_store_of_version_2_is_brought_up_to_date),
 		TEST(parties),
 		TEST(tls_rows_change_when_they_say_something_new),
 		TEST(the_keepers_file_is_refused),

@@ -543,7 +543,7 @@ static void a_gateways_store_of_version_1_is_brought_up_to_date(void **state)
 	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_CREATE, &store, NULL), NJ_OK);
 	assert_int_equal(nj_gateway_store_customer_insert(store, "acme", 5), NJ_OK);
 	nj_gateway_store_close(store);
-	edit(f, "DROP TABLE tls; PRAGMA user_version = 1;");
+	edit(f, "ALTER TABLE rules DROP COLUMN contract; DROP TABLE tls; PRAGMA user_version = 1;");
 	assert_int_equal(nj_gateway_store_open(f->path, NJ_STORE_OPEN, &store, NULL), NJ_OK);
 	assert_int_equal(nj_gateway_store_customer_insert(store, "acme", 5), NJ_ERR_EXISTS);
 	assert_int_equal(nj_gateway_store_tls_put(store, &row), NJ_OK);
