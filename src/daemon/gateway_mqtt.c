@@ -36,7 +36,8 @@ static void on_denied(void *arg, const struct nj_mqtt_seen *seen, enum nj_direct
 {
 	struct gateway *g = arg;
 	const char *what = direction == NJ_PUBLISH ? "publish" : "subscribe";
-	char detail[GATEWAY_AUDIT_DETAIL_BYTES];
+	const char *fault = verdict.fault != NULL ? verdict.fault : "";
+	char detail[GATEWAY_AUDIT_DETAIL_BYTES + NJ_SCHEMA_FAULT_BYTES]; /* shortened as text */
 	uint64_t suppressed = 0;
 	/* The keeper takes nothing that is not text. */
 	struct nj_view shown = nj_utf8_cut(topic, DENIED_TOPIC_BYTES);
@@ -45,8 +46,9 @@ static void on_denied(void *arg, const struct nj_mqtt_seen *seen, enum nj_direct
 		return;
 	NJ_LOG(NJ_LOG_WARN, "denied", NJ_S("name", party_name(seen)), NJ_S("action", what), NJ_V("topic", topic),
 	       NJ_S("rule", verdict.pattern != NULL ? verdict.pattern : "no rule allows it"),
-	       NJ_U("suppressed", suppressed));
-	if (nj_text_format(detail, sizeof(detail), "%s %.*s", what, (int)shown.len, (const char *)shown.data) == NJ_OK)
+	       NJ_S("breach", nj_breach_name(verdict.breach)), NJ_S("fault", fault), NJ_U("suppressed", suppressed));
+	if (nj_text_format(detail, sizeof(detail), "%s %.*s%s%s", what, (int)shown.len, (const char *)shown.data,
+			   fault[0] != '\0' ? ": " : "", fault) == NJ_OK)
 		gateway_audit_write(g, NJ_AUDIT_DENIED, seen->party, seen->peer, detail);
 }
 

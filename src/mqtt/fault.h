@@ -46,6 +46,11 @@
 	X(RECEIVE_MAXIMUM, "more messages in flight than the receive maximum")             \
 	X(DENIED_OFTEN, "too many denied messages")                                        \
 	X(DENIED, "a denied message that MQTT 3.1.1 cannot refuse in another way")         \
+	X(CONTRACT_QOS, "a higher QoS than the topic's contract allows")                   \
+	X(CONTRACT_RETAIN, "a retained message that the topic's contract does not allow")  \
+	X(CONTRACT_SIZE, "a larger payload than the topic's contract allows")              \
+	X(CONTRACT_RATE, "more messages than the topic's contract allows")                 \
+	X(CONTRACT_PAYLOAD, "a payload that the topic's contract does not allow")          \
 	X(QUOTA, "no room for the message, which MQTT 3.1.1 cannot refuse in another way") \
 	X(KEEP_ALIVE, "keep alive timeout")                                                \
 	X(CONNECT_TIMEOUT, "no CONNECT in time")                                           \

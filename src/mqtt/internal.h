@@ -25,10 +25,13 @@ struct nj_mqtt_subscription {
 	struct nj_mqtt_group *group;   /* shared: by_node is in its members; NULL: in the node's entries */
 	struct nj_mqtt_replay *replay; /* retained messages still to come; NULL: none */
 	uint32_t id;                   /* subscription identifier; 0: none */
-	uint32_t rights_version;       /* for which the two verdicts below hold */
+	uint32_t rights_version;       /* for which the verdicts and limits of the rule below hold */
 	bool allowed;
 	bool partly;
-	uint8_t qos;
+	uint8_t qos;        /* granted */
+	uint8_t max_qos;    /* of the rule of now */
+	bool no_retained;   /* none at SUBSCRIBE */
+	uint32_t max_bytes; /* of a payload */
 	bool no_local;
 	bool retain_as_published;
 	uint32_t filter_bytes;
@@ -85,9 +88,10 @@ struct nj_mqtt_broker {
 	uint8_t *packet;  /* scratch: one packet on its way out */
 	uint8_t *head[2]; /* scratch: a PUBLISH's head for all receivers of one version */
 	size_t packet_cap;
-	uint8_t *codes;      /* scratch: SUBACK's and UNSUBACK's codes */
-	uint8_t *forward;    /* scratch: forwarded properties */
-	uint32_t *match_ids; /* scratch: subscription ids of one receiver */
+	uint8_t *codes;                    /* scratch: SUBACK's and UNSUBACK's codes */
+	uint8_t *forward;                  /* scratch: forwarded properties */
+	uint32_t *match_ids;               /* scratch: subscription ids of one receiver */
+	char fault[NJ_SCHEMA_FAULT_BYTES]; /* scratch: what is wrong with a message that was judged last */
 };
 
 /* broker.c */
@@ -99,6 +103,19 @@ bool nj_mqtt_topic_own(struct nj_view topic);
 /* Tells the hook. `client` may be NULL (a will), `party` not. */
 void nj_mqtt_tell_denied(struct nj_mqtt_broker *broker, struct nj_mqtt_client *client, const struct nj_party *party,
 			 enum nj_direction direction, struct nj_view topic, struct nj_verdict verdict);
+
+/* contract.c */
+/* A message that the party would publish, by the rights of now: its topic, then the contract of the rule that allows
+ * it. Words about a fault hold until the next call. */
+struct nj_verdict nj_mqtt_judge(struct nj_mqtt_broker *broker, struct nj_party *party,
+				const struct nj_mqtt_content *content);
+/* What a denial is in PUBACK and PUBREC, and as a connection's end. */
+enum nj_mqtt_reason nj_mqtt_breach_reason(enum nj_breach breach);
+enum nj_mqtt_fault nj_mqtt_breach_fault(enum nj_breach breach, bool often);
+/* Keeps the verdict on the subscription's filter, for the party's rights of now. */
+void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_verdict *verdict);
+/* Delivery of this message to the party, by the rights of now. */
+bool nj_mqtt_may_receive(const struct nj_party *party, const struct nj_mqtt_content *content);
 
 /* registry.c: sessions and wills */
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,
@@ -127,7 +144,7 @@ struct nj_view nj_mqtt_subscription_topics(const struct nj_mqtt_subscription *su
 bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
 		   const struct nj_mqtt_session *publisher);
 /* May this subscriber have this message by the rights of now? */
-bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *subscription, struct nj_view topic);
+bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *subscription, const struct nj_mqtt_content *content);
 /* A message that a group gives to this member. */
 void nj_mqtt_deliver_shared(struct nj_mqtt_subscription *subscription, struct nj_mqtt_message *message);
 /* Stores or removes the topic's retained message. */

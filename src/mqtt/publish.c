@@ -27,9 +27,10 @@ static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 	client->denied++;
 	nj_mqtt_tell_denied(client->broker, client, client->party, NJ_PUBLISH, topic, verdict);
 	if (client->denied > client->broker->limits.denied_publish_limit)
-		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_DENIED_OFTEN);
+		nj_mqtt_client_fault(client, nj_mqtt_breach_fault(verdict.breach, true));
 	else
-		refuse(client, m, NJ_MQTT_R_NOT_AUTHORIZED, NJ_MQTT_FAULT_DENIED, "no rule allows this topic");
+		refuse(client, m, nj_mqtt_breach_reason(verdict.breach), nj_mqtt_breach_fault(verdict.breach, false),
+		       verdict.fault != NULL ? verdict.fault : "no rule allows this topic");
 }
 
 /* QoS 2: a repetition is answered and goes no further (4.3.3). True when the message is new. A packet identifier that
@@ -122,14 +123,13 @@ static void take_own(struct nj_mqtt_client *client, const struct nj_mqtt_publish
 	if (taken)
 		acknowledge(client, m, NJ_MQTT_R_SUCCESS, NULL);
 	else
-		deny(client, m, topic, (struct nj_verdict){ .allowed = false });
+		deny(client, m, topic, (struct nj_verdict){ .breach = NJ_BREACH_TOPIC });
 }
 
 void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	struct nj_mqtt_broker *broker = client->broker;
 	const struct nj_mqtt_publish *m = &packet->as.publish;
-	const struct nj_party *party = client->party;
 	struct nj_view topic;
 	enum nj_mqtt_fault fault = nj_mqtt_alias_resolve(client, packet, &topic);
 	if (fault != NJ_MQTT_FAULT_NONE) {
@@ -144,8 +144,11 @@ void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 	}
 	if (!receive_once(client, m))
 		return;
-	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, topic);
-	if (verdict.allowed && !party->revoked)
+	const struct nj_mqtt_content offered = {
+		.topic = topic, .payload = m->payload, .qos = m->qos, .retain = m->retain
+	};
+	struct nj_verdict verdict = nj_mqtt_judge(broker, client->party, &offered);
+	if (verdict.allowed)
 		forward(client, packet, topic);
 	else
 		deny(client, m, topic, verdict);

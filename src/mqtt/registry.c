@@ -224,10 +224,10 @@ void nj_mqtt_will_drop(struct nj_mqtt_session *session)
 
 static bool will_allowed(struct nj_mqtt_session *session, const struct nj_mqtt_content *content)
 {
-	const struct nj_party *party = session->party;
+	struct nj_party *party = session->party;
 	if (party->revoked)
 		return false;
-	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, content->topic);
+	struct nj_verdict verdict = nj_mqtt_judge(session->broker, party, content);
 	bool allowed = verdict.allowed && !nj_mqtt_topic_own(content->topic);
 	if (!allowed)
 		nj_mqtt_tell_denied(session->broker, NULL, party, NJ_PUBLISH, content->topic, verdict);

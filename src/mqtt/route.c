@@ -52,27 +52,21 @@ static void refresh_verdict(struct nj_mqtt_subscription *s)
 		return;
 	struct nj_verdict verdict =
 	    nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, nj_mqtt_subscription_topics(s));
-	s->allowed = verdict.allowed;
-	s->partly = verdict.partly;
-	s->rights_version = party->rights_version;
+	nj_mqtt_subscription_judge(s, &verdict);
 }
 
-static bool may_receive(const struct nj_party *party, struct nj_view topic)
-{
-	return !party->revoked && nj_rights_check_delivery(nj_party_rights(party), &party->names, topic).allowed;
-}
-
-bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *s, struct nj_view topic)
+bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
 {
 	if (s->session->party->revoked)
 		return false;
 	refresh_verdict(s);
-	return s->allowed && (!s->partly || may_receive(s->session->party, topic));
+	return s->allowed && content->payload.len <= s->max_bytes &&
+	       (!s->partly || nj_mqtt_may_receive(s->session->party, content));
 }
 
-static bool may_deliver(struct nj_mqtt_subscription *s, struct nj_view topic)
+static bool may_deliver(struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
 {
-	bool allowed = nj_mqtt_may_deliver(s, topic);
+	bool allowed = nj_mqtt_may_deliver(s, content);
 	s->session->broker->counters.messages_denied += !allowed;
 	return allowed;
 }
@@ -92,9 +86,9 @@ static struct share share_of(struct route *route, struct nj_mqtt_session *sessio
 {
 	struct share share = { .any = false };
 	for (struct nj_mqtt_subscription *s = session->matched; s != NULL; s = s->next_matched) {
-		if (!may_deliver(s, route->content->topic))
+		if (!may_deliver(s, route->content))
 			continue;
-		uint8_t qos = lesser(s->qos, route->content->qos);
+		uint8_t qos = lesser(lesser(s->qos, s->max_qos), route->content->qos);
 		share.any = true;
 		share.qos = qos > share.qos ? qos : share.qos;
 		share.retain |= s->retain_as_published && route->content->retain;
@@ -299,7 +293,7 @@ static void queue_retained(struct nj_mqtt_subscription *s, struct nj_mqtt_messag
 			       .now_ms = nj_reactor_now_ms(broker->reactor) };
 	struct share share = { .qos = lesser(s->qos, message->content.qos), .retain = true, .replayed = true };
 	add_id(&route, &share, s);
-	if (may_deliver(s, message->content.topic))
+	if (may_deliver(s, &message->content))
 		queue_for(&route, s->session, &share);
 }
 
@@ -324,7 +318,7 @@ static bool still_wanted(struct nj_mqtt_session *session, const struct nj_mqtt_d
 {
 	const struct nj_mqtt_content *content = &delivery->message->content;
 	if (session->party->revoked || (delivery->rights_version != session->party->rights_version &&
-					!may_receive(session->party, content->topic))) {
+					!nj_mqtt_may_receive(session->party, content))) {
 		session->broker->counters.messages_denied++;
 		return false;
 	}

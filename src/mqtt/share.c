@@ -61,7 +61,7 @@ static enum rank rank_of(struct nj_mqtt_subscription *s, const struct nj_mqtt_co
 	const struct nj_mqtt_session *session = s->session;
 	bool connected = session->client != NULL && !session->client->doomed;
 	bool kept = s->qos > 0 && content->qos > 0;
-	if ((!connected && !kept) || !nj_mqtt_may_deliver(s, content->topic))
+	if ((!connected && !kept) || !nj_mqtt_may_deliver(s, content))
 		return RANK_NONE;
 	if (kept && nj_mqtt_flow_full(&session->flow))
 		return RANK_FULL;

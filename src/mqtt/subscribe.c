@@ -138,19 +138,18 @@ static struct outcome subscribe_one(struct nj_mqtt_client *client, const struct 
 		s = add(client->session, &target);
 	if (s == NULL)
 		return refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for another subscription");
-	if (wants_retained(f, &target, fresh) && nj_mqtt_replay_take(s) != NJ_OK) {
+	nj_mqtt_subscription_judge(s, &verdict);
+	if (!s->no_retained && wants_retained(f, &target, fresh) && nj_mqtt_replay_take(s) != NJ_OK) {
 		if (fresh)
 			nj_mqtt_subscription_free(s);
 		return refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for the retained messages");
 	}
 	s->id = id;
-	s->qos = f->qos;
+	/* A higher QoS than the rule allows is granted lower (3.8.4). */
+	s->qos = f->qos < s->max_qos ? f->qos : s->max_qos;
 	s->no_local = f->no_local;
 	s->retain_as_published = f->retain_as_published;
-	s->allowed = true;
-	s->partly = verdict.partly;
-	s->rights_version = party->rights_version;
-	return (struct outcome){ .code = f->qos };
+	return (struct outcome){ .code = s->qos };
 }
 
 static void answer(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, struct nj_view codes,
