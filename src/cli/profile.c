@@ -1,5 +1,6 @@
 /* Profiles: what a class of devices or applications may do. */
 #include "cli/command.h"
+#include "cli/contract.h"
 #include "cli/print.h"
 
 static const struct nj_column columns[] = {
@@ -79,6 +80,14 @@ enum nj_err nj_run_profile_set(struct nj_cli *cli)
 	if (request == NULL)
 		return nj_why(&cli->why, NJ_ERR_USAGE, "the words must be UTF-8 text");
 	add_optional(args, request);
+	if (nj_args_text(args, "contract") != NULL) {
+		enum nj_err err = nj_contract_file_add(nj_args_text(args, "contract"), request, &cli->why);
+
+		if (err != NJ_OK) {
+			json_decref(request);
+			return err;
+		}
+	}
 	NJ_TRY(nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "profile.set", request, NULL, NULL, &ok, &cli->why));
 	if (cli->json)
 		nj_print_json(ok);
@@ -89,6 +98,17 @@ enum nj_err nj_run_profile_set(struct nj_cli *cli)
 	return NJ_OK;
 }
 
+static void add_row(void *arg, const json_t *item)
+{
+	struct nj_table *table = arg;
+	json_t *row = table->json ? json_incref((json_t *)(uintptr_t)item) : json_deep_copy(item);
+
+	if (!table->json)
+		nj_contract_words(row);
+	nj_table_add(table, row);
+	json_decref(row);
+}
+
 enum nj_err nj_run_profile_list(struct nj_cli *cli)
 {
 	struct nj_table table;
@@ -96,8 +116,7 @@ enum nj_err nj_run_profile_list(struct nj_cli *cli)
 	json_t *args = json_pack("{s:s*}", "customer", nj_args_text(cli->args, "customer"));
 
 	nj_table_init(&table, columns, COUNT(columns), cli->json);
-	err =
-	    nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "profile.list", args, nj_table_add, &table, NULL, &cli->why);
+	err = nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "profile.list", args, add_row, &table, NULL, &cli->why);
 	nj_table_flush(&table);
 	if (err == NJ_OK && table.total == 0 && !cli->json)
 		printf("no profiles yet: make one with nightjar profile set\n");
@@ -115,6 +134,8 @@ enum nj_err nj_run_profile_show(struct nj_cli *cli)
 	if (cli->json)
 		nj_print_json(ok);
 	else
+		nj_contract_words(ok);
+	if (!cli->json)
 		nj_record_print(record, COUNT(record), ok);
 	json_decref(ok);
 	return NJ_OK;

@@ -46,6 +46,9 @@ static const struct nj_option profile_set_options[] = {
 	{ "subscribe", "TOPIC", "topics that may be subscribed to", NJ_OPTION_TEXT, .repeatable = true },
 	{ "deny-publish", "TOPIC", "exceptions, which win over --publish", NJ_OPTION_TEXT, .repeatable = true },
 	{ "deny-subscribe", "TOPIC", "exceptions, which win over --subscribe", NJ_OPTION_TEXT, .repeatable = true },
+	{ "contract", "FILE",
+	  "rules with limits and payload contracts, YAML or JSON; they come before those of the options",
+	  NJ_OPTION_FILE },
 	{ "service", "SERVICE", "mqtts, mqtt, smpps, smpp or https (default: mqtts)", NJ_OPTION_TEXT,
 	  .repeatable = true },
 	{ "plain", NULL, "allow services without encryption, for devices that cannot encrypt", NJ_OPTION_FLAG },
@@ -139,6 +142,10 @@ static const struct nj_option why_options[] = {
 	{ "application", "NAME", "or the application", NJ_OPTION_TEXT },
 	{ "publish", "TOPIC", "may it publish to this topic?", NJ_OPTION_TEXT },
 	{ "subscribe", "TOPIC", "or subscribe to this filter?", NJ_OPTION_TEXT },
+	{ "qos", "N", "with this QoS (default: 0)", NJ_OPTION_NUMBER, .max = 2 },
+	{ "retain", NULL, "publish: retained", NJ_OPTION_FLAG },
+	{ "payload", "TEXT", "publish: this payload; without one the payload's contract is not asked", NJ_OPTION_TEXT },
+	{ "payload-file", "FILE", "publish: the payload in this file", NJ_OPTION_FILE },
 	CUSTOMER_OPTION,
 	DIR_OPTION,
 	JSON_OPTION,
@@ -198,7 +205,11 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"safe way and delete it here. If the file cannot be written, nothing stays registered."
 #define PATTERN_DETAILS                                                                                                \
 	"Topics are MQTT topic filters; {customer} and {device} (or {name}) stand for the party's own names. What no " \
-	"rule allows is denied. The whole profile is replaced, and acts at once on connections that are up."
+	"rule allows is denied. The whole profile is replaced, and acts at once on connections that are up.\n\n"       \
+	"A file of contracts has the lists publish, subscribe, deny_publish and deny_subscribe. A rule in it is a "    \
+	"pattern, or an object: topic, max_qos, retain, max_bytes, and for publishing rate (10/s, 60/min, 5/h), "      \
+	"burst, and json or cbor, a payload contract in a subset of JSON Schema. The first rule that covers the "      \
+	"topic decides."
 #define KNOCK_DETAILS                                                                                                 \
 	"Sends one datagram. The gateway never answers it, right or wrong: only the door that opens, or stays shut, " \
 	"tells. In COMMAND's words {host} (the numeric address that was knocked), {port}, {identity}, {key}, "        \

@@ -36,34 +36,116 @@ static bool topic_of(struct nj_admin_call *call, enum nj_direction *out_directio
 	return false;
 }
 
-static json_t *answer(const struct nj_party *party, enum nj_direction direction, const char *topic)
-{
-	struct nj_verdict verdict =
-	    nj_rights_check(nj_party_rights(party), &party->names, direction, nj_view_str(topic));
+/* What would be published or subscribed, beside the topic. */
+struct asked {
+	enum nj_direction direction;
+	const char *topic;
+	uint64_t qos;
+	bool retain;
+	bool has_payload;
+	uint8_t *payload; /* owned */
+	size_t payload_bytes;
+};
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s?}", "name", party->names.name, "kind",
-			 nj_party_kind_name(party->kind), "profile", party->profile->name, "direction",
-			 direction == NJ_PUBLISH ? "publish" : "subscribe", "topic", topic, "allowed", verdict.allowed,
-			 "partly", verdict.partly, "rule", verdict.pattern);
+static bool payload_of(struct nj_admin_call *call, struct asked *asked)
+{
+	const char *hex = NULL;
+
+	if (!nj_admin_text(call, "payload", false, &hex))
+		return false;
+	asked->has_payload = hex != NULL;
+	if (hex == NULL)
+		return true;
+	asked->payload_bytes = strlen(hex) / 2;
+	asked->payload = malloc(asked->payload_bytes + 1);
+	if (asked->payload == NULL || nj_hex_decode(nj_view_str(hex), asked->payload, asked->payload_bytes) != NJ_OK) {
+		nj_admin_fail(call, NJ_ERR_USAGE, "the argument \"payload\" must be hex");
+		return false;
+	}
+	return true;
+}
+
+static bool asked_of(struct nj_admin_call *call, struct asked *asked)
+{
+	return topic_of(call, &asked->direction, &asked->topic) && nj_admin_uint(call, "qos", 0, 2, &asked->qos) &&
+	       nj_admin_flag(call, "retain", &asked->retain) && payload_of(call, asked);
+}
+
+/* No rate is counted for a question. Without a payload neither is its contract asked, nor its size. */
+static void judge(struct nj_verdict *verdict, const struct asked *asked, char fault[NJ_SCHEMA_FAULT_BYTES])
+{
+	struct nj_contract contract;
+	struct nj_offer offer = {
+		.qos = (uint8_t)asked->qos,
+		.retain = asked->retain,
+		.payload = nj_view_of(asked->payload, asked->payload_bytes),
+	};
+
+	if (verdict->contract == NULL || !verdict->allowed || asked->direction != NJ_PUBLISH)
+		return;
+	contract = *verdict->contract;
+	if (!asked->has_payload)
+		contract.schema = NULL;
+	verdict->breach = nj_contract_check(&contract, &offer, fault);
+	verdict->allowed = verdict->breach == NJ_BREACH_NONE;
+	verdict->fault = verdict->allowed ? NULL : fault;
+}
+
+static const char *contract_text(const struct nj_rights *rights, const struct nj_verdict *verdict)
+{
+	for (size_t i = 0; verdict->contract != NULL && i < nj_rights_count(rights); i++)
+		if (nj_rights_at(rights, i).pattern == verdict->pattern)
+			return nj_rights_at(rights, i).contract;
+	return NULL;
+}
+
+static json_t *answer(const struct nj_party *party, const struct asked *asked)
+{
+	char fault[NJ_SCHEMA_FAULT_BYTES];
+	struct nj_verdict verdict =
+	    nj_rights_check(nj_party_rights(party), &party->names, asked->direction, nj_view_str(asked->topic));
+	const char *contract = contract_text(nj_party_rights(party), &verdict);
+
+	judge(&verdict, asked, fault);
+	json_t *json =
+	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s?, s:s*, s:s*, s:s*}", "name", party->names.name, "kind",
+		      nj_party_kind_name(party->kind), "profile", party->profile->name, "direction",
+		      asked->direction == NJ_PUBLISH ? "publish" : "subscribe", "topic", asked->topic, "allowed",
+		      (int)verdict.allowed, "partly", (int)verdict.partly, "rule", verdict.pattern, "contract",
+		      contract, "breach", verdict.allowed ? NULL : nj_breach_name(verdict.breach), "fault",
+		      verdict.fault);
+	if (json != NULL && asked->direction == NJ_SUBSCRIBE && verdict.contract != NULL) {
+		uint64_t most = verdict.contract->max_qos;
+
+		json_object_set_new(json, "granted_qos",
+				    json_integer((json_int_t)(asked->qos < most ? asked->qos : most)));
+	}
+	return json;
+}
+
+static void tell(struct nj_directory *directory, struct nj_admin_call *call, const char *customer, uint8_t kind,
+		 const char *name, const struct asked *asked)
+{
+	const struct nj_party *party =
+	    nj_directory_by_name(directory, customer != NULL ? customer : NJ_CUSTOMER_DEFAULT, kind, name);
+
+	if (party == NULL) {
+		nj_admin_fail(call, NJ_ERR_NOT_FOUND, "there is no %s '%s', or it is revoked", nj_party_kind_name(kind),
+			      name);
+		return;
+	}
+	nj_admin_ok(call, answer(party, asked));
 }
 
 void nj_explain(struct nj_directory *directory, struct nj_admin_call *call)
 {
 	const char *name = NULL;
 	const char *customer = NULL;
-	const char *topic = NULL;
-	enum nj_direction direction = NJ_PUBLISH;
+	struct asked asked = { .direction = NJ_PUBLISH };
 	uint8_t kind = NJ_PARTY_DEVICE;
 
-	if (!nj_admin_text(call, "name", true, &name) || !nj_admin_text(call, "customer", false, &customer) ||
-	    !kind_of(call, &kind) || !topic_of(call, &direction, &topic))
-		return;
-	const struct nj_party *party =
-	    nj_directory_by_name(directory, customer != NULL ? customer : NJ_CUSTOMER_DEFAULT, kind, name);
-	if (party == NULL) {
-		nj_admin_fail(call, NJ_ERR_NOT_FOUND, "there is no %s '%s', or it is revoked", nj_party_kind_name(kind),
-			      name);
-		return;
-	}
-	nj_admin_ok(call, answer(party, direction, topic));
+	if (nj_admin_text(call, "name", true, &name) && nj_admin_text(call, "customer", false, &customer) &&
+	    kind_of(call, &kind) && asked_of(call, &asked))
+		tell(directory, call, customer, kind, name, &asked);
+	free(asked.payload);
 }
