@@ -282,6 +282,11 @@ static void start_child(struct child *child)
 		};
 		err = nj_channel_start(s->reactor, &child->channel, fd, CHANNEL_QUEUE_BYTES);
 	}
+	/* It runs already: its end, which is seen as any other's, starts the next one. */
+	if (err != NJ_OK && child->pid != 0) {
+		kill_child(child, "it cannot be spoken to");
+		return;
+	}
 	if (err != NJ_OK) {
 		NJ_LOG(NJ_LOG_ERROR, "process.start", NJ_S("role", nj_role_name(child->role)),
 		       NJ_S("reason", why.text[0] ? why.text : nj_err_text(err)));

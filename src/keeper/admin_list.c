@@ -162,9 +162,11 @@ static void on_cut(void *arg, enum nj_err err, const char *text)
 
 	if (err == NJ_OK)
 		err = nj_keeper_store_device_set_cut_done(revoking->keeper->store, revoking->uid);
-	/* Asked again whenever a gateway is reached, until it confirms. */
-	if (err != NJ_OK)
+	/* Asked again, of this gateway and of the next one, until it confirms. */
+	if (err != NJ_OK) {
 		revoking->keeper->unsettled = true;
+		revoking->keeper->uncut = true;
+	}
 	nj_hex_encode(revoking->uid, NJ_UID_BYTES, uid);
 	nj_admin_ok(revoking->call,
 		    json_pack("{s:s, s:s, s:b}", "name", revoking->name, "uid", uid, "cut", (int)(err == NJ_OK)));

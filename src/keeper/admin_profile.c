@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "identity/profile.h"
+#include "keeper/cloak/abi.h"
 #include "keeper/internal.h"
 
 /*
@@ -395,6 +396,48 @@ static void on_stored(void *arg, enum nj_err err, const char *text)
 	setting_end(setting, err, "");
 }
 
+/* The lengths of nets, as bits of the 128, that policies ask for: the kernel's filter tries NJ_CLOAK_PREFIXES. */
+struct lengths {
+	uint8_t bits[NJ_CLOAK_PREFIXES];
+	size_t count; /* one more than there is room for: too many */
+};
+
+static void length_add(struct lengths *lengths, unsigned bits)
+{
+	size_t i = 0;
+
+	if (bits == 128)
+		return;
+	while (i < lengths->count && i < NJ_CLOAK_PREFIXES && lengths->bits[i] != bits)
+		i++;
+	if (i < NJ_CLOAK_PREFIXES)
+		lengths->bits[i] = (uint8_t)bits;
+	if (i == lengths->count)
+		lengths->count++;
+}
+
+static enum nj_err lengths_check(const struct nj_keeper *keeper, const struct wanted *wanted, struct nj_why *why)
+{
+	const struct nj_keeper_policy *policy;
+	struct lengths lengths = { .count = 0 };
+	size_t cursor = 0;
+
+	length_add(&lengths, 96u + wanted->source_bits_v4);
+	length_add(&lengths, wanted->source_bits_v6);
+	while ((policy = nj_map_next(&keeper->policies, &cursor)) != NULL && lengths.count <= NJ_CLOAK_PREFIXES) {
+		if (strcmp(policy->door.profile, wanted->name) == 0)
+			continue;
+		length_add(&lengths, 96u + policy->door.source_bits_v4);
+		length_add(&lengths, policy->door.source_bits_v6);
+	}
+	if (lengths.count <= NJ_CLOAK_PREFIXES)
+		return NJ_OK;
+	return nj_why(why, NJ_ERR_LIMIT,
+		      "all profiles together may have %d lengths of nets in \"source\" and \"source6\" (an IPv4 /n "
+		      "counts as an IPv6 /96+n): use one that another profile has, or exact",
+		      NJ_CLOAK_PREFIXES);
+}
+
 static enum nj_err setting_check(struct setting *setting, struct nj_why *why)
 {
 	struct nj_keeper *keeper = setting->keeper;
@@ -403,6 +446,7 @@ static enum nj_err setting_check(struct setting *setting, struct nj_why *why)
 	if (args == NULL)
 		return NJ_ERR_NO_MEMORY;
 	NJ_TRY(wanted_read(&setting->wanted, args, keeper->grant_ms, why));
+	NJ_TRY(lengths_check(keeper, &setting->wanted, why));
 	if (!keeper->link->ops->connected(keeper->link))
 		return nj_why(why, NJ_ERR_AGAIN, "the gateway process is not up, try again in a moment");
 	return meta_put_json(keeper, KEY_PENDING, setting->wanted.json);

@@ -594,6 +594,7 @@ static void every_second(struct nj_keeper *keeper)
 	nj_keeper_store_result(keeper, err);
 	nj_keeper_trust_tick(keeper);
 	nj_keeper_rekey_tick(keeper);
+	nj_keeper_reconcile_tick(keeper);
 	if (!nj_journal_empty(&keeper->journal))
 		group_wait(keeper, nj_clock_boot_ms(keeper->clock));
 }

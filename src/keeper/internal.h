@@ -106,6 +106,7 @@ struct nj_keeper {
 	uint64_t trust_due_ms; /* the built-in CA's list is made anew; 0 = never sent */
 
 	bool unsettled; /* the store may hold rows that are half-made */
+	bool uncut;     /* of these, a revocation that a gateway did not confirm: asked again every second */
 	bool profile_busy;
 	struct nj_keeper_reconcile reconcile;
 };
@@ -135,6 +136,8 @@ void nj_keeper_rebuild_step(struct nj_keeper *keeper);
 /* A slice of audit.verify, if one is asked for. */
 void nj_keeper_verify_step(struct nj_keeper *keeper);
 void nj_keeper_verify_abort(struct nj_keeper *keeper);
+/* Asks a gateway again for cuts that it did not confirm; every second. */
+void nj_keeper_reconcile_tick(struct nj_keeper *keeper);
 /* Sends the profile that a crash left half-made once more. */
 void nj_keeper_profile_resume(struct nj_keeper *keeper);
 

@@ -8,6 +8,7 @@
 #include "keeper/ward.h"
 
 #define KNOCK_SOCKETS_MAX 32
+#define GATEWAY_AGAIN_MS 1000 /* between two tries to greet a gateway */
 
 struct process {
 	struct nj_reactor *reactor;
@@ -26,6 +27,9 @@ struct process {
 	struct nj_timer tick;
 	const struct nj_clock *clock;
 	bool had_gateway;
+	int gateway_waits; /* its channel, while what it is greeted with cannot be had; -1: none waits */
+	uint64_t gateway_again_ms;
+	struct nj_log_brake unreached;
 	struct nj_log_brake forged;
 	struct nj_log_brake limited;
 	struct nj_log_brake cloak;
@@ -171,40 +175,62 @@ static bool on_audit(void *arg, const struct nj_ipc_audit *audit)
 	return allowed;
 }
 
-static void on_gone(void *arg, const char *violation)
+static void replace_gateway(struct process *p)
 {
 	static const uint8_t broke = NJ_CONTROL_PEER_BROKE;
+
+	/* A supervisor that is gone ends both of us. */
+	if (p->control_up)
+		(void)!nj_channel_send(&p->control, nj_view_of(&broke, 1));
+}
+
+static void on_gone(void *arg, const char *violation)
+{
 	struct process *p = arg;
 
 	if (violation != NULL) {
 		NJ_LOG(NJ_LOG_ERROR, "gateway.violation", NJ_S("what", violation));
-		/* A supervisor that is gone ends both of us. */
-		if (p->control_up)
-			(void)!nj_channel_send(&p->control, nj_view_of(&broke, 1));
+		replace_gateway(p);
 	} else {
 		NJ_LOG(NJ_LOG_INFO, "gateway.gone", NJ_U("grants", nj_keeper_grants(p->keeper)));
 	}
 	nj_keeper_gateway_gone(p->keeper);
 }
 
-static void gateway_connect(struct process *p, int fd)
+/* Greets the gateway at the other end of `fd`, which is taken over unless this is NJ_ERR_AGAIN. */
+static enum nj_err gateway_greet(struct process *p, int fd)
 {
 	struct nj_x509_pair pair = { 0 };
 	struct nj_ipc_hello hello;
 	const char *ca_pem;
 	enum nj_err err = nj_keeper_server_pair(p->keeper, &pair, &ca_pem);
+	uint64_t suppressed;
 
-	if (err == NJ_OK) {
-		hello.cert_pem = nj_view_str(pair.cert_pem);
-		hello.key_pem = nj_view_str(pair.key_pem);
-		hello.ca_pem = nj_view_str(ca_pem);
-		err = nj_link_ipc_connect(p->link, fd, &hello);
-		nj_x509_pair_done(&pair);
-	} else {
-		(void)close(fd);
+	if (err != NJ_OK) {
+		if (nj_log_brake_pass(&p->unreached, p->clock, &suppressed))
+			NJ_LOG(NJ_LOG_ERROR, "gateway.ungreeted", NJ_E(err), NJ_U("suppressed", suppressed));
+		return NJ_ERR_AGAIN;
+	}
+	hello.cert_pem = nj_view_str(pair.cert_pem);
+	hello.key_pem = nj_view_str(pair.key_pem);
+	hello.ca_pem = nj_view_str(ca_pem);
+	err = nj_link_ipc_connect(p->link, fd, &hello);
+	nj_x509_pair_done(&pair);
+	return err == NJ_ERR_AGAIN ? NJ_ERR_IO : err;
+}
+
+static void gateway_connect(struct process *p, int fd)
+{
+	enum nj_err err = gateway_greet(p, fd);
+
+	if (err == NJ_ERR_AGAIN) {
+		p->gateway_waits = fd;
+		p->gateway_again_ms = nj_clock_boot_ms(p->clock) + GATEWAY_AGAIN_MS;
+		return;
 	}
 	if (err != NJ_OK) {
 		NJ_LOG(NJ_LOG_ERROR, "gateway.unreached", NJ_E(err));
+		replace_gateway(p);
 		return;
 	}
 	if (p->had_gateway)
@@ -212,6 +238,28 @@ static void gateway_connect(struct process *p, int fd)
 					      .event = NJ_AUDIT_RESTART, .subject = "gateway", .source = "keeper" });
 	p->had_gateway = true;
 	nj_keeper_gateway_here(p->keeper);
+}
+
+/* The one that waits, if it is time; another one takes its place. */
+static int gateway_take_waiting(struct process *p)
+{
+	int fd = p->gateway_waits;
+
+	p->gateway_waits = -1;
+	return fd;
+}
+
+static void gateway_again(struct process *p)
+{
+	if (p->gateway_waits >= 0 && nj_clock_boot_ms(p->clock) >= p->gateway_again_ms)
+		gateway_connect(p, gateway_take_waiting(p));
+}
+
+static void gateway_new(struct process *p, int fd)
+{
+	if (p->gateway_waits >= 0)
+		(void)close(gateway_take_waiting(p));
+	gateway_connect(p, fd);
 }
 
 /* ---- the warden ---- */
@@ -284,7 +332,7 @@ static void on_control(struct nj_channel *channel, struct nj_view message, int *
 	struct nj_view text = message.len >= 1 ? nj_view_of(message.data + 1, message.len - 1) : message;
 
 	if (type == NJ_CONTROL_PEER && fd_count == 1) {
-		gateway_connect(p, fds[0]);
+		gateway_new(p, fds[0]);
 		return;
 	}
 	if (type == NJ_CONTROL_WARDEN && fd_count == 1) {
@@ -319,6 +367,7 @@ static void on_tick(struct nj_timer *timer)
 	struct process *p = NJ_CONTAINER(timer, struct process, tick);
 
 	nj_keeper_tick(p->keeper);
+	gateway_again(p);
 	rearm(p);
 }
 
@@ -339,6 +388,8 @@ static void process_init(struct process *p, const struct nj_keeper_process_confi
 	*p = (struct process){
 		.config = config, .clock = config->keeper.clock, .forged = brake, .limited = brake, .cloak = brake
 	};
+	p->unreached = brake;
+	p->gateway_waits = -1;
 	p->tick.on_timer = on_tick;
 	p->control = (struct nj_channel){ .on_message = on_control, .on_closed = on_control_closed, .user = p };
 }
@@ -499,6 +550,8 @@ static void process_done(struct process *p)
 	if (p->control_up)
 		nj_channel_stop(&p->control);
 	nj_admin_server_free(p->admin);
+	if (p->gateway_waits >= 0)
+		(void)close(gateway_take_waiting(p));
 	if (p->link != NULL)
 		p->link->ops->free(p->link);
 	nj_keeper_close(p->keeper);

@@ -10,6 +10,7 @@
 struct collecting {
 	struct nj_keeper_reconcile *reconcile;
 	size_t cap;
+	bool cuts_alone; /* what is pending may be on its way in just now */
 };
 
 static enum nj_err collect(void *arg, const struct nj_keeper_device *row)
@@ -17,6 +18,8 @@ static enum nj_err collect(void *arg, const struct nj_keeper_device *row)
 	struct collecting *collecting = arg;
 	struct nj_keeper_reconcile *r = collecting->reconcile;
 
+	if (collecting->cuts_alone && row->state == NJ_DEVICE_PENDING)
+		return NJ_OK;
 	if (r->count == collecting->cap) {
 		size_t cap = collecting->cap == 0 ? 64 : collecting->cap * 2;
 		struct nj_keeper_unsettled *rows = reallocarray(r->rows, cap, sizeof(*rows));
@@ -108,8 +111,10 @@ static void on_answer(void *arg, enum nj_err err, const char *text)
 	if (err == NJ_OK || (item->pending && err == NJ_ERR_NOT_FOUND))
 		err = settle_commit(keeper, item, err);
 	/* Settled by somebody else meanwhile (revoked while it was pending): not ours any more. */
-	if (err != NJ_OK && err != NJ_ERR_NOT_FOUND)
+	if (err != NJ_OK && err != NJ_ERR_NOT_FOUND) {
 		keeper->unsettled = true;
+		keeper->uncut |= !item->pending;
+	}
 	if (err == NJ_ERR_CLOSED) {
 		finish(keeper);
 		return;
@@ -137,17 +142,32 @@ static void pump(struct nj_keeper *keeper)
 		finish(keeper);
 }
 
+static void begin(struct nj_keeper *keeper, bool cuts_alone)
+{
+	struct collecting collecting = { .reconcile = &keeper->reconcile, .cuts_alone = cuts_alone };
+
+	keeper->uncut = false;
+	if (nj_keeper_store_device_unsettled_each(keeper->store, collect, &collecting) != NJ_OK) {
+		keeper->unsettled = true;
+		keeper->uncut = true;
+	}
+	keeper->reconcile.running = true;
+	pump(keeper);
+}
+
 void nj_keeper_gateway_here(struct nj_keeper *keeper)
 {
-	struct collecting collecting = { .reconcile = &keeper->reconcile };
-
 	nj_keeper_trust_all(keeper);
 	nj_keeper_profile_resume(keeper);
 	if (!keeper->unsettled || keeper->reconcile.running)
 		return;
 	keeper->unsettled = false;
-	if (nj_keeper_store_device_unsettled_each(keeper->store, collect, &collecting) != NJ_OK)
-		keeper->unsettled = true;
-	keeper->reconcile.running = true;
-	pump(keeper);
+	begin(keeper, false);
+}
+
+void nj_keeper_reconcile_tick(struct nj_keeper *keeper)
+{
+	if (keeper->uncut && !keeper->reconcile.running && keeper->link != NULL &&
+	    keeper->link->ops->connected(keeper->link))
+		begin(keeper, true);
 }

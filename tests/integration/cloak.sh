@@ -227,6 +227,10 @@ test_prefixes() {
 	ask gw open fd77:: 127 $PORT 60000
 	check "a fourth length" answers gw "open fd77:: 126 $PORT 1" ok
 	check "a fifth length is refused" answers gw "open fd77:: 125 $PORT 1" "error limit"
+	ask gw shut fd77:: 127 $PORT
+	check "a length that no grant has any more makes room" answers gw "open $STRANGER6 125 $PORT 60000" ok
+	check "the length that took its place lets its neighbours in" entry $DEVICE6 "[$GW6]"
+	leave
 	check "clear" answers gw clear ok
 	ask gw renew on
 	check "after clear there is room again" answers gw "open fd77:: 125 $PORT 1" ok

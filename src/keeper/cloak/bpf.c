@@ -81,22 +81,60 @@ static enum nj_err bpf_clear(struct nj_cloak *cloak)
 	return map_empty(b->fds.fd[NJ_CLOAK_FD_FLOWS]);
 }
 
-/* The programs try the lengths that are listed. */
-static enum nj_err list_prefix(struct nj_cloak_control *control, uint8_t bits)
+/* Whether a grant of this length is there: a walk over the table, for the rare change of a policy. */
+static bool prefix_in_use(int grants, uint64_t bits)
 {
+	struct nj_cloak_key key, next;
+	int rc = bpf_map_get_next_key(grants, NULL, &next);
+
+	while (rc == 0) {
+		if (next.extra == bits)
+			return true;
+		key = next;
+		rc = bpf_map_get_next_key(grants, &key, &next);
+	}
+	return false;
+}
+
+/* A place in the list of lengths: a new one, or that of a length that no grant has any more. */
+static enum nj_err prefix_place(const struct bpf_cloak *b, uint64_t *out_place)
+{
+	const struct nj_cloak_control *control = b->control;
+	uint64_t place = control->prefix_count;
+
+	if (place >= NJ_CLOAK_PREFIXES) {
+		place = 0;
+		while (place < NJ_CLOAK_PREFIXES &&
+		       prefix_in_use(b->fds.fd[NJ_CLOAK_FD_GRANTS], control->prefixes[place].bits))
+			place++;
+	}
+	if (place >= NJ_CLOAK_PREFIXES)
+		return NJ_ERR_LIMIT;
+	*out_place = place;
+	return NJ_OK;
+}
+
+/* The programs try the lengths that are listed. While a place changes it names no length: no grant has 0 bits. */
+static enum nj_err list_prefix(struct bpf_cloak *b, uint8_t bits)
+{
+	struct nj_cloak_control *control = b->control;
 	uint64_t count = control->prefix_count;
 	uint64_t mask[NJ_CLOAK_IP_WORDS];
+	uint64_t place;
 
 	if (bits == EXACT_BITS)
 		return NJ_OK;
 	for (uint64_t i = 0; i < count; i++)
 		if (control->prefixes[i].bits == bits)
 			return NJ_OK;
-	if (count >= NJ_CLOAK_PREFIXES)
-		return NJ_ERR_LIMIT;
+	NJ_TRY(prefix_place(b, &place));
 	nj_cloak_mask(bits, mask);
-	control->prefixes[count] = (struct nj_cloak_prefix){ .mask = { mask[0], mask[1] }, .bits = bits };
-	publish(&control->prefix_count, count + 1);
+	publish(&control->prefixes[place].bits, 0);
+	publish(&control->prefixes[place].mask[0], mask[0]);
+	publish(&control->prefixes[place].mask[1], mask[1]);
+	publish(&control->prefixes[place].bits, bits);
+	if (place == count)
+		publish(&control->prefix_count, count + 1);
 	return NJ_OK;
 }
 
@@ -107,7 +145,7 @@ static enum nj_err bpf_open(struct nj_cloak *cloak, const struct nj_addr *source
 	struct nj_cloak_key key;
 
 	NJ_TRY(nj_cloak_grant_key(source, prefix, port, &key));
-	NJ_TRY(list_prefix(b->control, prefix));
+	NJ_TRY(list_prefix(b, prefix));
 	if (bpf_map_update_elem(b->fds.fd[NJ_CLOAK_FD_GRANTS], &key, &expires_boot_ns, BPF_ANY) != 0)
 		return map_error();
 	return NJ_OK;

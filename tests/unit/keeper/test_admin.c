@@ -144,6 +144,33 @@ static void profile_refused(void **state)
 	assert_null(show("profile.show", "p"));
 }
 
+static enum nj_err set_source(const char *name, unsigned v4, unsigned v6)
+{
+	char source[16];
+	char source6[16];
+
+	(void)snprintf(source, sizeof(source), "/%u", v4);
+	(void)snprintf(source6, sizeof(source6), "/%u", v6);
+	return ask(&place.f, "profile.set",
+		   json_pack("{s:s, s:s, s:s}", "name", name, "source", source, "source6", source6), NULL);
+}
+
+/* The kernel's filter tries four lengths of nets, whoever asks for them. */
+static void lengths_of_nets_are_few(void **state)
+{
+	assert_int_equal(set_source("a", 24, 64), NJ_OK);
+	assert_int_equal(set_source("b", 20, 128), NJ_OK);
+	assert_int_equal(set_source("same", 24, 120), NJ_OK); /* an IPv4 /24 is an IPv6 /120 */
+	assert_int_equal(set_source("d", 20, 56), NJ_OK);
+	assert_int_equal(set_source("e", 32, 48), NJ_ERR_LIMIT);
+	assert_int_equal(set_source("e", 23, 128), NJ_ERR_LIMIT);
+	assert_int_equal(set_source("e", 24, 56), NJ_OK);
+	/* What a profile had before does not count, what others have does. */
+	assert_int_equal(set_source("e", 32, 48), NJ_ERR_LIMIT);
+	assert_int_equal(set_source("d", 32, 128), NJ_OK);
+	assert_int_equal(set_source("e", 32, 48), NJ_OK);
+}
+
 static void device_life(void **state)
 {
 	struct device d;
@@ -312,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(profile_round_trip),
 		ROW(profile_refused),
+		ROW(lengths_of_nets_are_few),
 		ROW(device_life),
 		ROW(import),
 		ROW(applications_are_apart),

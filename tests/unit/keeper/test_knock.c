@@ -396,6 +396,27 @@ static void revoked_opens_nothing(void **state)
 	assert_int_equal(fx.gateway.grant_count, 1);
 }
 
+/* A gateway whose queue was full when it should cut is asked again, without being new; what is pending is let be. */
+static void a_cut_that_was_refused_is_asked_again(void **state)
+{
+	struct device d;
+	unsigned requests;
+
+	add_device(&fx, "d1", "sensor", &d);
+	fx.gateway.answer = NJ_ERR_LIMIT;
+	assert_int_equal(ask(&fx, "device.revoke", json_pack("{s:s}", "name", "d1"), NULL), NJ_OK);
+	requests = fx.gateway.requests;
+	advance(&fx, 1200);
+	assert_true(fx.gateway.requests > requests);
+	assert_int_equal(fx.gateway.last.type, NJ_IPC_PARTY_CUT);
+	assert_memory_equal(fx.gateway.last.as.uid.uid, d.uid, NJ_UID_BYTES);
+	fx.gateway.answer = NJ_OK;
+	advance(&fx, 1200);
+	requests = fx.gateway.requests;
+	advance(&fx, 5000);
+	assert_int_equal(fx.gateway.requests, requests);
+}
+
 static void new_keeper_empties_the_grants(void **state)
 {
 	struct device d;
@@ -449,6 +470,7 @@ int main(void)
 		ROW(failed_commit_opens_nothing),
 		ROW(buckets),
 		ROW(revoked_opens_nothing),
+		ROW(a_cut_that_was_refused_is_asked_again),
 		ROW(new_keeper_empties_the_grants),
 		ROW(records_and_burn_are_one_commit),
 	};

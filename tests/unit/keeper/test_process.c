@@ -1,5 +1,8 @@
 /* The process as a whole: the test is supervisor, gateway, device and administrator. */
 #include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -33,6 +36,9 @@ static void serve(int control, int admin, int knock)
 	struct nj_why why;
 
 	config.keeper.clock = nj_clock_system();
+	/* So that its certificate must be made, and stored, when the first gateway comes. */
+	config.keeper.host = "moved.test";
+	(void)signal(SIGXFSZ, SIG_IGN);
 	nj_log_setup(NJ_LOG_ERROR, NJ_LOG_LOGFMT, "keeper");
 	if (nj_cloak_fake_new(&config.cloak) != NJ_OK || nj_keeper_serve(&config, &why) != NJ_OK)
 		_exit(1);
@@ -72,7 +78,7 @@ static void send_back(const struct nj_ipc *message)
 	assert_int_equal(nj_channel_send_fds(t.gateway, nj_view_of(t.bytes, w.pos), NULL, 0), NJ_OK);
 }
 
-static void new_gateway(void)
+static void introduce_gateway(void)
 {
 	int fds[2];
 
@@ -82,11 +88,21 @@ static void new_gateway(void)
 	if (t.gateway >= 0)
 		(void)close(t.gateway);
 	t.gateway = fds[0];
+}
+
+static void greeted(void)
+{
 	receive(NJ_IPC_HELLO);
 	assert_true(t.message.as.hello.key_pem.len > 100);
 	receive(NJ_IPC_TRUST_PUT);
 	assert_int_equal(t.message.as.trust.customer.len, 0);
 	assert_true(t.message.as.trust.list_pem.len > 100);
+}
+
+static void new_gateway(void)
+{
+	introduce_gateway();
+	greeted();
 }
 
 static int set_up(void **state)
@@ -226,6 +242,28 @@ static void whole_way(void **state)
 	json_decref(ok);
 }
 
+static void no_writes(bool on)
+{
+	const struct rlimit limit = { on ? 0 : RLIM_INFINITY, RLIM_INFINITY };
+
+	assert_int_equal(prlimit(t.child, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+/* What it is greeted with cannot be stored now, and can be later: it need not come twice. */
+static void a_gateway_waits_for_its_greeting(void **state)
+{
+	struct pollfd none = { .events = POLLIN };
+
+	no_writes(true);
+	introduce_gateway();
+	none.fd = t.gateway;
+	assert_int_equal(poll(&none, 1, 300), 0);
+	no_writes(false);
+	greeted();
+	send_control(NJ_CONTROL_STOP, NULL, 0);
+	wait_child();
+}
+
 static void violation_ends_the_gateway(void **state)
 {
 	struct nj_ipc message = { .type = NJ_IPC_GRANT_END };
@@ -245,7 +283,8 @@ static void violation_ends_the_gateway(void **state)
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-	const struct CMUnitTest tests[] = { ROW(whole_way), ROW(violation_ends_the_gateway) };
+	const struct CMUnitTest tests[] = { ROW(whole_way), ROW(a_gateway_waits_for_its_greeting),
+					    ROW(violation_ends_the_gateway) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
