@@ -29,6 +29,7 @@ struct nj_door {
 	uint32_t cap;
 	uint32_t made; /* entries that were ever used */
 	uint32_t first_free;
+	uint32_t timed; /* entries that say how long their proof may take */
 };
 
 static struct nj_view entry_hint(const void *entry)
@@ -103,6 +104,7 @@ static struct entry *entry_take(struct nj_door *door)
 static void entry_give(struct nj_door *door, struct entry *entry)
 {
 	nj_wipe(keys_of(door, entry), sizeof(struct door_keys));
+	door->timed -= entry->grant.bind_ms != 0;
 	*entry = (struct entry){ .next_free = door->first_free };
 	door->first_free = (uint32_t)(entry - door->entries);
 }
@@ -143,6 +145,7 @@ enum nj_err nj_door_grant(struct nj_door *door, const struct nj_grant *grant)
 	if (entry == NULL)
 		return NJ_ERR_LIMIT;
 	entry->grant = *grant;
+	door->timed += grant->bind_ms != 0;
 	keys = keys_of(door, entry);
 	memcpy(keys->psk, grant->psk, sizeof(keys->psk));
 	memcpy(keys->password, grant->password, sizeof(keys->password));
@@ -297,6 +300,21 @@ enum nj_err nj_door_bind_password(struct nj_door *door, struct nj_view username_
 	*out_grant = entry->grant;
 	entry_remove(door, entry);
 	return NJ_OK;
+}
+
+uint32_t nj_door_bind_ms(const struct nj_door *door, uint16_t service, const struct nj_addr *peer, uint32_t default_ms)
+{
+	uint32_t longest_ms = 0;
+
+	for (uint32_t i = 0; door->timed > 0 && i < door->made; i++) {
+		const struct entry *entry = &door->entries[i];
+		uint32_t ms = entry->grant.bind_ms == 0 ? default_ms : entry->grant.bind_ms;
+
+		if (entry->used && entry->grant.service == service && ms > longest_ms &&
+		    source_matches(&entry->grant, peer) && !entry_expired(door, entry))
+			longest_ms = ms;
+	}
+	return longest_ms == 0 ? default_ms : longest_ms;
 }
 
 uint32_t nj_door_count(const struct nj_door *door)

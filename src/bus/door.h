@@ -23,6 +23,7 @@ struct nj_grant {
 	uint8_t bind;          /* NJ_BINDING_PSK, NJ_BINDING_CERTIFICATE, of a TLS service */
 	bool tls12;            /* with a certificate, TLS 1.2 may do */
 	bool rekey;            /* its session may be offered a new root key */
+	uint32_t bind_ms;      /* from the connection to its proof; 0: as the gateway gives everybody */
 	struct nj_addr source; /* port 0 */
 	uint8_t source_prefix; /* compared bits of `source.ip`, 128 = exact */
 	uint32_t lifetime_ms;
@@ -57,6 +58,9 @@ NJ_MUST_USE enum nj_err nj_door_bind_certificate(struct nj_door *door, const uin
 NJ_MUST_USE enum nj_err nj_door_bind_password(struct nj_door *door, struct nj_view username_hex,
 					      struct nj_view password_hex, uint16_t service, const struct nj_addr *peer,
 					      struct nj_grant *out_grant);
+/* How long a connection from `peer` may take for its proof: the longest that a live grant for it gives, or
+ * `default_ms`. Nobody knows yet whose connection it is. */
+uint32_t nj_door_bind_ms(const struct nj_door *door, uint16_t service, const struct nj_addr *peer, uint32_t default_ms);
 uint32_t nj_door_count(const struct nj_door *door);
 
 #endif

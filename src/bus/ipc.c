@@ -146,6 +146,7 @@ static void put_grant(struct nj_writer *w, const struct nj_ipc *m)
 	put_enum(w, g->bind, 0, NJ_BINDING_TLS);
 	put_bool(w, g->tls12);
 	put_bool(w, g->rekey);
+	nj_write_u32(w, g->bind_ms);
 	put_addr(w, &g->source);
 	put_enum(w, g->source_prefix, 0, 128);
 	nj_write_u32(w, g->lifetime_ms);
@@ -165,6 +166,7 @@ static void get_grant(struct nj_reader *r, struct nj_ipc *m)
 	g->bind = (uint8_t)get_enum(r, 0, NJ_BINDING_TLS);
 	g->tls12 = get_bool(r);
 	g->rekey = get_bool(r);
+	g->bind_ms = nj_read_u32(r);
 	get_addr(r, &g->source);
 	g->source_prefix = (uint8_t)get_enum(r, 0, 128);
 	g->lifetime_ms = nj_read_u32(r);

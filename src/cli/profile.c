@@ -23,6 +23,7 @@ static const struct nj_column record[] = {
 	{ "source", "source", NJ_COLUMN_TEXT },
 	{ "source, IPv6", "source6", NJ_COLUMN_TEXT },
 	{ "grant seconds", "grant_seconds", NJ_COLUMN_TEXT },
+	{ "bind seconds", "bind_seconds", NJ_COLUMN_TEXT },
 	{ "publish", "publish", NJ_COLUMN_TEXT },
 	{ "deny publish", "deny_publish", NJ_COLUMN_TEXT },
 	{ "subscribe", "subscribe", NJ_COLUMN_TEXT },
@@ -52,6 +53,9 @@ static void add_optional(const struct nj_args *args, json_t *request)
 		{ "customer", "customer" }, { "bind", "bind" },       { "tls-floor", "tls_floor" },
 		{ "source", "source" },     { "source6", "source6" },
 	};
+	static const struct {
+		const char *option, *key;
+	} numbers[] = { { "grant-seconds", "grant_seconds" }, { "bind-seconds", "bind_seconds" } };
 	json_t *services = values_of(args, "service");
 
 	if (json_array_size(services) > 0)
@@ -63,9 +67,10 @@ static void add_optional(const struct nj_args *args, json_t *request)
 		if (text != NULL)
 			(void)json_object_set_new(request, texts[i].key, json_string(text));
 	}
-	if (nj_args_flag(args, "grant-seconds"))
-		(void)json_object_set_new(request, "grant_seconds",
-					  json_integer((json_int_t)nj_args_number(args, "grant-seconds", 0)));
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		if (nj_args_flag(args, numbers[i].option))
+			(void)json_object_set_new(request, numbers[i].key,
+						  json_integer((json_int_t)nj_args_number(args, numbers[i].option, 0)));
 }
 
 enum nj_err nj_run_profile_set(struct nj_cli *cli)

@@ -62,6 +62,10 @@ static const struct nj_option profile_set_options[] = {
 	  NJ_OPTION_TEXT },
 	{ "grant-seconds", "N", "how long a knock keeps the door open (default: the configuration's)", NJ_OPTION_NUMBER,
 	  .max = 3600 },
+	{ "bind-seconds", "N",
+	  "how long a connection may take for its proof, for links that are slow (default: the configuration's "
+	  "limits.bind_timeout)",
+	  NJ_OPTION_NUMBER, .max = 300 },
 	CUSTOMER_OPTION,
 	DIR_OPTION,
 	JSON_OPTION,

@@ -25,6 +25,7 @@ struct nj_visitor {
 	struct nj_list of_all;
 	struct nj_conn *conn;
 	uint16_t service;
+	uint32_t bind_ms;
 	bool lent;     /* its service owns the connection */
 	bool reported; /* why it failed was said */
 	bool named;    /* a certificate named `uid`, which had a grant then */
@@ -334,6 +335,12 @@ static struct nj_visitor *admit(struct nj_entry *entry, const struct nj_addr *pe
 	return visitor;
 }
 
+/* The first whole message has its part of a longer time. */
+static uint32_t hello_ms(const struct nj_settings_limits *limits, uint32_t bind_ms)
+{
+	return (uint32_t)((uint64_t)limits->hello_timeout_ms * bind_ms / limits->bind_timeout_ms);
+}
+
 static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struct nj_addr *peer,
 				     const struct nj_addr *local, uint16_t service, struct nj_tls_ctx *tls)
 {
@@ -346,6 +353,7 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	visitor->service = service;
+	visitor->bind_ms = nj_door_bind_ms(entry->config.door, service, peer, entry->config.limits->bind_timeout_ms);
 	struct nj_conn_config config = {
 		.fd = fd,
 		.peer = *peer,
@@ -353,7 +361,7 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 		.tls = tls,
 		.max_in_bytes = entry->config.max_in_bytes,
 		.max_out_bytes = entry->config.max_out_bytes,
-		.hello_timeout_ms = entry->config.limits->hello_timeout_ms,
+		.hello_timeout_ms = hello_ms(entry->config.limits, visitor->bind_ms),
 		.ops = &unproven_ops,
 		.user = visitor,
 	};
@@ -361,7 +369,7 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 		visitor_free(visitor);
 		return NULL;
 	}
-	nj_conn_bind_deadline(visitor->conn, entry->config.limits->bind_timeout_ms);
+	nj_conn_bind_deadline(visitor->conn, visitor->bind_ms);
 	return visitor;
 }
 
@@ -382,6 +390,11 @@ struct nj_visitor *nj_entry_lend(struct nj_entry *entry, int fd, const struct nj
 	entry->lent++;
 	*out_conn = visitor->conn;
 	return visitor;
+}
+
+uint32_t nj_visitor_bind_ms(const struct nj_visitor *visitor)
+{
+	return visitor->bind_ms;
 }
 
 enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_view username, struct nj_view password,

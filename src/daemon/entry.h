@@ -58,6 +58,8 @@ struct nj_visitor;
  * connection and says how it ended: proven or not. One that is evicted ends as all do, by its owner's on_close. */
 struct nj_visitor *nj_entry_lend(struct nj_entry *entry, int fd, const struct nj_addr *peer,
 				 const struct nj_addr *local, uint16_t service, struct nj_conn **out_conn);
+/* From the connection to its proof. */
+uint32_t nj_visitor_bind_ms(const struct nj_visitor *visitor);
 /* The proof by user name and password; consumes the grant and reports, also what failed. Borrowed party. After NJ_OK
  * the visitor is gone. */
 NJ_MUST_USE enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_view username, struct nj_view password,

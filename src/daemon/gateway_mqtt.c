@@ -162,7 +162,12 @@ static void unbound(void *arg, enum nj_close why)
 
 void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn, struct nj_visitor *visitor)
 {
-	struct nj_mqtt_entry entry = { .authenticate = authenticate, .unbound = unbound, .arg = visitor };
+	struct nj_mqtt_entry entry = {
+		.authenticate = authenticate,
+		.unbound = unbound,
+		.arg = visitor,
+		.connect_timeout_ms = nj_visitor_bind_ms(visitor),
+	};
 	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
 
 	if (err != NJ_OK)

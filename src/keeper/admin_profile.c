@@ -39,6 +39,7 @@ struct wanted {
 	bool tls12;
 	uint8_t source_bits_v4;
 	uint8_t source_bits_v6;
+	uint32_t bind_ms; /* 0: the gateway's */
 	size_t rule_count;
 	struct nj_rights_rule rules[RULES_MAX];
 	char *contracts[RULES_MAX]; /* of the rules, owned; NULL: none */
@@ -155,6 +156,24 @@ static enum nj_err read_grant(struct wanted *wanted, struct nj_why *why)
 	return NJ_OK;
 }
 
+#define BIND_SECONDS_MAX 300
+
+/* For links on which a handshake takes longer than the configuration's limits.bind_timeout. */
+static enum nj_err read_patience(struct wanted *wanted, struct nj_why *why)
+{
+	const json_t *value = json_object_get(wanted->json, "bind_seconds");
+	json_int_t seconds = json_integer_value(value);
+
+	if (value == NULL || json_is_null(value)) {
+		(void)json_object_del(wanted->json, "bind_seconds");
+		return NJ_OK;
+	}
+	if (seconds < 1 || seconds > BIND_SECONDS_MAX)
+		return nj_why(why, NJ_ERR_RANGE, "bind_seconds must be from 1 to %d", BIND_SECONDS_MAX);
+	wanted->bind_ms = (uint32_t)seconds * 1000;
+	return NJ_OK;
+}
+
 /* The policies about the proof: by what a TLS connection binds, and from how near to the knock's source. */
 static const struct {
 	const char *name;
@@ -208,6 +227,7 @@ static enum nj_err read_source(struct wanted *wanted, const char *key, unsigned 
 static enum nj_err read_proof(struct wanted *wanted, struct nj_why *why)
 {
 	NJ_TRY(read_bind(wanted, why));
+	NJ_TRY(read_patience(wanted, why));
 	NJ_TRY(read_source(wanted, "source", SOURCE_V4_MIN, 32, &wanted->source_bits_v4, why));
 	return read_source(wanted, "source6", SOURCE_V6_MIN, 128, &wanted->source_bits_v6, why);
 }
@@ -320,6 +340,7 @@ static enum nj_err make_own(struct nj_keeper *keeper, const struct wanted *wante
 		.source_bits_v6 = wanted->source_bits_v6,
 		.bind = wanted->bind,
 		.tls12 = wanted->tls12,
+		.bind_ms = wanted->bind_ms,
 	};
 	enum nj_err err;
 

@@ -261,6 +261,7 @@ static enum nj_err grant_give(struct nj_keeper *keeper, const struct nj_knock_fa
 		.plain_allowed = fact->plain,
 		.bind = fact->bind,
 		.tls12 = fact->tls12,
+		.bind_ms = fact->bind_ms,
 		.rekey = spec.rekey,
 		.source = fact->source,
 		.source_prefix = fact->source_prefix,

@@ -317,6 +317,7 @@ static void prepare_grant(struct nj_knocks *knocks, const struct authentic *foun
 	fact->plain = policy->plain;
 	fact->bind = policy->bind & nj_service_bindings(fact->service);
 	fact->tls12 = policy->tls12;
+	fact->bind_ms = policy->bind_ms;
 	if (nj_service_is_tls(fact->service))
 		nj_knock_psk(found->known->keys, datagram, keys->psk);
 	else if (policy->plain)

@@ -66,6 +66,7 @@ struct nj_knock_fact {
 	bool plain;
 	uint8_t bind; /* NJ_BINDING_…, of a TLS service */
 	bool tls12;
+	uint32_t bind_ms;        /* the connection's time for its proof; 0: the gateway's */
 	bool can_rekey;          /* the device says so */
 	uint64_t rekeyed_ms;     /* when its current key came to be; 0: with the device */
 	const uint8_t *psk;      /* 32 bytes */

@@ -98,8 +98,9 @@ struct nj_mqtt_entry {
 	/* The connection ended without being bound; may be NULL. */
 	void (*unbound)(void *arg, enum nj_close why);
 	void *arg;
-	uint64_t tag; /* the owner's name for the connection, shown to hooks; 0: none */
-	bool local;   /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
+	uint32_t connect_timeout_ms; /* 0: the limits' */
+	uint64_t tag;                /* the owner's name for the connection, shown to hooks; 0: none */
+	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
 };
 
 struct nj_mqtt_counters {

@@ -372,7 +372,8 @@ enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, 
 	client->max_packet_bytes = UINT32_MAX;
 	nj_list_push_back(&broker->clients, &client->link);
 	broker->counters.connections++;
-	nj_mqtt_client_watch(client, broker->limits.connect_timeout_ms);
+	nj_mqtt_client_watch(client, entry->connect_timeout_ms != 0 ? entry->connect_timeout_ms
+								    : broker->limits.connect_timeout_ms);
 	nj_conn_set_ops(conn, &nj_mqtt_client_ops, client);
 	return NJ_OK;
 }

@@ -107,6 +107,7 @@ struct nj_door_policy {
 	uint8_t source_bits_v6; /* 128 = exact */
 	uint8_t bind;           /* NJ_BINDING_PSK, NJ_BINDING_CERTIFICATE or both, for TLS services */
 	bool tls12;             /* with a certificate, TLS 1.2 may do */
+	uint32_t bind_ms;       /* from the connection to its proof; 0: as the gateway's configuration says */
 };
 typedef enum nj_err (*nj_door_policy_fn)(void *arg, const struct nj_door_policy *policy);
 

@@ -95,6 +95,7 @@ static const char *const migrations[] = {
 	"  PRIMARY KEY(uid, epoch)"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX tombstones_by_age ON tombstones(buried_ms);",
+	"ALTER TABLE policies ADD COLUMN bind_ms INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const statements[] = {

@@ -10,7 +10,7 @@
 	"profile, sealed_key, sealed_pending, sealed_recovery"
 #define NJ_TOMBSTONE_COLUMNS "uid, epoch, buried_ms, floor, proven, sealed"
 
-#define NJ_POLICY_COLUMNS "profile, services, plain, grant_ms, source_bits_v4, source_bits_v6, bind, tls12"
+#define NJ_POLICY_COLUMNS "profile, services, plain, grant_ms, source_bits_v4, source_bits_v6, bind, tls12, bind_ms"
 
 /* X(name, SQL). State 3 is NJ_DEVICE_REVOKED: the index of names knows it as a literal. */
 #define NJ_KEEPER_STATEMENT_TABLE(X)                                                                                \
@@ -46,7 +46,7 @@
 	X(TOMBSTONE_GET, "SELECT " NJ_TOMBSTONE_COLUMNS " FROM tombstones WHERE uid = ? AND epoch = ?")             \
 	X(TOMBSTONE_EACH, "SELECT " NJ_TOMBSTONE_COLUMNS " FROM tombstones ORDER BY uid, epoch")                    \
 	X(TOMBSTONE_RESEAL, "UPDATE tombstones SET sealed = ?3 WHERE uid = ?1 AND epoch = ?2")                      \
-	X(POLICY_PUT, "INSERT OR REPLACE INTO policies(" NJ_POLICY_COLUMNS ") VALUES(?,?,?,?,?,?,?,?)")             \
+	X(POLICY_PUT, "INSERT OR REPLACE INTO policies(" NJ_POLICY_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?)")           \
 	X(POLICY_GET, "SELECT " NJ_POLICY_COLUMNS " FROM policies "                                                 \
 		      "WHERE profile = ?")                                                                          \
 	X(POLICY_EACH, "SELECT " NJ_POLICY_COLUMNS " FROM policies "                                                \

@@ -205,6 +205,7 @@ enum nj_err nj_keeper_store_policy_put(struct nj_keeper_store *store, const stru
 	nj_bind_u64(&q, policy->source_bits_v6);
 	nj_bind_u64(&q, policy->bind);
 	nj_bind_u64(&q, policy->tls12);
+	nj_bind_u64(&q, policy->bind_ms);
 	return nj_query_run(&q);
 }
 
@@ -221,6 +222,7 @@ static enum nj_err read_policy(struct nj_query *q, struct nj_door_policy *out_po
 	policy.source_bits_v6 = (uint8_t)nj_col_u64(q, 128);
 	policy.bind = (uint8_t)nj_col_u64(q, NJ_BINDING_TLS);
 	policy.tls12 = nj_col_bool(q);
+	policy.bind_ms = (uint32_t)nj_col_u64(q, UINT32_MAX);
 	NJ_TRY(nj_col_end(q));
 	*out_policy = policy;
 	return NJ_OK;

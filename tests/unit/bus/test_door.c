@@ -211,6 +211,36 @@ static void prefixes(void **state)
 	}
 }
 
+/* The longest time that a grant gives to whoever comes from there. */
+static void time_for_the_proof(void **state)
+{
+	struct nj_addr peer = address("192.0.2.1");
+	struct nj_addr other = address("192.0.2.2");
+	struct nj_grant slow = model(1, NJ_SERVICE_MQTTS);
+	struct nj_grant quick = model(2, NJ_SERVICE_MQTTS);
+
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 10000);
+	quick.bind_ms = 2000;
+	assert_int_equal(nj_door_grant(door, &quick), NJ_OK);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 2000);
+	give(3, NJ_SERVICE_MQTTS);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 10000);
+	slow.bind_ms = 60000;
+	assert_int_equal(nj_door_grant(door, &slow), NJ_OK);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 60000);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &other, 10000), 10000);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTT, &peer, 10000), 10000);
+	/* It ends with its grant, however that ends. */
+	nj_door_end(door, 1);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 10000);
+	slow.id = 4;
+	assert_int_equal(nj_door_grant(door, &slow), NJ_OK);
+	nj_clock_fake_advance_ms(&fake, 29999);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 60000);
+	nj_clock_fake_advance_ms(&fake, 1);
+	assert_int_equal(nj_door_bind_ms(door, NJ_SERVICE_MQTTS, &peer, 10000), 10000);
+}
+
 /* ---- certificates ---- */
 
 static struct nj_grant certified(uint64_t id, uint8_t bind, bool tls12)
@@ -324,6 +354,7 @@ int main(void)
 		ROW(ends_by_uid),
 		ROW(password),
 		ROW(prefixes),
+		ROW(time_for_the_proof),
 		ROW(only_certified_grants_of_the_source_are_offered),
 		ROW(a_certificate_binds_its_uid_once),
 		ROW(tls12_binds_where_the_floor_allows),

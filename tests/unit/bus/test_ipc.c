@@ -31,6 +31,7 @@ static void fill_grant(void)
 	g->service = NJ_SERVICE_MQTTS;
 	g->bind = NJ_BINDING_TLS;
 	g->tls12 = true;
+	g->bind_ms = 60000;
 	g->source_prefix = 128;
 	g->lifetime_ms = 30000;
 	memset(g->psk, 3, sizeof(g->psk));

@@ -136,6 +136,9 @@ static void profile_refused(void **state)
 		"{\"name\":\"p\",\"services\":[\"telnet\"]}",
 		"{\"name\":\"p\",\"grant_seconds\":0}",
 		"{\"name\":\"p\",\"grant_seconds\":301}",
+		"{\"name\":\"p\",\"bind_seconds\":0}",
+		"{\"name\":\"p\",\"bind_seconds\":301}",
+		"{\"name\":\"p\",\"bind_seconds\":\"60\"}",
 		"{\"name\":\"p\",\"plain\":\"yes\"}",
 	};
 

@@ -43,6 +43,8 @@ static inline int fixture_setup(void **state)
 	"ALTER TABLE devices DROP COLUMN sealed_pending;"                                        \
 	"ALTER TABLE devices DROP COLUMN sealed_recovery;"
 
+#define UNDO_VERSION_6 "ALTER TABLE policies DROP COLUMN bind_ms;"
+
 static inline int fixture_remove(const char *path, const struct stat *status, int kind, struct FTW *ftw)
 {
 	return remove(path);

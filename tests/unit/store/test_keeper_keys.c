@@ -130,7 +130,8 @@ static void store_of_version_4_is_migrated(void **state)
 	assert_int_equal(nj_keeper_store_device_insert(store, &in), NJ_OK);
 	nj_keeper_store_close(store);
 	assert_int_equal(sqlite3_open(f->path, &sql), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(sql, UNDO_VERSION_5 "PRAGMA user_version = 4", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, UNDO_VERSION_6 UNDO_VERSION_5 "PRAGMA user_version = 4", NULL, NULL, NULL),
+			 SQLITE_OK);
 	sqlite3_close(sql);
 	store = open_keeper(f);
 	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);

@@ -228,6 +228,7 @@ static void policies_meta_records(void **state)
 	policy.plain = true;
 	policy.bind = NJ_BINDING_CERTIFICATE;
 	policy.tls12 = true;
+	policy.bind_ms = 60000;
 	assert_int_equal(nj_keeper_store_policy_put(store, &policy), NJ_OK);
 	assert_int_equal(nj_keeper_store_policy_get(store, "p", &out), NJ_OK);
 	assert_true(out.plain);
@@ -236,6 +237,7 @@ static void policies_meta_records(void **state)
 	assert_int_equal(out.source_bits_v6, 64);
 	assert_int_equal(out.bind, NJ_BINDING_CERTIFICATE);
 	assert_true(out.tls12);
+	assert_int_equal(out.bind_ms, 60000);
 	assert_int_equal(nj_keeper_store_policy_each(store, count_policy, &count), NJ_OK);
 	assert_int_equal(count, 1);
 

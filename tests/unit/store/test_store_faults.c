@@ -521,12 +521,13 @@ static void a_keepers_store_of_version_2_is_brought_up_to_date(void **state)
 
 	assert_int_equal(nj_keeper_store_device_insert(store, &device), NJ_OK);
 	nj_keeper_store_close(store);
-	edit(f, UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
+	edit(f, UNDO_VERSION_6 UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
 	     "INSERT INTO policies VALUES('p', 2, 0, 30000, 32, 128); PRAGMA user_version = 2;");
 	store = open_keeper(f);
 	assert_int_equal(nj_keeper_store_policy_get(store, "p", &policy), NJ_OK);
 	assert_int_equal(policy.bind, NJ_BINDING_PSK);
 	assert_false(policy.tls12);
+	assert_int_equal(policy.bind_ms, 0);
 	assert_int_equal(policy.source_bits_v4, 32);
 	assert_int_equal(nj_keeper_store_device_get(store, device.uid, &device), NJ_OK);
 	assert_int_equal(nj_keeper_store_certificate_put(store, &certificate), NJ_OK);
