@@ -144,6 +144,7 @@ void nj_ipc_apply(struct nj_directory *directory, const struct nj_ipc *request, 
 	case NJ_IPC_GRANT_END:
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
+	case NJ_IPC_REKEY_CUT:
 	case NJ_IPC_REKEY_READY:
 	case NJ_IPC_REKEY_STORED:
 	case NJ_IPC_GRANT_ACK:

@@ -328,6 +328,18 @@ static void get_rekey(struct nj_reader *r, struct nj_ipc *m)
 	nj_read_bytes(r, m->as.rekey.value, sizeof(m->as.rekey.value));
 }
 
+static void put_rekey_cut(struct nj_writer *w, const struct nj_ipc *m)
+{
+	nj_write_u64(w, m->as.rekey_cut.grant_id);
+	nj_write_bytes(w, m->as.rekey_cut.uid, sizeof(m->as.rekey_cut.uid));
+}
+
+static void get_rekey_cut(struct nj_reader *r, struct nj_ipc *m)
+{
+	m->as.rekey_cut.grant_id = nj_read_u64(r);
+	nj_read_bytes(r, m->as.rekey_cut.uid, sizeof(m->as.rekey_cut.uid));
+}
+
 static void put_audit(struct nj_writer *w, const struct nj_ipc *m)
 {
 	const struct nj_ipc_audit *a = &m->as.audit;
@@ -391,6 +403,7 @@ static const struct layout layouts[] = {
 	{ NJ_IPC_TRUST_PUT, "trust-put", false, put_trust, get_trust },
 	{ NJ_IPC_REKEY_OFFER, "rekey-offer", false, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_DONE, "rekey-done", false, put_rekey, get_rekey },
+	{ NJ_IPC_REKEY_CUT, "rekey-cut", false, put_rekey_cut, get_rekey_cut },
 	{ NJ_IPC_REKEY_READY, "rekey-ready", true, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_STORED, "rekey-stored", true, put_rekey, get_rekey },
 	{ NJ_IPC_GRANT_ACK, "grant-ack", true, put_grant_id, get_grant_id },

@@ -31,6 +31,7 @@
 	X(NJ_IPC_TRUST_PUT, 8, "keeper: what certifies a customer's parties; answered by NJ_IPC_RESULT")              \
 	X(NJ_IPC_REKEY_OFFER, 10, "keeper: OFFER for the session of a grant")                                         \
 	X(NJ_IPC_REKEY_DONE, 11, "keeper: DONE for the session of a grant")                                           \
+	X(NJ_IPC_REKEY_CUT, 12, "keeper: a device's key was replaced: cut its sessions but one; no answer")           \
 	X(NJ_IPC_REKEY_READY, 26, "gateway: a session that may rekey takes messages; its exporter")                   \
 	X(NJ_IPC_REKEY_STORED, 27, "gateway: STORED came in the session of a grant")                                  \
 	X(NJ_IPC_GRANT_ACK, 16, "gateway: the one-time key is in place")                                              \
@@ -108,6 +109,11 @@ struct nj_ipc_rekey {
 	uint8_t value[32]; /* READY: the exporter; STORED, DONE: the proof; OFFER: zero */
 };
 
+struct nj_ipc_rekey_cut {
+	uint64_t grant_id; /* what bound the session that stays: it proved the new key */
+	uint8_t uid[16];
+};
+
 struct nj_ipc_flow {
 	struct nj_addr peer;
 	uint16_t local_port;
@@ -142,7 +148,8 @@ struct nj_ipc {
 		struct nj_ipc_trust trust;
 		struct nj_ipc_bound bound;
 		struct nj_ipc_flow flow;
-		struct nj_ipc_rekey rekey; /* REKEY_… */
+		struct nj_ipc_rekey rekey; /* REKEY_READY, …_OFFER, …_STORED, …_DONE */
+		struct nj_ipc_rekey_cut rekey_cut;
 		struct nj_ipc_audit audit;
 		struct nj_ipc_result result;
 	} as;

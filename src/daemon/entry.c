@@ -180,6 +180,7 @@ static void on_open(struct nj_conn *conn)
 	event.grant = &grant;
 	event.party = party;
 	nj_conn_proven(conn);
+	nj_conn_mark(conn, grant.id);
 	entry->config.on_bound(entry->config.arg, &event);
 	visitor_free(visitor);
 	entry->config.serve(entry->config.arg, conn, &grant, party);
@@ -415,6 +416,7 @@ enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_view username
 	event.grant = &grant;
 	event.party = party;
 	nj_conn_proven(visitor->conn);
+	nj_conn_mark(visitor->conn, grant.id);
 	entry->config.on_bound(entry->config.arg, &event);
 	visitor_free(visitor);
 	*out_party = party;

@@ -1,8 +1,8 @@
 /*
  * The entry: connections that a cloaked listener accepted and that have proved nothing yet. Bounds them by source and
  * in all, evicts the oldest, gives each its time to prove itself, takes the proof (the one-time key of a knock, or a
- * certificate that names who knocked) to the door, and hands what is bound to its service. What fails is closed without
- * a word. The gateway's main thread only.
+ * certificate that names who knocked) to the door, and hands what is bound to its service, marked with the grant that
+ * it consumed (nj_conn_mark_of). What fails is closed without a word. The gateway's main thread only.
  */
 #ifndef NJ_DAEMON_ENTRY_H
 #define NJ_DAEMON_ENTRY_H

@@ -104,6 +104,9 @@ static enum nj_err handle(struct gateway *g, struct nj_ipc *message)
 	case NJ_IPC_REKEY_DONE:
 		gateway_rekey_tell(g, message);
 		return NJ_OK;
+	case NJ_IPC_REKEY_CUT:
+		gateway_rekey_cut(g, &message->as.rekey_cut);
+		return NJ_OK;
 	case NJ_IPC_REKEY_READY:
 	case NJ_IPC_REKEY_STORED:
 	case NJ_IPC_GRANT_ACK:

@@ -99,3 +99,34 @@ void gateway_rekey_tell(struct gateway *g, const struct nj_ipc *message)
 	NJ_LOG(err == NJ_OK ? NJ_LOG_DEBUG : NJ_LOG_INFO, offer ? "rekey.offer" : "rekey.done",
 	       NJ_U("epoch", rekey->epoch), NJ_E(err));
 }
+
+/* ---- sessions under a key that is no more ---- */
+
+struct cutting {
+	struct gateway *gateway;
+	const struct nj_ipc_rekey_cut *cut;
+};
+
+static bool under_old_key(void *arg, const struct nj_conn *conn, const struct nj_party *party)
+{
+	const struct nj_ipc_rekey_cut *cut = ((const struct cutting *)arg)->cut;
+
+	return party != NULL && memcmp(party->uid, cut->uid, sizeof(cut->uid)) == 0 &&
+	       nj_conn_mark_of(conn) != cut->grant_id;
+}
+
+static void on_cut(void *arg, const struct nj_conn *conn, const struct nj_party *party)
+{
+	const struct cutting *cutting = arg;
+
+	NJ_LOG(NJ_LOG_WARN, "session.cut", NJ_S("name", party->names.name), NJ_A("peer", nj_conn_peer(conn)),
+	       NJ_S("reason", "its key was replaced"));
+	gateway_audit_write(cutting->gateway, NJ_AUDIT_SESSION_CUT, party, nj_conn_peer(conn), "its key was replaced");
+}
+
+void gateway_rekey_cut(struct gateway *g, const struct nj_ipc_rekey_cut *cut)
+{
+	struct cutting cutting = { .gateway = g, .cut = cut };
+
+	(void)nj_mqtt_cut_chosen(g->broker, under_old_key, on_cut, &cutting);
+}

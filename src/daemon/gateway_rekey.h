@@ -19,4 +19,7 @@ bool gateway_rekey_message(void *gateway, const struct nj_mqtt_seen *seen, struc
 /* OFFER or DONE from the keeper, for a session that may be gone. */
 void gateway_rekey_tell(struct gateway *g, const struct nj_ipc *message);
 
+/* A key was replaced: cuts the device's sessions but the one that proved the new key. */
+void gateway_rekey_cut(struct gateway *g, const struct nj_ipc_rekey_cut *cut);
+
 #endif

@@ -29,7 +29,7 @@ struct nj_link_ops {
 	/* NJ_ERR_CLOSED, NJ_ERR_LIMIT: nothing was handed over. */
 	enum nj_err (*grant)(struct nj_link *link, const struct nj_grant *grant);
 	void (*grant_end)(struct nj_link *link, uint64_t id);
-	/* REKEY_OFFER, REKEY_DONE: no answer. False: it was not handed over. */
+	/* REKEY_OFFER, REKEY_DONE, REKEY_CUT: no answer. False: it was not handed over. */
 	bool (*rekey)(struct nj_link *link, const struct nj_ipc *message);
 	/* Gives up requests that are overdue. */
 	void (*tick)(struct nj_link *link);

@@ -232,6 +232,7 @@ static const char *deliver(struct ipc_link *ipc, const struct nj_ipc *message)
 	case NJ_IPC_TRUST_PUT:
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
+	case NJ_IPC_REKEY_CUT:
 		break;
 	}
 	return "a message that is not its to send";

@@ -31,19 +31,36 @@ static struct nj_view exchange_key(const void *entry)
 	return nj_view_of(&exchange->grant_id, sizeof(exchange->grant_id));
 }
 
+/* Sessions that the gateway is yet to cut: one entry a device. */
+struct cut {
+	struct nj_ipc_rekey_cut message;
+};
+
+static struct nj_view cut_key(const void *entry)
+{
+	return nj_view_of(((const struct cut *)entry)->message.uid, NJ_UID_BYTES);
+}
+
 void nj_keeper_rekey_init(struct nj_keeper *keeper)
 {
 	nj_map_init(&keeper->rekeying.exchanges, exchange_key, EXCHANGES_MAX, keeper->random);
+	nj_map_init(&keeper->rekeying.cuts, cut_key, EXCHANGES_MAX, keeper->random);
 }
 
 void nj_keeper_rekey_gone(struct nj_keeper *keeper)
 {
 	struct exchange *exchange;
+	struct cut *cut;
 	size_t cursor = 0;
 
 	while ((exchange = nj_map_next(&keeper->rekeying.exchanges, &cursor)) != NULL)
 		free(exchange);
 	nj_map_done(&keeper->rekeying.exchanges);
+	cursor = 0;
+	/* Its sessions are gone with it. */
+	while ((cut = nj_map_next(&keeper->rekeying.cuts, &cursor)) != NULL)
+		free(cut);
+	nj_map_done(&keeper->rekeying.cuts);
 	nj_keeper_rekey_init(keeper);
 }
 
@@ -51,6 +68,7 @@ void nj_keeper_rekey_done(struct nj_keeper *keeper)
 {
 	nj_keeper_rekey_gone(keeper);
 	nj_map_done(&keeper->rekeying.exchanges);
+	nj_map_done(&keeper->rekeying.cuts);
 	nj_spares_free(keeper->rekeying.spares);
 }
 
@@ -73,6 +91,7 @@ struct change {
 	uint8_t old_key[NJ_KEY_BYTES];
 	uint8_t new_key[NJ_KEY_BYTES];
 	struct nj_tombstone tombstone;
+	uint64_t grant_id;          /* of the session that proved the new key */
 	struct nj_spare *forgotten; /* the oldest tombstone, when there are too many */
 };
 
@@ -196,6 +215,48 @@ static void tombstone_enter(struct nj_keeper *keeper, const struct nj_tombstone 
 	(void)!nj_spares_add(keeper->rekeying.spares, &model, tombstone->floor, hint_key, NULL);
 }
 
+/* ---- sessions under a key that is no more ---- */
+
+static bool cut_tell(struct nj_keeper *keeper, const struct nj_ipc_rekey_cut *cut)
+{
+	const struct nj_ipc message = { .type = NJ_IPC_REKEY_CUT, .as.rekey_cut = *cut };
+
+	return keeper->link->ops->rekey(keeper->link, &message);
+}
+
+/* Whoever holds the replaced key may be in a session still. A gateway that cannot be told now is told later. */
+static void cut_others(const struct change *change)
+{
+	struct nj_keeper *keeper = change->keeper;
+	struct nj_ipc_rekey_cut message = { .grant_id = change->grant_id };
+	struct cut *cut;
+
+	memcpy(message.uid, change->row.uid, sizeof(message.uid));
+	free(nj_map_remove(&keeper->rekeying.cuts, nj_view_of(message.uid, sizeof(message.uid))));
+	if (keeper->link == NULL || !keeper->link->ops->connected(keeper->link) || cut_tell(keeper, &message))
+		return;
+	cut = calloc(1, sizeof(*cut));
+	if (cut == NULL)
+		return;
+	cut->message = message;
+	if (nj_map_put(&keeper->rekeying.cuts, cut) != NJ_OK)
+		free(cut);
+}
+
+static void cuts_again(struct nj_keeper *keeper)
+{
+	struct cut *cut;
+	size_t cursor = 0;
+
+	while ((cut = nj_map_next(&keeper->rekeying.cuts, &cursor)) != NULL) {
+		if (!cut_tell(keeper, &cut->message))
+			return;
+		(void)nj_map_remove(&keeper->rekeying.cuts, cut_key(cut));
+		free(cut);
+		cursor = 0;
+	}
+}
+
 static void promote_enter(struct change *change)
 {
 	struct nj_keeper *keeper = change->keeper;
@@ -213,6 +274,7 @@ static void promote_enter(struct change *change)
 	tombstone_enter(keeper, &change->tombstone, hint_key);
 	nj_wipe(hint_key, sizeof(hint_key));
 	nj_grants_end_other_keys(keeper->grants, uid, change->row.epoch + 1);
+	cut_others(change);
 }
 
 static enum nj_err promote(struct change *change, enum nj_audit_event event, bool proven)
@@ -233,9 +295,9 @@ static void set_proven(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES]
 		(void)nj_spares_set_proven(keeper->rekeying.spares, uid);
 }
 
-static enum nj_err follow(struct nj_keeper *keeper, const struct nj_grant_spec *spec)
+static enum nj_err follow(struct nj_keeper *keeper, uint64_t grant_id, const struct nj_grant_spec *spec)
 {
-	CLEANUP_CHANGE struct change change = { 0 };
+	CLEANUP_CHANGE struct change change = { .grant_id = grant_id };
 	char detail[64];
 
 	NJ_TRY(change_begin(keeper, spec->uid, &change));
@@ -272,7 +334,7 @@ static void exchange_add(struct nj_keeper *keeper, uint64_t grant_id, const stru
 void nj_keeper_rekey_bound(struct nj_keeper *keeper, uint64_t grant_id, const struct nj_grant_spec *spec)
 {
 	/* Without spares there is one key, and nothing that could change. */
-	if (nj_spares_pending(keeper->rekeying.spares, spec->uid) != NULL && follow(keeper, spec) != NJ_OK)
+	if (nj_spares_pending(keeper->rekeying.spares, spec->uid) != NULL && follow(keeper, grant_id, spec) != NJ_OK)
 		return;
 	if (nj_spares_unproven(keeper->rekeying.spares, spec->uid))
 		set_proven(keeper, spec->uid);
@@ -388,7 +450,7 @@ static void say_done(struct nj_keeper *keeper, const struct change *change, uint
 
 void nj_keeper_rekey_stored(struct nj_keeper *keeper, const struct nj_ipc_rekey *stored)
 {
-	CLEANUP_CHANGE struct change change = { 0 };
+	CLEANUP_CHANGE struct change change = { .grant_id = stored->grant_id };
 	struct exchange *exchange = exchange_of(keeper, stored->grant_id);
 
 	if (exchange == NULL || !exchange->offered || change_begin(keeper, exchange->uid, &change) != NJ_OK)
@@ -505,6 +567,8 @@ void nj_keeper_rekey_tick(struct nj_keeper *keeper)
 
 	if (keeper->rekeying.exchanges.count > 0)
 		exchanges_expire(keeper, now_ms);
+	if (keeper->rekeying.cuts.count > 0)
+		cuts_again(keeper);
 	if (now_ms < keeper->rekeying.burial_due_ms)
 		return;
 	keeper->rekeying.burial_due_ms = now_ms + BURIAL_MS;

@@ -16,6 +16,7 @@ struct nj_keeper_rekeying {
 	bool was_bound;           /* a grant was consumed just now, and it was this one */
 	struct nj_grant_spec bound_spec;
 	struct nj_map exchanges; /* under way, by grant */
+	struct nj_map cuts;      /* that the gateway could not be told of, by device */
 	uint64_t burial_due_ms;  /* when tombstones are looked through again */
 	uint64_t damaged;        /* pending keys and tombstones that do not open */
 };

@@ -40,6 +40,7 @@ struct nj_conn {
 	uint64_t finish_due_ms;    /* 0 = none */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
+	uint64_t mark;
 	struct nj_addr peer;
 	struct nj_addr local;
 	size_t counted; /* bytes of both buffers, as the reactor knows them */
@@ -577,6 +578,16 @@ void nj_conn_bind_deadline(struct nj_conn *conn, uint32_t ms)
 void nj_conn_proven(struct nj_conn *conn)
 {
 	nj_conn_bind_deadline(conn, 0);
+}
+
+void nj_conn_mark(struct nj_conn *conn, uint64_t mark)
+{
+	conn->mark = mark;
+}
+
+uint64_t nj_conn_mark_of(const struct nj_conn *conn)
+{
+	return conn->mark;
 }
 
 void *nj_conn_user(const struct nj_conn *conn)

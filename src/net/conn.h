@@ -87,6 +87,10 @@ void nj_conn_abort(struct nj_conn *conn, enum nj_close why);
 void nj_conn_bind_deadline(struct nj_conn *conn, uint32_t ms);
 void nj_conn_proven(struct nj_conn *conn);
 
+/* A number of the owner's that stays with the connection whoever serves it; 0 at first. */
+void nj_conn_mark(struct nj_conn *conn, uint64_t mark);
+uint64_t nj_conn_mark_of(const struct nj_conn *conn);
+
 void *nj_conn_user(const struct nj_conn *conn);
 void nj_conn_set_user(struct nj_conn *conn, void *user);
 /* Hands the connection to another protocol layer (after binding). */

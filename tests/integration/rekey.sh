@@ -6,14 +6,14 @@ set -u
 . "$(dirname "$0")/lib.sh"
 REF=$NJ_BUILD/tests/reference/nj-ref-device
 [ -x "$REF" ] || { echo "skipped: not built: $REF"; exit 77; }
-world
+world mosquitto_sub
 gateway_make
 # One key a second, so that every session may rekey.
 sed -i 's/^\( *\)#* *rekey_interval:.*/\1rekey_interval: 1s/' "$dir/nightjar.yaml"
 grep -q '^  rekey_interval: 1s' "$dir/nightjar.yaml" || sed -i '/^knock:/a\  rekey_interval: 1s' "$dir/nightjar.yaml"
 sed -i 's/^\( *\)#* *rate_device_burst:.*/\1rate_device_burst: 255/' "$dir/nightjar.yaml"
 must gateway check
-enrol device d1 d2 d3
+enrol device d1 d2 d3 d4
 gateway_start
 
 device() { # NAME STATE [OPTIONS]: says what it did on standard output
@@ -88,6 +88,17 @@ for what in keeper gateway both; do
 		in_again "$what killed while the device was ${point/:/ }" d2 d2.state
 	done
 done
+
+# -- somebody with a copy is in a session already ---
+cp "$tmp/d4.cred" "$tmp/stolen.cred"
+ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/stolen.cred" --to $GW4 --connect 1890 > "$tmp/stolen.listen" 2>&1 &
+within 5000 grep -q '^listening' "$tmp/stolen.listen"
+in_out stdbuf -oL timeout 60 mosquitto_sub -d -h 127.0.0.1 -p 1890 -i thief -t 'cmd/d4/#' > "$tmp/stolen.sub" 2>&1 &
+succeeds "the copy is as good as the device" within 8000 grep -q '^Subscribed' "$tmp/stolen.sub"
+in_again "the device changes its key" d4 d4.state
+cut_once() { [ "$(events session.cut d4)" = 1 ]; }
+succeeds "that session of the old key is cut" within 5000 cut_once
+is "the device's own was not" 2 "$(epoch d4)"
 
 # -- a copy of the credentials ---
 cp "$tmp/d3.cred" "$tmp/thief.cred"

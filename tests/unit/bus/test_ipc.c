@@ -89,6 +89,10 @@ static void fill_rest(void)
 		message.as.bound.local_port = 8883;
 		message.as.bound.weak = true;
 		break;
+	case NJ_IPC_REKEY_CUT:
+		message.as.rekey_cut.grant_id = 9;
+		memset(message.as.rekey_cut.uid, 5, sizeof(message.as.rekey_cut.uid));
+		return;
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
 	case NJ_IPC_REKEY_READY:

@@ -38,6 +38,9 @@ struct played {
 	size_t ended_count;
 	struct nj_ipc_rekey offer; /* the last of each; grant_id 0: none */
 	struct nj_ipc_rekey done;
+	struct nj_ipc_rekey_cut cut;
+	unsigned cuts;
+	bool deaf; /* takes no message of a rekey: its queue is full */
 };
 
 static inline bool played_connected(const struct nj_link *link)
@@ -79,11 +82,16 @@ static inline bool played_rekey(struct nj_link *link, const struct nj_ipc *messa
 {
 	struct played *played = NJ_CONTAINER(link, struct played, link);
 
+	if (!played->connected || played->deaf)
+		return false;
 	if (message->type == NJ_IPC_REKEY_OFFER)
 		played->offer = message->as.rekey;
-	else
+	else if (message->type == NJ_IPC_REKEY_DONE)
 		played->done = message->as.rekey;
-	return played->connected;
+	else
+		played->cut = message->as.rekey_cut;
+	played->cuts += message->type == NJ_IPC_REKEY_CUT;
+	return true;
 }
 
 static inline void played_tick(struct nj_link *link)

@@ -416,6 +416,58 @@ static void grants_of_the_old_key_end(void **state)
 	assert_int_equal(epoch_of("d1"), 2);
 }
 
+/* ---- sessions under the replaced key ---- */
+
+/* Whoever else is in a session of this device got in with the old key: all are cut but the one that proved the new. */
+static void sessions_of_the_old_key_are_cut(void **state)
+{
+	struct nj_rekey_device device = enrol("d1");
+	struct nj_rekey_attempt attempt;
+
+	(void)session(&device, BOTH_BOUND);
+	assert_int_equal(fx.gateway.cuts, 0);
+	(void)session(&device, FINISHED);
+	assert_int_equal(fx.gateway.cuts, 1);
+	assert_int_equal(fx.gateway.cut.grant_id, grant_id());
+	assert_memory_equal(fx.gateway.cut.uid, device.uid, NJ_UID_BYTES);
+	/* STORED is lost: the next binding proves the new key, and its session is the one that stays. */
+	(void)session(&device, DEVICE_STORED);
+	assert_int_equal(fx.gateway.cuts, 1);
+	(void)session(&device, BOTH_BOUND);
+	assert_int_equal(fx.gateway.cuts, 2);
+	assert_int_equal(fx.gateway.cut.grant_id, grant_id());
+	/* A session without an exchange cuts nobody, an offer that is given up neither. */
+	(void)session(&device, OFFERED);
+	(void)knock_in(&device, &attempt);
+	bind_it();
+	assert_int_equal(fx.gateway.cuts, 2);
+}
+
+static void a_cut_that_does_not_get_through_is_said_again(void **state)
+{
+	struct nj_rekey_device device = enrol("d1");
+
+	(void)session(&device, DEVICE_STORED);
+	fx.gateway.deaf = true;
+	(void)session(&device, BOTH_BOUND);
+	pass(1000);
+	assert_int_equal(fx.gateway.cuts, 0);
+	fx.gateway.deaf = false;
+	pass(1000);
+	assert_int_equal(fx.gateway.cuts, 1);
+	assert_memory_equal(fx.gateway.cut.uid, device.uid, NJ_UID_BYTES);
+	pass(1000);
+	assert_int_equal(fx.gateway.cuts, 1);
+	/* A gateway that is gone took its sessions with it. */
+	(void)session(&device, DEVICE_STORED);
+	fx.gateway.deaf = true;
+	(void)session(&device, BOTH_BOUND);
+	nj_keeper_gateway_gone(fx.keeper);
+	fx.gateway.deaf = false;
+	pass(1000);
+	assert_int_equal(fx.gateway.cuts, 1);
+}
+
 /* ---- cloned credentials ---- */
 
 static uint64_t cloned(void)
@@ -647,6 +699,8 @@ int main(void)
 		ROW(answer_must_prove_the_key),
 		ROW(both_keys_share_one_floor),
 		ROW(grants_of_the_old_key_end),
+		ROW(sessions_of_the_old_key_are_cut),
+		ROW(a_cut_that_does_not_get_through_is_said_again),
 		ROW(device_before_thief),
 		ROW(thief_before_device),
 		ROW(its_own_device_is_no_thief),
