@@ -99,6 +99,10 @@ in_again "the device changes its key" d4 d4.state
 cut_once() { [ "$(events session.cut d4)" = 1 ]; }
 succeeds "that session of the old key is cut" within 5000 cut_once
 is "the device's own was not" 2 "$(epoch d4)"
+seen() { [ "$(events key.cloned d4)" -ge 1 ]; }
+succeeds "its next try is seen" within 15000 seen
+for pid in $(ip netns pids "$OUT"); do kill "$pid"; done
+must gateway device revoke d4
 
 # -- a copy of the credentials ---
 cp "$tmp/d3.cred" "$tmp/thief.cred"
