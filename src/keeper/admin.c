@@ -85,10 +85,10 @@ static json_t *status_keys(const struct nj_keeper *keeper, uint64_t cloned)
 {
 	const struct nj_spares *spares = keeper->rekeying.spares;
 	uint64_t pending = spares == NULL ? 0 : nj_spares_pending_count(spares);
-	uint64_t tombstones = spares == NULL ? 0 : nj_spares_count(spares) - pending;
 
 	return json_pack("{s:I, s:I, s:I, s:I}", "cloned", (json_int_t)cloned, "pending", (json_int_t)pending,
-			 "tombstones", (json_int_t)tombstones, "damaged", (json_int_t)keeper->rekeying.damaged);
+			 "tombstones", (json_int_t)keeper->graves.count, "damaged",
+			 (json_int_t)keeper->rekeying.damaged);
 }
 
 static json_t *status_guards(const struct nj_keeper *keeper)

@@ -369,6 +369,11 @@ static const struct nj_door_policy *on_policy(void *arg, const char *profile)
 	return nj_keeper_policy(arg, profile);
 }
 
+static bool on_unknown(void *arg, const uint8_t hint[NJ_KNOCK_HINT_BYTES])
+{
+	return nj_keeper_graves_dig(arg, hint);
+}
+
 void nj_keeper_datagrams(struct nj_keeper *keeper, const struct nj_udp_datagram *datagrams, size_t count)
 {
 	while (count > 0) {
@@ -507,6 +512,7 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 		.guards = keeper->guard.at,
 		.guard_count = keeper->guard.cloak == NULL ? 0 : keeper->guard.count,
 		.policy = on_policy,
+		.unknown = on_unknown,
 		.accepted = on_accepted,
 		.refused = on_refused,
 		.forged = on_forged,
@@ -632,7 +638,7 @@ uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper)
 	uint64_t now_ms = nj_clock_boot_ms(keeper->clock);
 	uint64_t due_ms = keeper->store_works ? keeper->renew_due_ms : keeper->second_due_ms;
 
-	if (keeper->rebuilding || keeper->verifier != NULL || keeper->copy != NULL)
+	if (keeper->rebuilding || keeper->graves.filling || keeper->verifier != NULL || keeper->copy != NULL)
 		return 1;
 	if (keeper->group_waits && keeper->group_due_ms < due_ms)
 		due_ms = keeper->group_due_ms;

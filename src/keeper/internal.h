@@ -8,6 +8,7 @@
 #include "identity/audit_verify.h"
 #include "identity/party.h"
 #include "keeper/core.h"
+#include "keeper/graves.h"
 #include "keeper/journal.h"
 #include "keeper/rekey.h"
 #include "store/copy.h"
@@ -86,11 +87,13 @@ struct nj_keeper {
 	uint64_t second_due_ms;
 
 	bool rebuilding;
+	enum { NJ_REBUILD_DEVICES, NJ_REBUILD_SPARES, NJ_REBUILD_GRAVES } rebuild_part; /* in this order */
 	uint64_t planned_hints; /* what the filter was last sized for */
 	struct nj_window_walk walk;
 
 	const struct nj_ipc_bound *binding; /* while a grant is consumed */
 	struct nj_keeper_rekeying rekeying;
+	struct nj_keeper_graves graves;
 
 	uint64_t restored_ms;   /* when the store was put back from a backup, Unix time; 0 = never */
 	uint64_t restored_left; /* devices that have not proved themselves since */

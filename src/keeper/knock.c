@@ -6,7 +6,7 @@
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
 #include "keeper/keyring.h"
-#include "store/keeper_keys.h"
+#include "keeper/tombstone.h"
 
 #define EXACT_BITS 128
 
@@ -455,6 +455,15 @@ static size_t find_candidates(const struct nj_knocks *knocks, const uint8_t *hin
 	return count;
 }
 
+static size_t find_or_dig(struct nj_knocks *knocks, const uint8_t *hint, struct candidate out[CANDIDATES])
+{
+	size_t found = find_candidates(knocks, hint, out);
+
+	if (found > 0 || knocks->config.unknown == NULL || !knocks->config.unknown(knocks->config.arg, hint))
+		return found;
+	return find_candidates(knocks, hint, out);
+}
+
 void nj_knocks_take(struct nj_knocks *knocks, const struct nj_udp_datagram *datagrams, size_t count)
 {
 	struct candidate candidates[CANDIDATES];
@@ -463,7 +472,7 @@ void nj_knocks_take(struct nj_knocks *knocks, const struct nj_udp_datagram *data
 		size_t found = 0;
 
 		if (datagrams[i].bytes.len == NJ_KNOCK_BYTES)
-			found = find_candidates(knocks, datagrams[i].bytes.data, candidates);
+			found = find_or_dig(knocks, datagrams[i].bytes.data, candidates);
 		if (found == 0)
 			knocks->counters.unknown++;
 		else
@@ -518,7 +527,8 @@ static enum nj_err burn(struct nj_knocks *knocks, const struct staged *staged)
 
 	if (!staged->tombstone)
 		return nj_keeper_store_device_raise_floor(store, fact->uid, fact->counter);
-	NJ_TRY(nj_keeper_store_tombstone_raise_floor(store, fact->uid, fact->epoch, fact->counter));
+	NJ_TRY(nj_tombstone_raise(store, fact->uid, fact->epoch,
+				  nj_spares_row(knocks->config.spares, staged->spare)->hint_key, fact->counter));
 	if (fact->verdict != NJ_KNOCK_CLONED)
 		return NJ_OK;
 	return nj_keeper_store_device_set_cloned(store, fact->uid, nj_clock_wall_ms(knocks->config.clock));

@@ -98,6 +98,8 @@ struct nj_knocks_config {
 	uint64_t restored_ms; /* times before it are refused; 0: the store was never restored */
 	/* The door policy of a profile, or NULL. */
 	const struct nj_door_policy *(*policy)(void *arg, const char *profile);
+	/* A hint that no key in memory has: true when one has it now. May be NULL. */
+	bool (*unknown)(void *arg, const uint8_t hint[NJ_KNOCK_HINT_BYTES]);
 	/* After the commit. */
 	void (*accepted)(void *arg, const struct nj_knock_fact *fact);
 	void (*refused)(void *arg, const struct nj_knock_fact *fact);

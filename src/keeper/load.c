@@ -157,7 +157,8 @@ enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why)
 	NJ_TRY(nj_window_new(expected < keeper->max_devices ? expected : keeper->max_devices, keeper->max_devices,
 			     &keeper->window));
 	NJ_TRY(nj_spares_new(SPARES_A_DEVICE * (size_t)keeper->max_devices, keeper->random, &keeper->rekeying.spares));
-	keeper->planned_hints = hints_expected(count * NJ_KNOCK_WINDOW);
+	NJ_TRY(nj_keeper_store_tombstones_count(keeper->store, &keeper->graves.count));
+	keeper->planned_hints = hints_expected((count + keeper->graves.count) * NJ_KNOCK_WINDOW);
 	NJ_TRY(keeper->cloak->ops->rebuild_begin(keeper->cloak, keeper->planned_hints));
 	nj_window_on_hint(keeper->window, hint_rebuilt, keeper);
 	nj_spares_on_hint(keeper->rekeying.spares, hint_rebuilt, keeper);
@@ -173,7 +174,8 @@ enum nj_err nj_keeper_load(struct nj_keeper *keeper, struct nj_why *why)
 
 static uint64_t hints_held(const struct nj_keeper *keeper)
 {
-	return nj_window_hints(keeper->window) + nj_window_hints(nj_spares_window(keeper->rekeying.spares));
+	return nj_window_hints(keeper->window) + nj_window_hints(nj_spares_window(keeper->rekeying.spares)) +
+	       keeper->graves.count * NJ_KNOCK_WINDOW;
 }
 
 static bool rebuild_due(const struct nj_keeper *keeper)
@@ -198,32 +200,51 @@ static void rebuild_start(struct nj_keeper *keeper)
 		return;
 	nj_window_walk_begin(&keeper->walk);
 	keeper->rebuilding = true;
-	keeper->rekeying.rebuilding_spares = false;
+	keeper->rebuild_part = NJ_REBUILD_DEVICES;
+}
+
+/* A slice of the part that is on; NJ_OK: the part is done. */
+static enum nj_err rebuild_part_step(struct nj_keeper *keeper)
+{
+	switch (keeper->rebuild_part) {
+	case NJ_REBUILD_DEVICES:
+		return nj_window_walk_step(keeper->window, &keeper->walk, WALK_DEVICES, hint_rebuilt, keeper);
+	case NJ_REBUILD_SPARES:
+		return nj_window_walk_step(nj_spares_window(keeper->rekeying.spares), &keeper->walk, WALK_DEVICES,
+					   hint_rebuilt, keeper);
+	case NJ_REBUILD_GRAVES:
+		return nj_keeper_graves_walk(keeper, hint_rebuilt, keeper);
+	}
+	return NJ_OK;
+}
+
+static void rebuild_step(struct nj_keeper *keeper)
+{
+	enum nj_err err = rebuild_part_step(keeper);
+
+	if (err == NJ_ERR_AGAIN)
+		return;
+	if (err == NJ_OK && keeper->rebuild_part != NJ_REBUILD_GRAVES) {
+		keeper->rebuild_part++;
+		nj_window_walk_begin(&keeper->walk);
+		nj_keeper_graves_walk_begin(keeper);
+		return;
+	}
+	keeper->rebuilding = false;
+	if (err == NJ_OK)
+		err = keeper->cloak->ops->rebuild_end(keeper->cloak);
+	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)
+		keeper->watch.cloak_failed(keeper->watch.arg, err);
 }
 
 void nj_keeper_rebuild_step(struct nj_keeper *keeper)
 {
-	enum nj_err err;
-
 	nj_window_settle(keeper->window);
 	nj_spares_settle(keeper->rekeying.spares);
-	if (!keeper->rebuilding) {
-		if (rebuild_due(keeper))
-			rebuild_start(keeper);
-		return;
-	}
-	err = nj_window_walk_step(keeper->rekeying.rebuilding_spares ? nj_spares_window(keeper->rekeying.spares)
-								     : keeper->window,
-				  &keeper->walk, WALK_DEVICES, hint_rebuilt, keeper);
-	if (err == NJ_ERR_AGAIN)
-		return;
-	if (err == NJ_OK && !keeper->rekeying.rebuilding_spares) {
-		keeper->rekeying.rebuilding_spares = true;
-		nj_window_walk_begin(&keeper->walk);
-		return;
-	}
-	keeper->rebuilding = false;
-	err = keeper->cloak->ops->rebuild_end(keeper->cloak);
-	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)
-		keeper->watch.cloak_failed(keeper->watch.arg, err);
+	if (keeper->rebuilding)
+		rebuild_step(keeper);
+	else if (keeper->graves.filling)
+		nj_keeper_graves_fill(keeper, hint_entered, keeper);
+	else if (rebuild_due(keeper))
+		rebuild_start(keeper);
 }

@@ -13,7 +13,6 @@
 
 #define EXCHANGES_MAX 8192
 #define EXCHANGE_MS (10 * 60 * 1000) /* from the binding to STORED, for the slowest device */
-#define BURIAL_MS (60 * 60 * 1000)   /* between two looks for tombstones that are old enough */
 
 /* A session that may rekey. */
 struct exchange {
@@ -91,8 +90,7 @@ struct change {
 	uint8_t old_key[NJ_KEY_BYTES];
 	uint8_t new_key[NJ_KEY_BYTES];
 	struct nj_tombstone tombstone;
-	uint64_t grant_id;          /* of the session that proved the new key */
-	struct nj_spare *forgotten; /* the oldest tombstone, when there are too many */
+	uint64_t grant_id; /* of the session that proved the new key */
 };
 
 static void change_wipe(struct change *change)
@@ -147,14 +145,6 @@ static enum nj_err open_keys(struct change *change)
 				      nj_view_of(row->sealed_pending, row->sealed_pending_len), change->new_key);
 }
 
-static void spare_forget(struct nj_keeper *keeper, struct nj_spare *spare)
-{
-	if (spare == NULL)
-		return;
-	nj_knocks_forget_spare(keeper->knocks, spare);
-	nj_spares_remove(keeper->rekeying.spares, spare);
-}
-
 static void forget_device(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
 {
 	uint32_t device = nj_window_find(keeper->window, uid);
@@ -177,7 +167,7 @@ static enum nj_err drop(struct change *change, const char *why)
 	enum nj_err err = nj_keeper_end(keeper, drop_write(change, why));
 
 	if (err == NJ_OK)
-		spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, change->row.uid));
+		nj_keeper_spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, change->row.uid));
 	return err;
 }
 
@@ -187,7 +177,9 @@ static enum nj_err promote_write(struct change *change, enum nj_audit_event even
 {
 	struct nj_keeper *keeper = change->keeper;
 	const struct nj_keeper_device *row = &change->row;
+	uint8_t hint_key[NJ_KNOCK_KEY_BYTES];
 	char detail[64];
+	enum nj_err err;
 
 	NJ_TRY(open_keys(change));
 	change->tombstone = (struct nj_tombstone){
@@ -195,24 +187,14 @@ static enum nj_err promote_write(struct change *change, enum nj_audit_event even
 	};
 	memcpy(change->tombstone.uid, row->uid, sizeof(change->tombstone.uid));
 	nj_tombstone_seal(keeper->vault, change->old_key, &change->tombstone);
-	if (nj_spares_count_of(keeper->rekeying.spares, row->uid) >= NJ_SPARES_OF_ONE)
-		change->forgotten = nj_spares_oldest_tombstone(keeper->rekeying.spares, row->uid);
-	if (change->forgotten != NULL)
-		NJ_TRY(nj_keeper_store_tombstone_delete(keeper->store, row->uid, change->forgotten->epoch));
-	NJ_TRY(nj_keeper_store_tombstone_insert(keeper->store, &change->tombstone));
+	nj_knock_derive_hint_key(change->old_key, row->uid, hint_key);
+	err = nj_tombstone_bury(keeper->store, &change->tombstone, hint_key);
+	nj_wipe(hint_key, sizeof(hint_key));
+	if (err != NJ_OK)
+		return err;
 	NJ_TRY(nj_keeper_store_device_rekey(keeper->store, row->uid, row->epoch, change->tombstone.buried_ms));
 	(void)!nj_text_format(detail, sizeof(detail), "key %u replaced key %u", row->epoch + 1, row->epoch);
 	return append(change, event, detail);
-}
-
-/* What cannot enter for want of memory enters at the next start; until then it opens nothing. */
-static void tombstone_enter(struct nj_keeper *keeper, const struct nj_tombstone *tombstone,
-			    const uint8_t hint_key[NJ_KNOCK_KEY_BYTES])
-{
-	struct nj_spare model = { .epoch = tombstone->epoch, .proven = tombstone->proven };
-
-	memcpy(model.uid, tombstone->uid, sizeof(model.uid));
-	(void)!nj_spares_add(keeper->rekeying.spares, &model, tombstone->floor, hint_key, NULL);
 }
 
 /* ---- sessions under a key that is no more ---- */
@@ -264,14 +246,13 @@ static void promote_enter(struct change *change)
 	uint32_t device = nj_window_find(keeper->window, uid);
 	uint8_t hint_key[NJ_KNOCK_KEY_BYTES];
 
-	spare_forget(keeper, change->forgotten);
-	spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, uid));
+	nj_keeper_spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, uid));
 	forget_device(keeper, uid);
 	nj_knock_derive_hint_key(change->new_key, uid, hint_key);
 	if (device != NJ_WINDOW_NO_DEVICE)
 		(void)!nj_window_rekey(keeper->window, device, hint_key);
 	nj_knock_derive_hint_key(change->old_key, uid, hint_key);
-	tombstone_enter(keeper, &change->tombstone, hint_key);
+	nj_keeper_graves_enter(keeper, &change->tombstone, hint_key);
 	nj_wipe(hint_key, sizeof(hint_key));
 	nj_grants_end_other_keys(keeper->grants, uid, change->row.epoch + 1);
 	cut_others(change);
@@ -395,7 +376,7 @@ static enum nj_err pending_enter(struct nj_keeper *keeper, const struct nj_keepe
 	uint8_t hint_key[NJ_KNOCK_KEY_BYTES];
 	enum nj_err err;
 
-	spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, row->uid));
+	nj_keeper_spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, row->uid));
 	memcpy(model.uid, row->uid, sizeof(model.uid));
 	nj_knock_derive_hint_key(key, row->uid, hint_key);
 	err = nj_spares_add(keeper->rekeying.spares, &model, row->floor, hint_key, NULL);
@@ -484,26 +465,10 @@ static enum nj_err pending_loaded(void *arg, const struct nj_keeper_device *row)
 	return err;
 }
 
-static enum nj_err tombstone_loaded(void *arg, const struct nj_tombstone *tombstone)
-{
-	struct nj_keeper *keeper = arg;
-	struct nj_knock_keys keys;
-
-	if (nj_window_find(keeper->window, tombstone->uid) == NJ_WINDOW_NO_DEVICE)
-		return NJ_OK;
-	if (nj_tombstone_open_row(keeper->vault, tombstone, &keys) != NJ_OK) {
-		keeper->rekeying.damaged++;
-		return NJ_OK;
-	}
-	tombstone_enter(keeper, tombstone, keys.hint);
-	nj_wipe(&keys, sizeof(keys));
-	return NJ_OK;
-}
-
 enum nj_err nj_keeper_rekey_load(struct nj_keeper *keeper)
 {
 	NJ_TRY(nj_keeper_store_device_each_rekeying(keeper->store, pending_loaded, keeper));
-	return nj_keeper_store_tombstone_each(keeper->store, tombstone_loaded, keeper);
+	return nj_keeper_graves_load(keeper);
 }
 
 void nj_keeper_rekey_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
@@ -511,41 +476,8 @@ void nj_keeper_rekey_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BY
 	struct nj_spare *spare;
 
 	while ((spare = nj_spares_oldest_tombstone(keeper->rekeying.spares, uid)) != NULL)
-		spare_forget(keeper, spare);
-	spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, uid));
-}
-
-struct burial {
-	struct nj_keeper *keeper;
-	uint64_t before_ms;
-};
-
-static enum nj_err bury(void *arg, const struct nj_tombstone *tombstone)
-{
-	const struct burial *burial = arg;
-	struct nj_keeper *keeper = burial->keeper;
-	struct nj_spare *oldest;
-
-	if (tombstone->buried_ms >= burial->before_ms)
-		return NJ_OK;
-	/* In order of epochs, so that it is the oldest whenever it is there. */
-	oldest = nj_spares_oldest_tombstone(keeper->rekeying.spares, tombstone->uid);
-	if (oldest != NULL && oldest->epoch == tombstone->epoch)
-		spare_forget(keeper, oldest);
-	return NJ_OK;
-}
-
-static void bury_old(struct nj_keeper *keeper)
-{
-	uint64_t now_ms = nj_clock_wall_ms(keeper->clock);
-	struct burial burial = { .keeper = keeper };
-
-	if (now_ms < NJ_TOMBSTONE_MS ||
-	    nj_spares_count(keeper->rekeying.spares) == nj_spares_pending_count(keeper->rekeying.spares))
-		return;
-	burial.before_ms = now_ms - NJ_TOMBSTONE_MS;
-	if (nj_keeper_store_tombstone_each(keeper->store, bury, &burial) == NJ_OK)
-		(void)!nj_keeper_store_tombstones_delete_before(keeper->store, burial.before_ms);
+		nj_keeper_spare_forget(keeper, spare);
+	nj_keeper_spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, uid));
 }
 
 static void exchanges_expire(struct nj_keeper *keeper, uint64_t now_ms)
@@ -569,10 +501,5 @@ void nj_keeper_rekey_tick(struct nj_keeper *keeper)
 		exchanges_expire(keeper, now_ms);
 	if (keeper->rekeying.cuts.count > 0)
 		cuts_again(keeper);
-	if (now_ms < keeper->rekeying.burial_due_ms)
-		return;
-	keeper->rekeying.burial_due_ms = now_ms + BURIAL_MS;
-	/* What is staged may point at a tombstone. */
-	if (nj_keeper_flush(keeper) == NJ_OK)
-		bury_old(keeper);
+	nj_keeper_graves_tick(keeper);
 }

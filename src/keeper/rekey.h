@@ -12,12 +12,10 @@
 struct nj_keeper_rekeying {
 	struct nj_spares *spares; /* NULL until started */
 	uint32_t rekey_ms;        /* between two of a device; 0: never */
-	bool rebuilding_spares;   /* for the filter; the window has been walked */
 	bool was_bound;           /* a grant was consumed just now, and it was this one */
 	struct nj_grant_spec bound_spec;
 	struct nj_map exchanges; /* under way, by grant */
 	struct nj_map cuts;      /* that the gateway could not be told of, by device */
-	uint64_t burial_due_ms;  /* when tombstones are looked through again */
 	uint64_t damaged;        /* pending keys and tombstones that do not open */
 };
 

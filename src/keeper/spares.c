@@ -16,6 +16,8 @@ struct nj_spares {
 	struct nj_spare **by_place;
 	size_t places;
 	size_t pending_count;
+	struct nj_list dug; /* oldest first */
+	size_t dug_count;
 };
 
 static struct nj_view owner_key(const void *entry)
@@ -36,6 +38,7 @@ enum nj_err nj_spares_new(size_t max, struct nj_random *random, struct nj_spares
 		return err;
 	}
 	nj_map_init(&spares->owners, owner_key, max, random);
+	nj_list_init(&spares->dug);
 	*out_spares = spares;
 	return NJ_OK;
 }
@@ -167,6 +170,11 @@ enum nj_err nj_spares_add(struct nj_spares *spares, const struct nj_spare *model
 	nj_list_push_back(&owner->spares, &spare->of_owner);
 	owner->count++;
 	spares->pending_count += spare->pending;
+	nj_list_init(&spare->of_dug);
+	if (spare->until_ms != 0) {
+		nj_list_push_back(&spares->dug, &spare->of_dug);
+		spares->dug_count++;
+	}
 	if (out_spare != NULL)
 		*out_spare = spare;
 	return NJ_OK;
@@ -179,6 +187,8 @@ void nj_spares_remove(struct nj_spares *spares, struct nj_spare *spare)
 	nj_window_remove(spares->window, spare->place);
 	spares->by_place[spare->place] = NULL;
 	nj_list_remove(&spare->of_owner);
+	nj_list_remove(&spare->of_dug);
+	spares->dug_count -= spare->until_ms != 0;
 	spares->pending_count -= spare->pending;
 	free(spare);
 	owner->count--;
@@ -219,6 +229,31 @@ struct nj_spare *nj_spares_pending(const struct nj_spares *spares, const uint8_t
 struct nj_spare *nj_spares_oldest_tombstone(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES])
 {
 	return first_of(spares, uid, false);
+}
+
+struct nj_spare *nj_spares_tombstone(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch)
+{
+	const struct owner *owner = owner_of(spares, uid);
+
+	if (owner == NULL)
+		return NULL;
+	NJ_LIST_EACH (&owner->spares, at) {
+		struct nj_spare *spare = NJ_CONTAINER(at, struct nj_spare, of_owner);
+
+		if (!spare->pending && spare->epoch == epoch)
+			return spare;
+	}
+	return NULL;
+}
+
+struct nj_spare *nj_spares_first_dug(const struct nj_spares *spares)
+{
+	return nj_list_empty(&spares->dug) ? NULL : NJ_CONTAINER(spares->dug.next, struct nj_spare, of_dug);
+}
+
+size_t nj_spares_dug_count(const struct nj_spares *spares)
+{
+	return spares->dug_count;
 }
 
 size_t nj_spares_count_of(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES])

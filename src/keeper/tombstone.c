@@ -1,6 +1,7 @@
 #include "keeper/tombstone.h"
 
 #include "identity/vault_device.h"
+#include "keeper/window.h"
 
 #define KEPT_BYTES (3 * NJ_KNOCK_KEY_BYTES)
 _Static_assert(KEPT_BYTES + NJ_VAULT_OVERHEAD == NJ_TOMBSTONE_SEALED_BYTES, "the store keeps what is sealed here");
@@ -42,6 +43,38 @@ enum nj_err nj_tombstone_open(const struct nj_vault *vault, const uint8_t uid[NJ
 
 	NJ_TRY(nj_keeper_store_tombstone_get(nj_vault_store(vault), uid, epoch, &tombstone));
 	return nj_tombstone_open_row(vault, &tombstone, out_keys);
+}
+
+enum nj_err nj_tombstone_index(struct nj_keeper_store *store, const struct nj_tombstone *tombstone,
+			       const uint8_t hint_key[NJ_KNOCK_KEY_BYTES])
+{
+	struct nj_window_hints hints;
+
+	nj_window_hints_of(hint_key, tombstone->floor, &hints);
+	return nj_keeper_store_hints_put(store, tombstone, hints.at, hints.count);
+}
+
+enum nj_err nj_tombstone_bury(struct nj_keeper_store *store, const struct nj_tombstone *tombstone,
+			      const uint8_t hint_key[NJ_KNOCK_KEY_BYTES])
+{
+	NJ_TRY(nj_keeper_store_tombstone_insert(store, tombstone));
+	return nj_tombstone_index(store, tombstone, hint_key);
+}
+
+enum nj_err nj_tombstone_raise(struct nj_keeper_store *store, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch,
+			       const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t floor)
+{
+	struct nj_tombstone tombstone;
+	struct nj_window_hints old;
+	enum nj_err err = nj_keeper_store_tombstone_get(store, uid, epoch, &tombstone);
+
+	if (err != NJ_OK)
+		return err == NJ_ERR_NOT_FOUND ? NJ_ERR_REPLAYED : err;
+	NJ_TRY(nj_keeper_store_tombstone_raise_floor(store, uid, epoch, floor));
+	nj_window_hints_of(hint_key, tombstone.floor, &old);
+	NJ_TRY(nj_keeper_store_hints_remove(store, &tombstone, old.at, old.count));
+	tombstone.floor = floor;
+	return nj_tombstone_index(store, &tombstone, hint_key);
 }
 
 void nj_recovery_key_seal(struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], const uint8_t key[NJ_KEY_BYTES],

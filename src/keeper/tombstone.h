@@ -20,6 +20,17 @@ NJ_MUST_USE enum nj_err nj_tombstone_open(const struct nj_vault *vault, const ui
 NJ_MUST_USE enum nj_err nj_tombstone_open_row(const struct nj_vault *vault, const struct nj_tombstone *tombstone,
 					      struct nj_knock_keys *out_keys);
 
+/* Stores it, found by the next NJ_KNOCK_WINDOW hints above its floor. In a transaction. */
+NJ_MUST_USE enum nj_err nj_tombstone_bury(struct nj_keeper_store *store, const struct nj_tombstone *tombstone,
+					  const uint8_t hint_key[NJ_KNOCK_KEY_BYTES]);
+/* The same hints for one that is stored. */
+NJ_MUST_USE enum nj_err nj_tombstone_index(struct nj_keeper_store *store, const struct nj_tombstone *tombstone,
+					   const uint8_t hint_key[NJ_KNOCK_KEY_BYTES]);
+/* Its floor rises, and the hints follow; NJ_ERR_REPLAYED when it was as high already, or there is none. In a
+ * transaction. */
+NJ_MUST_USE enum nj_err nj_tombstone_raise(struct nj_keeper_store *store, const uint8_t uid[NJ_UID_BYTES],
+					   uint32_t epoch, const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t floor);
+
 /* `out` holds NJ_KEY_BYTES + NJ_VAULT_OVERHEAD. Id "recovery/" and the uid; it never changes, so its version is 1. */
 void nj_recovery_key_seal(struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], const uint8_t key[NJ_KEY_BYTES],
 			  uint8_t *out);

@@ -96,6 +96,14 @@ static const char *const migrations[] = {
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX tombstones_by_age ON tombstones(buried_ms);",
 	"ALTER TABLE policies ADD COLUMN bind_ms INTEGER NOT NULL DEFAULT 0;",
+	/* Tombstones found by their hints, without all of them in memory. */
+	"CREATE TABLE tombstone_hints("
+	"  week INTEGER NOT NULL,"
+	"  hint BLOB NOT NULL,"
+	"  owner BLOB NOT NULL,"
+	"  PRIMARY KEY(week, hint, owner)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX tombstones_unproven ON tombstones(uid) WHERE proven = 0;",
 };
 
 static const char *const statements[] = {

@@ -42,7 +42,23 @@
 	X(TOMBSTONE_SET_PROVEN, "UPDATE tombstones SET proven = 1 WHERE uid = ? AND proven = 0")                    \
 	X(TOMBSTONE_DELETE, "DELETE FROM tombstones WHERE uid = ? AND epoch = ?")                                   \
 	X(TOMBSTONE_DELETE_UID, "DELETE FROM tombstones WHERE uid = ?")                                             \
-	X(TOMBSTONE_DELETE_BEFORE, "DELETE FROM tombstones WHERE buried_ms < ?")                                    \
+	X(TOMBSTONE_BEFORE,                                                                                         \
+	  "SELECT " NJ_TOMBSTONE_COLUMNS " FROM tombstones WHERE buried_ms < ? ORDER BY buried_ms LIMIT ?")         \
+	/* By CROSS JOIN the devices are walked, and for each its few newest rows are found by their key. */        \
+	X(TOMBSTONE_NEWEST, "SELECT t.uid, t.epoch, t.buried_ms, t.floor, t.proven, t.sealed FROM devices d "       \
+			    "CROSS JOIN tombstones t WHERE d.rekeyed_ms > 0 AND d.state = 2 AND t.uid = d.uid AND " \
+			    "t.epoch >= d.epoch - ?1 ORDER BY t.uid, t.epoch")                                      \
+	X(TOMBSTONE_COUNT, "SELECT count(*) FROM tombstones")                                                       \
+	X(HINT_PUT, "INSERT OR IGNORE INTO tombstone_hints(week, hint, owner) VALUES(?,?,?)")                       \
+	X(HINT_REMOVE, "DELETE FROM tombstone_hints WHERE week = ? AND hint = ? AND owner = ?")                     \
+	X(HINT_FIND, "SELECT owner FROM tombstone_hints WHERE week = ? AND hint = ?")                               \
+	X(HINT_OWNER, "SELECT t.uid, t.epoch, t.buried_ms, t.floor, t.proven, t.sealed FROM devices d CROSS JOIN "  \
+		      "tombstones t WHERE d.uid >= ?1 AND d.uid <= ?2 AND d.state = 2 AND t.uid = d.uid AND "       \
+		      "t.epoch = ?3")                                                                               \
+	X(HINT_WALK, "SELECT week, hint, owner FROM tombstone_hints WHERE (week, hint, owner) > (?,?,?) "           \
+		     "ORDER BY week, hint, owner LIMIT ?")                                                          \
+	X(HINT_DELETE_BEFORE, "DELETE FROM tombstone_hints WHERE (week, hint, owner) IN (SELECT week, hint, owner " \
+			      "FROM tombstone_hints WHERE week < ? ORDER BY week, hint, owner LIMIT ?)")            \
 	X(TOMBSTONE_GET, "SELECT " NJ_TOMBSTONE_COLUMNS " FROM tombstones WHERE uid = ? AND epoch = ?")             \
 	X(TOMBSTONE_EACH, "SELECT " NJ_TOMBSTONE_COLUMNS " FROM tombstones ORDER BY uid, epoch")                    \
 	X(TOMBSTONE_RESEAL, "UPDATE tombstones SET sealed = ?3 WHERE uid = ?1 AND epoch = ?2")                      \

@@ -44,6 +44,7 @@ static inline int fixture_setup(void **state)
 	"ALTER TABLE devices DROP COLUMN sealed_recovery;"
 
 #define UNDO_VERSION_6 "ALTER TABLE policies DROP COLUMN bind_ms;"
+#define UNDO_VERSION_7 "DROP TABLE tombstone_hints; DROP INDEX tombstones_unproven;"
 
 static inline int fixture_remove(const char *path, const struct stat *status, int kind, struct FTW *ftw)
 {

@@ -81,6 +81,8 @@ static void tombstones_come_and_go(void **state)
 	struct nj_tombstone row = tombstone_row(&a, 1, 1000);
 	struct nj_tombstone out;
 	uint64_t cloned = 9;
+	uint64_t count;
+	unsigned old = 0;
 
 	assert_int_equal(nj_keeper_store_device_insert(store, &a), NJ_OK);
 	assert_int_equal(nj_keeper_store_tombstone_insert(store, &row), NJ_OK);
@@ -100,7 +102,13 @@ static void tombstones_come_and_go(void **state)
 	assert_int_equal(out.sealed[0], 1);
 	assert_int_equal(nj_keeper_store_tombstone_get(store, b.uid, 1, &out), NJ_OK);
 	assert_false(out.proven);
-	assert_int_equal(nj_keeper_store_tombstones_delete_before(store, 2000), NJ_OK);
+	assert_int_equal(nj_keeper_store_tombstones_count(store, &count), NJ_OK);
+	assert_int_equal(count, 3);
+	assert_int_equal(nj_keeper_store_tombstones_before(store, 3000, 10, count_one, &old), NJ_OK);
+	assert_int_equal(old, 2);
+	assert_int_equal(nj_keeper_store_tombstones_before(store, 3001, 2, count_one, &old), NJ_OK);
+	assert_int_equal(old, 4);
+	assert_int_equal(nj_keeper_store_tombstone_delete(store, a.uid, 1), NJ_OK);
 	assert_int_equal(tombstones(store), 2);
 	assert_int_equal(nj_keeper_store_tombstone_delete(store, b.uid, 1), NJ_OK);
 	assert_int_equal(nj_keeper_store_tombstone_delete(store, b.uid, 1), NJ_ERR_NOT_FOUND);
@@ -118,6 +126,65 @@ static void tombstones_come_and_go(void **state)
 	nj_keeper_store_close(store);
 }
 
+static enum nj_err note_epoch(void *arg, const struct nj_tombstone *tombstone)
+{
+	*(uint32_t *)arg = *(uint32_t *)arg * 10 + tombstone->epoch;
+	return NJ_OK;
+}
+
+static uint32_t found(struct nj_keeper_store *store, uint8_t hint, uint64_t since_ms, uint64_t now_ms)
+{
+	const uint8_t bytes[8] = { hint };
+	uint32_t epochs = 0;
+
+	assert_int_equal(nj_keeper_store_hints_find(store, bytes, since_ms, now_ms, note_epoch, &epochs), NJ_OK);
+	return epochs;
+}
+
+/* By week and hint, to the tombstone; two devices whose uids begin alike are told apart by nobody here. */
+static void hints_lead_to_tombstones(void **state)
+{
+	static const uint8_t hints[3][8] = { { 1 }, { 2 }, { 3 } };
+	const uint64_t week_ms = NJ_TOMBSTONE_WEEK_MS;
+	struct nj_keeper_store *store = create_keeper(*state);
+	struct nj_keeper_device a = device_row(1);
+	struct nj_keeper_device b = device_row(2);
+	struct nj_tombstone first = tombstone_row(&a, 1, 10 * week_ms);
+	struct nj_tombstone second = tombstone_row(&b, 2, 11 * week_ms - 1);
+	struct nj_store_hint_at at = { 0 };
+	uint64_t deleted;
+
+	memcpy(b.uid, a.uid, 4);
+	b.uid[15] ^= 1;
+	memcpy(second.uid, b.uid, sizeof(second.uid));
+	assert_int_equal(nj_keeper_store_device_insert(store, &a), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_insert(store, &b), NJ_OK);
+	assert_int_equal(nj_keeper_store_tombstone_insert(store, &first), NJ_OK);
+	assert_int_equal(nj_keeper_store_tombstone_insert(store, &second), NJ_OK);
+	assert_int_equal(nj_keeper_store_hints_put(store, &first, hints, 2), NJ_OK);
+	assert_int_equal(nj_keeper_store_hints_put(store, &first, hints, 2), NJ_OK);
+	assert_int_equal(nj_keeper_store_hints_put(store, &second, hints + 1, 2), NJ_OK);
+	assert_int_equal(found(store, 1, 0, 12 * week_ms), 1);
+	assert_int_equal(found(store, 2, 0, 12 * week_ms), 12);
+	assert_int_equal(found(store, 3, 10 * week_ms + 5, 11 * week_ms), 2);
+	assert_int_equal(found(store, 3, 11 * week_ms, 12 * week_ms), 0);
+	assert_int_equal(found(store, 3, 0, 10 * week_ms - 1), 0);
+	assert_int_equal(found(store, 4, 0, 12 * week_ms), 0);
+	assert_int_equal(nj_keeper_store_hints_remove(store, &first, hints + 1, 1), NJ_OK);
+	assert_int_equal(found(store, 2, 0, 12 * week_ms), 2);
+	/* A tombstone that is gone is not found, whatever its hints say. */
+	assert_int_equal(nj_keeper_store_tombstone_delete(store, b.uid, 2), NJ_OK);
+	assert_int_equal(found(store, 3, 0, 12 * week_ms), 0);
+	assert_int_equal(nj_keeper_store_hints_delete_before(store, 11 * week_ms - 1, 10, &deleted), NJ_OK);
+	assert_int_equal(deleted, 0);
+	assert_int_equal(nj_keeper_store_hints_delete_before(store, 11 * week_ms, 2, &deleted), NJ_OK);
+	assert_int_equal(deleted, 2);
+	assert_int_equal(nj_keeper_store_hints_delete_before(store, 11 * week_ms, 2, &deleted), NJ_OK);
+	assert_int_equal(deleted, 1);
+	assert_int_equal(nj_keeper_store_hints_walk(store, &at, 10, NULL, NULL), NJ_OK);
+	nj_keeper_store_close(store);
+}
+
 /* What the release before continuous keys wrote: brought up to date with every device as it was. */
 static void store_of_version_4_is_migrated(void **state)
 {
@@ -130,7 +197,8 @@ static void store_of_version_4_is_migrated(void **state)
 	assert_int_equal(nj_keeper_store_device_insert(store, &in), NJ_OK);
 	nj_keeper_store_close(store);
 	assert_int_equal(sqlite3_open(f->path, &sql), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(sql, UNDO_VERSION_6 UNDO_VERSION_5 "PRAGMA user_version = 4", NULL, NULL, NULL),
+	assert_int_equal(sqlite3_exec(sql, UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 "PRAGMA user_version = 4", NULL,
+				      NULL, NULL),
 			 SQLITE_OK);
 	sqlite3_close(sql);
 	store = open_keeper(f);
@@ -152,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(pending_key_becomes_the_key),
 		TEST(tombstones_come_and_go),
+		TEST(hints_lead_to_tombstones),
 		TEST(store_of_version_4_is_migrated),
 	};
 
