@@ -11,6 +11,7 @@
 #include "keeper/graves.h"
 #include "keeper/journal.h"
 #include "keeper/rekey.h"
+#include "keeper/verbs.h"
 #include "store/copy.h"
 #include "store/keeper_certificates.h"
 
@@ -156,11 +157,6 @@ NJ_MUST_USE enum nj_err nj_keeper_note_vault(struct nj_keeper *keeper);
 NJ_MUST_USE enum nj_err nj_keeper_restored_open(struct nj_keeper *keeper);
 void nj_keeper_restored_seen(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES]);
 
-/* Verbs, by file. */
-void nj_keeper_verb_slot_list(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_slot_add(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_slot_remove(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_unlock(void *keeper, struct nj_admin_call *call);
 /* What certifies whom (trust.c). The built-in CA's list: of `live` parties, or of all; the caller frees it. */
 NJ_MUST_USE enum nj_err nj_keeper_list(struct nj_keeper *keeper, bool live, char **out_list_pem);
 /* To the gateway: the built-in CA, or a customer's own, or that it has none; answered as the link answers. */
@@ -170,37 +166,10 @@ void nj_keeper_trust_of(struct nj_keeper *keeper, const char *customer, nj_link_
 void nj_keeper_trust_all(struct nj_keeper *keeper);
 void nj_keeper_trust_tick(struct nj_keeper *keeper);
 
-/* Verbs, by file. */
-void nj_keeper_verb_ca_show(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_ca_crl(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_ca_revoke(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_customer_ca_set(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_customer_ca_show(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_customer_ca_remove(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_customer_crl_set(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_device_add(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_device_list(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_device_show(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_device_revoke(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_device_raise(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_application_raise(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_application_add(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_application_list(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_application_show(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_application_revoke(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_profile_set(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_profile_list(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_profile_show(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_audit_tail(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_audit_verify(void *keeper, struct nj_admin_call *call);
-void nj_keeper_verb_backup_copy(void *keeper, struct nj_admin_call *call);
 /* A slice of the copy, if one is made. */
 void nj_keeper_copy_step(struct nj_keeper *keeper);
 void nj_keeper_copy_abort(struct nj_keeper *keeper);
-void nj_keeper_verb_reload(void *keeper, struct nj_admin_call *call);
 /* The keeper stops: whoever waits for a reload is told. */
 void nj_keeper_reload_abort(struct nj_keeper *keeper);
-void nj_keeper_verb_status(void *keeper, struct nj_admin_call *call);
 
 #endif
