@@ -6,12 +6,14 @@ set -u
 world mosquitto_pub
 gateway_make --ports knock=$KNOCK,mqtts=$MQTTS,mqtt=$MQTT
 must gateway profile set meter --publish 'dev/{device}/#' --plain --service mqtt --service mqtts
+must gateway profile set slow --publish 'dev/{device}/#' --plain --service mqtt --bind-seconds 8
 enrol device d1
+must gateway device add d2 --profile slow --out "$tmp/d2.cred"
 gateway_start
 
 PLAIN="-h {host} -p {port} -u {username} -P {password}"
-in_plain() { # COMMAND…: knocks for the plain service, then runs the command
-	timeout 30 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/d1.cred" --to $GW4 --service mqtt --then "$@"
+in_plain() { # COMMAND…: $device, or d1, knocks for the plain service, then runs the command
+	timeout 30 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/${device:-d1}.cred" --to $GW4 --service mqtt --then "$@"
 }
 unproven() { gateway status --json | jq '[.. | objects | .unproven? // empty] | first'; }
 settled() { [ "$(unproven)" = "$1" ]; }
@@ -34,5 +36,19 @@ within 5000 settled 0
 is "when they are gone" 0 "$(unproven)"
 is "bound" 2 "$(gateway audit tail --count 1000 --event bound --subject d1 --json | wc -l)"
 has "those who proved nothing are audited" bind.failed "$(gateway audit tail --event bind.failed --json)"
+
+# -- a link that is slow: its profile gives it more time than the configuration everybody ---
+sed -i 's/^\( *\)#* *hello_timeout:.*/\1hello_timeout: 500ms/; s/^\( *\)#* *bind_timeout:.*/\1bind_timeout: 2s/' "$dir/nightjar.yaml"
+must gateway reload
+cat > "$tmp/silent" << 'END'
+exec {fd}<> "/dev/tcp/$1/$2" || exit 1
+began=${EPOCHREALTIME/./}
+read -t 10 -u $fd
+echo $(((${EPOCHREALTIME/./} - began) / 1000))
+END
+quick=$(in_plain bash "$tmp/silent" {host} {port})
+slow=$(device=d2 in_plain bash "$tmp/silent" {host} {port})
+succeeds "the silence of one is heard for half a second ($quick ms)" [ "$quick" -ge 400 -a "$quick" -lt 1900 ]
+succeeds "that of the slow one for its part of 8 ($slow ms)" [ "$slow" -ge 1950 -a "$slow" -lt 7000 ]
 gateway_stop
 finish
