@@ -224,7 +224,7 @@ static void the_first_schema_is_brought_forward(void **state)
 	struct vault_fixture *f = *state;
 	struct nj_vault_report report;
 
-	edit(f, UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
+	edit(f, UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
 	     "ALTER TABLE slots DROP COLUMN params; PRAGMA user_version = 1");
 	assert_int_equal(nj_vault_unlock_file(f->store, f->key_file, nj_random_system(), &f->vault, &report, NULL),
 			 NJ_OK);
