@@ -6,6 +6,7 @@
 #include "bus/control.h"
 #include "crypto/crypto.h"
 #include "daemon/ceiling.h"
+#include "daemon/gateway_messages.h"
 #include "daemon/gateway_mqtt.h"
 #include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
@@ -154,12 +155,6 @@ static enum nj_err check_locals(struct gateway *g, struct nj_why *why)
 
 	for (size_t i = 0; i < settings->local_count; i++) {
 		const char *name = settings->local[i].as;
-		struct nj_scram_verifier verifier;
-		if (settings->local[i].verifier[0] != '\0' &&
-		    nj_scram_verifier_parse(settings->local[i].verifier, &verifier) != NJ_OK)
-			return nj_why(why, NJ_ERR_CONFIG,
-				      "local listener %s: the verifier is not what `nightjar mqtt verifier` printed",
-				      settings->local[i].address);
 		if (nj_directory_by_name(g->directory, NJ_CUSTOMER_DEFAULT, NJ_PARTY_APPLICATION, name) == NULL)
 			return nj_why(why, NJ_ERR_CONFIG,
 				      "local listener %s: there is no application '%s' (`nightjar application add %s`)",
@@ -193,6 +188,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	NJ_TRY(gateway_posture_init(g));
 	gateway_rekey_init(g);
 	NJ_TRY(gateway_mqtt_init(g));
+	NJ_TRY(gateway_messages_open(g, why));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
 	NJ_TRY(open_admin(g));
 	g->control = (struct nj_channel){ .on_message = on_control, .on_closed = on_control_closed, .user = g };
@@ -203,7 +199,9 @@ static void close_all(struct gateway *g)
 {
 	gateway_audit_flush(g);
 	nj_admin_server_free(g->admin);
+	gateway_messages_close(g);
 	nj_mqtt_broker_free(g->broker);
+	gateway_messages_free(g);
 	gateway_rekey_done(g);
 	nj_entry_free(g->entry);
 	if (g->keeper_up)
@@ -222,6 +220,8 @@ enum nj_err nj_gateway_role_run(struct nj_role_config *config, struct nj_why *wh
 	struct nj_sandbox sandbox = {
 		.role = NJ_ROLE_GATEWAY,
 		.data_dir = config->paths.gateway_dir,
+		.start_threads = gateway_messages_start,
+		.arg = &g,
 	};
 
 	g.config = config;

@@ -89,6 +89,8 @@ static struct nj_mqtt_limits limits_of(const struct gateway *g)
 		.max_memory_bytes = settings->limits.memory_bytes,
 		.max_queued_messages = mqtt->max_queued_messages,
 		.max_queued_bytes = mqtt->max_queued_bytes,
+		.customer_queued_bytes = mqtt->customer_queued_bytes,
+		.total_queued_bytes = mqtt->total_queued_bytes,
 		.max_inflight = mqtt->max_inflight,
 		.max_topic_levels = mqtt->max_topic_levels,
 		.max_topic_bytes = mqtt->max_topic_bytes,
@@ -132,27 +134,14 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 	return nj_mqtt_broker_new(g->reactor, nj_random_system(), &limits, &hooks, &g->broker);
 }
 
-static void serve(struct gateway *g, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
+void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant,
+			bool local)
 {
-	enum nj_err err = nj_mqtt_accept(g->broker, conn, entry);
+	struct nj_mqtt_entry entry = { .party = party, .tag = rekey_grant, .local = local };
+	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
 
 	if (err != NJ_OK)
-		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_S("name", entry->party->names.name), NJ_E(err));
-}
-
-void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant)
-{
-	struct nj_mqtt_entry entry = { .party = party, .tag = rekey_grant };
-
-	serve(g, conn, &entry);
-}
-
-void gateway_mqtt_serve_local(struct gateway *g, struct nj_conn *conn, struct nj_party *party,
-			      const struct nj_scram_verifier *verifier)
-{
-	struct nj_mqtt_entry entry = { .party = party, .verifier = verifier, .local = true };
-
-	serve(g, conn, &entry);
+		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_S("name", party->names.name), NJ_E(err));
 }
 
 /* ---- the plain binding ---- */

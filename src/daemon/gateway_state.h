@@ -40,8 +40,6 @@ struct gateway_listener {
 	int fd;
 	uint16_t service;
 	const struct nj_settings_local *local; /* NULL: cloaked */
-	struct nj_scram_verifier verifier;     /* of a local one that asks for a password */
-	bool asks;
 	bool running;
 };
 
@@ -53,7 +51,8 @@ struct gateway {
 	struct nj_door *door;
 	struct nj_entry *entry;
 	struct nj_mqtt_broker *broker;
-	struct nj_map rekeys; /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */
+	struct gateway_messages *messages; /* what the broker has on disk (gateway_messages.c) */
+	struct nj_map rekeys;              /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */
 	struct nj_tls_ctx *tls;
 	struct nj_tls_ctx *tls_local;     /* asks for no proof: local listeners alone; NULL where none speaks TLS */
 	struct gateway_posture *postures; /* not written yet */

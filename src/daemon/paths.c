@@ -29,6 +29,7 @@ static const struct place places[] = {
 	PLACE(keeper_db, "keeper/keeper.db", "/var/lib/nightjar/keeper/keeper.db"),
 	PLACE(gateway_dir, "gateway", "/var/lib/nightjar/gateway"),
 	PLACE(gateway_db, "gateway/gateway.db", "/var/lib/nightjar/gateway/gateway.db"),
+	PLACE(messages_db, "gateway/messages.db", "/var/lib/nightjar/gateway/messages.db"),
 	PLACE(keys_dir, "keys", "/var/lib/nightjar/keys"),
 	PLACE(key_file, "keys/vault.key", "/var/lib/nightjar/keys/vault.key"),
 	PLACE(run_dir, "run", "/run/nightjar"),

@@ -16,6 +16,7 @@ struct nj_paths {
 	char keeper_db[NJ_PATH_BYTES];
 	char gateway_dir[NJ_PATH_BYTES];
 	char gateway_db[NJ_PATH_BYTES];
+	char messages_db[NJ_PATH_BYTES];
 	char keys_dir[NJ_PATH_BYTES];
 	char key_file[NJ_PATH_BYTES]; /* the default; the config may name another */
 	char run_dir[NJ_PATH_BYTES];

@@ -1,6 +1,7 @@
 /*
- * The sandbox of keeper, gateway and warden: entered once, before the first thread and before the first byte of a
- * stranger. No new privileges, no capabilities (the warden: CAP_NET_ADMIN alone), no core dumps, not traceable;
+ * The sandbox of keeper, gateway and warden: entered once, before the first byte of a stranger. Threads start inside
+ * it, when all but the filter of system calls is in force, which then holds for every one of them. No new privileges,
+ * no capabilities (the warden: CAP_NET_ADMIN alone), no core dumps, not traceable;
  * Landlock confines files to the process's own folder and (where the kernel offers it) TCP and signals to nothing;
  * seccomp allows a list of system calls, so that the gateway can neither bind, listen, connect, shut down a listener,
  * attach or detach a filter, load BPF, start a program, nor make a thread. What is not allowed fails with EPERM. There
@@ -15,6 +16,9 @@
 struct nj_sandbox {
 	enum nj_role role;
 	const char *data_dir; /* the only folder that stays readable and writable; NULL: none */
+	/* Starts the threads that there will be; none can be made later. NULL: the main thread is alone. */
+	enum nj_err (*start_threads)(void *arg, struct nj_why *why);
+	void *arg;
 };
 
 /* Refuses to run (NJ_ERR_UNSUPPORTED, with what to do) on a kernel without Landlock or seccomp filters. */

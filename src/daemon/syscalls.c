@@ -210,6 +210,9 @@ enum nj_err nj_syscalls_enter(enum nj_role role, struct nj_why *why)
 		rc = add_own_signals(ctx);
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	/* All threads, not the caller alone. */
+	if (rc == 0)
+		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	if (ctx != NULL)

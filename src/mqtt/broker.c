@@ -1,4 +1,5 @@
 #include "mqtt/client.h"
+#include "mqtt/keep.h"
 #include "mqtt/share.h"
 
 #define SPACES_MAX 10000
@@ -182,6 +183,8 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	taken.max_sessions = limits->max_sessions;
 	taken.keep_alive_max_s = limits->keep_alive_max_s;
 	taken.session_expiry_max_s = limits->session_expiry_max_s;
+	taken.customer_queued_bytes = limits->customer_queued_bytes;
+	taken.total_queued_bytes = limits->total_queued_bytes;
 	taken.retained_max_count = limits->retained_max_count;
 	taken.retained_max_bytes = limits->retained_max_bytes;
 	taken.share_policy = limits->share_policy;
@@ -201,6 +204,11 @@ void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 {
 	if (broker == NULL)
 		return;
+	NJ_LIST_EACH (&broker->clients, at)
+		nj_mqtt_pledges_leave(client_at(at));
+	/* What is on disk stays there. */
+	nj_mqtt_journal_free(broker->journal);
+	broker->journal = NULL;
 	while (!nj_list_empty(&broker->sessions))
 		nj_mqtt_session_free(session_at(broker->sessions.next));
 	while (!nj_list_empty(&broker->clients))

@@ -17,7 +17,6 @@
 
 #include "base/random.h"
 #include "identity/party.h"
-#include "identity/scram.h"
 #include "mqtt/fault.h"
 #include "net/conn.h"
 
@@ -38,12 +37,14 @@ enum nj_mqtt_share_policy {
 #define NJ_MQTT_TEXT_BYTES 256
 
 struct nj_mqtt_limits {
-	uint32_t max_packet_bytes;    /* whole packets, both ways; a connection's input limit must be as large */
-	uint32_t max_out_bytes;       /* the connections' output limit; at least twice max_packet_bytes */
-	uint64_t max_memory_bytes;    /* messages, subscriptions, sessions and the reactor's connections' buffers */
-	uint32_t max_queued_messages; /* of a session */
-	uint64_t max_queued_bytes;    /* of a session */
-	uint16_t max_inflight;        /* unacknowledged messages of a session, each way; told as Receive Maximum */
+	uint32_t max_packet_bytes;      /* whole packets, both ways; a connection's input limit must be as large */
+	uint32_t max_out_bytes;         /* the connections' output limit; at least twice max_packet_bytes */
+	uint64_t max_memory_bytes;      /* messages, subscriptions, sessions and the reactor's connections' buffers */
+	uint32_t max_queued_messages;   /* of a session */
+	uint64_t max_queued_bytes;      /* of a session */
+	uint64_t customer_queued_bytes; /* on disk, of all sessions of a customer */
+	uint64_t total_queued_bytes;    /* on disk, of all */
+	uint16_t max_inflight;          /* unacknowledged messages of a session, each way; told as Receive Maximum */
 	uint32_t max_topic_levels;
 	uint32_t max_topic_bytes;
 	uint32_t max_subscriptions; /* of a session */
@@ -99,9 +100,6 @@ struct nj_mqtt_entry {
 	/* The connection ended without being bound; may be NULL. */
 	void (*unbound)(void *arg, enum nj_close why);
 	void *arg;
-	/* A password is demanded: for the user of the party's name, by SCRAM-SHA-256 or as it is; borrowed for the
-	 * connection's life. NULL: none is. */
-	const struct nj_scram_verifier *verifier;
 	uint32_t connect_timeout_ms; /* 0: the limits' */
 	uint64_t tag;                /* the owner's name for the connection, shown to hooks; 0: none */
 	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */

@@ -1,4 +1,4 @@
-#include "mqtt/auth.h"
+#include "mqtt/pledge.h"
 
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 {
@@ -105,6 +105,7 @@ static void send_disconnect(struct nj_mqtt_client *client, enum nj_mqtt_reason r
 
 static void leave_session(struct nj_mqtt_client *client, bool with_will)
 {
+	nj_mqtt_pledges_leave(client);
 	nj_timer_cancel(&client->limit);
 	nj_timer_cancel(&client->throttle);
 	client->phase = NJ_MQTT_ENDED;
@@ -185,6 +186,15 @@ void nj_mqtt_client_fault(struct nj_mqtt_client *client, enum nj_mqtt_fault faul
 	close_with(client, reason, text, close_of(fault), true);
 }
 
+void nj_mqtt_client_doom(struct nj_mqtt_client *client, enum nj_mqtt_fault fault)
+{
+	if (client->phase == NJ_MQTT_ENDED || client->doomed)
+		return;
+	client->reason = (uint8_t)nj_mqtt_fault_reason(fault);
+	tell_error(client, nj_mqtt_fault_reason(fault), nj_mqtt_fault_text(fault));
+	doom(client, NJ_CLOSE_PROTOCOL);
+}
+
 /* --- time --- */
 
 static void on_limit(struct nj_timer *timer)
@@ -245,6 +255,11 @@ static void on_second_connect(struct nj_mqtt_client *client, const struct nj_mqt
 	nj_mqtt_client_fault(client, NJ_MQTT_FAULT_SECOND_CONNECT);
 }
 
+static void on_auth(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_UNEXPECTED);
+}
+
 typedef void (*packet_fn)(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 
 static const packet_fn handlers[16] = {
@@ -258,16 +273,12 @@ static const packet_fn handlers[16] = {
 	[NJ_MQTT_UNSUBSCRIBE] = nj_mqtt_on_unsubscribe,
 	[NJ_MQTT_PINGREQ] = on_pingreq,
 	[NJ_MQTT_DISCONNECT] = on_disconnect,
-	[NJ_MQTT_AUTH] = nj_mqtt_on_auth,
+	[NJ_MQTT_AUTH] = on_auth,
 };
 
 static void handle_first(struct nj_mqtt_client *client, const struct nj_mqtt_frame *frame)
 {
 	struct nj_mqtt_packet packet;
-	if (client->auth != NULL) {
-		nj_mqtt_auth_waiting(client, frame);
-		return;
-	}
 	if (frame->type != NJ_MQTT_CONNECT) {
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_NOT_CONNECTED);
 		return;
@@ -277,7 +288,7 @@ static void handle_first(struct nj_mqtt_client *client, const struct nj_mqtt_fra
 	if (fault != NJ_MQTT_FAULT_NONE)
 		nj_mqtt_client_fault(client, fault);
 	else
-		nj_mqtt_on_connect(client, &packet, frame->body);
+		nj_mqtt_on_connect(client, &packet);
 }
 
 static void handle(struct nj_mqtt_client *client, const struct nj_mqtt_frame *frame)
@@ -365,6 +376,7 @@ enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, 
 	client->broker = broker;
 	client->entry = *entry;
 	client->party = entry->party != NULL ? nj_party_ref(entry->party) : NULL;
+	nj_list_init(&client->pledges);
 	client->limit.on_timer = on_limit;
 	client->throttle.on_timer = on_throttle;
 	client->problem_info = true;
@@ -383,8 +395,8 @@ void nj_mqtt_client_free(struct nj_mqtt_client *client)
 	nj_timer_cancel(&client->throttle);
 	nj_list_remove(&client->link);
 	client->broker->counters.connections--;
+	nj_mqtt_pledges_leave(client);
 	nj_mqtt_aliases_free(client);
-	nj_mqtt_auth_end(client);
 	if (client->party != NULL)
 		nj_party_unref(client->party);
 	free(client->client_id);

@@ -11,6 +11,7 @@ enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
 
 struct nj_mqtt_client {
 	struct nj_list link;
+	struct nj_list pledges; /* acknowledgements that it waits for, in order (pledge.h) */
 	struct nj_conn *conn;
 	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_entry entry;
@@ -36,8 +37,6 @@ struct nj_mqtt_client {
 	struct nj_mqtt_alias *aliases;     /* topic_alias_max of them, made with the first */
 	struct nj_mqtt_alias *out_aliases; /* towards the client: out_alias_max of them, likewise */
 	uint16_t out_alias_max;
-	struct nj_mqtt_auth *auth; /* an exchange under way; NULL: none */
-	bool by_method;            /* CONNECT named an authentication method */
 	uint8_t *client_id;
 	size_t client_id_bytes;
 };
@@ -63,18 +62,16 @@ void nj_mqtt_client_ack_why(struct nj_mqtt_client *client, uint8_t type, uint16_
 void nj_mqtt_client_say_why(const struct nj_mqtt_client *client, struct nj_mqtt_packet *packet, const char *text);
 /* Ends it for a fault: tells hook and peer (where the version can), closes. */
 void nj_mqtt_client_fault(struct nj_mqtt_client *client, enum nj_mqtt_fault fault);
+/* Ends it at the end of the turn, for its own good: it will send again what it has no answer to. */
+void nj_mqtt_client_doom(struct nj_mqtt_client *client, enum nj_mqtt_fault fault);
 /* Refuses CONNECT with a reason; before the binding without an answer. */
 void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text);
 /* Ends it: leaves the session, says DISCONNECT with `reason` where the version can, closes. */
 void nj_mqtt_client_close(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, enum nj_close why, bool with_will);
 void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms);
 
-/* A CONNECT whose sender has proved who it is. */
-void nj_mqtt_connect_go_on(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
-
 /* connect.c, subscribe.c, publish.c: a packet of a client, decoded and well-formed */
-/* `body`: the packet's bytes behind its fixed header. */
-void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view body);
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);

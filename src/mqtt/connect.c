@@ -1,5 +1,5 @@
 #include "base/text.h"
-#include "mqtt/auth.h"
+#include "mqtt/keep.h"
 
 #define ASSIGNED_RANDOM 8
 #define ASSIGNED_BYTES (sizeof("nj-") + 2 * ASSIGNED_RANDOM)
@@ -131,6 +131,8 @@ static enum nj_err open_session(struct nj_mqtt_client *client, const struct nj_m
 	nj_mqtt_session_attach(session, client);
 	session->expiry_s = terms->expiry_s;
 	enum nj_err err = nj_mqtt_will_keep(session, c);
+	if (err == NJ_OK)
+		err = nj_mqtt_keep_session(session);
 	/* A session that cannot keep its will was not opened. */
 	if (err != NJ_OK)
 		nj_mqtt_session_free(session);
@@ -197,7 +199,6 @@ static void send_connack(struct nj_mqtt_client *client, const struct nj_mqtt_con
 	nj_mqtt_set_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, limits->max_packet_bytes);
 	uint8_t room[NJ_MQTT_TEXT_BYTES + 2 * NJ_NAME_BYTES];
 	struct nj_view information = response_information(client, room, sizeof(room));
-	nj_mqtt_auth_properties(client, p);
 	if (information.len > 0)
 		nj_mqtt_set_data(p, NJ_MQTT_P_RESPONSE_INFO, information);
 	nj_mqtt_client_send(client, &packet);
@@ -214,12 +215,14 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	seen = nj_mqtt_client_seen(client);
 	if (hooks->on_connected != NULL)
 		hooks->on_connected(hooks->arg, &seen);
+	nj_mqtt_keep_attach(client->session);
 	nj_mqtt_pump(client->session);
 }
 
-void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view body)
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
+	struct terms terms;
 	/* These two hold for a refusal too. */
 	client->problem_info = nj_mqtt_number(&packet->properties, NJ_MQTT_P_REQUEST_PROBLEM_INFO, 1) != 0;
 	client->max_packet_bytes = nj_mqtt_number(&packet->properties, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
@@ -231,14 +234,14 @@ void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_NOT_AUTHORIZED, "the party is revoked");
 		return;
 	}
-	if (nj_mqtt_auth_connect(client, packet, body))
-		nj_mqtt_connect_go_on(client, packet);
-}
-
-void nj_mqtt_connect_go_on(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
-{
-	const struct nj_mqtt_connect *c = &packet->as.connect;
-	struct terms terms;
+	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_AUTH_METHOD)) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_METHOD);
+		return;
+	}
+	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_AUTH_DATA)) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_UNEXPECTED);
+		return;
+	}
 	if (c->client_id.len > CLIENT_ID_MAX) {
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_CLIENT_ID, "the client identifier is too long");
 		return;

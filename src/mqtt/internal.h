@@ -13,6 +13,7 @@
 struct nj_mqtt_space {
 	struct nj_mqtt_tree subscriptions;
 	struct nj_mqtt_retained retained;
+	uint64_t kept_bytes; /* of its sessions' queues in the store */
 	char customer[];
 };
 
@@ -49,6 +50,24 @@ struct nj_mqtt_will {
 	bool expires;
 };
 
+/* What keep.h has of a session. */
+struct nj_mqtt_keep {
+	uint32_t no;               /* in the store; 0: the session does not last */
+	uint32_t answer_ms;        /* eight times what acknowledgements took of late */
+	uint64_t tail;             /* the highest position */
+	uint64_t sent;             /* the highest that was sent */
+	uint64_t doubtful;         /* positions up to this may have been sent before a crash */
+	uint64_t window_last;      /* what is in memory goes up to this position */
+	uint64_t tail_asked;       /* when the page that is on its way was asked for */
+	uint64_t messages, bytes;  /* in the queue, on disk or on their way there */
+	uint64_t ends_ms;          /* Unix; 0: its client is connected */
+	uint64_t will_due_ms;      /* Unix; 0: likewise */
+	bool behind;               /* the queue goes on behind the window */
+	struct nj_mqtt_page *page; /* on its way; NULL: none */
+	struct nj_list records;    /* of the journal, that are about it */
+	struct nj_timer again;
+};
+
 struct nj_mqtt_session {
 	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_space *space;
@@ -63,6 +82,7 @@ struct nj_mqtt_session {
 	struct nj_timer will_due;
 	struct nj_mqtt_will will;
 	struct nj_mqtt_flow flow;
+	struct nj_mqtt_keep keep;
 	struct nj_mqtt_subscription *matched; /* during one match */
 	struct nj_mqtt_session *next_matched;
 	uint64_t id;
@@ -78,9 +98,11 @@ struct nj_mqtt_broker {
 	struct nj_mqtt_counters counters;
 	struct nj_mqtt_budget budget;
 	struct nj_mqtt_retained_quota retained;
-	struct nj_map spaces;        /* by customer */
-	struct nj_map session_map;   /* by key */
-	struct nj_map subscriptions; /* by (node id, session id) */
+	struct nj_mqtt_journal *journal; /* NULL: nothing is on disk */
+	uint64_t kept_bytes;             /* of all queues in the store */
+	struct nj_map spaces;            /* by customer */
+	struct nj_map session_map;       /* by key */
+	struct nj_map subscriptions;     /* by (node id, session id) */
 	struct nj_list sessions;
 	struct nj_list clients;
 	uint64_t ids;     /* of nodes, sessions and groups */

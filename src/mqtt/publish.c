@@ -1,4 +1,4 @@
-#include "mqtt/client.h"
+#include "mqtt/keep.h"
 
 #define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
 
@@ -7,7 +7,7 @@ static void acknowledge(struct nj_mqtt_client *client, const struct nj_mqtt_publ
 {
 	uint8_t type = m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC;
 	if (m->qos > 0)
-		nj_mqtt_client_ack_why(client, type, m->packet_id, code, why);
+		nj_mqtt_pledge_answer(client, type, m->packet_id, code, why);
 }
 
 /* 3.1.1 can only acknowledge or close (3.3.5): an acknowledgement would be a lie. */
@@ -90,9 +90,51 @@ static enum nj_err store(struct nj_mqtt_client *client, const struct nj_mqtt_pub
 		return NJ_ERR_LIMIT;
 	if (m->retain)
 		NJ_TRY(nj_mqtt_retain(client->session->space, client->broker, content));
-	if (m->qos == 2)
-		NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
-	return NJ_OK;
+	if (m->qos < 2)
+		return NJ_OK;
+	NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
+	enum nj_err err = nj_mqtt_keep_received(client->session, m->packet_id);
+	if (err != NJ_OK)
+		(void)nj_mqtt_flow_forget(&client->session->flow, m->packet_id);
+	return err;
+}
+
+/* What is done for this message from here on holds its acknowledgement back, where it must be on disk first. */
+static void begin_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
+{
+	struct nj_mqtt_journal *journal = client->broker->journal;
+	uint8_t type = m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC;
+	if (journal == NULL || m->qos == 0)
+		return;
+	journal->pledge = nj_mqtt_pledge_new(client, type, m->packet_id, nj_view_of(NULL, 0));
+	journal->together = m->qos == 2;
+	journal->taken = journal->full = 0;
+}
+
+/* A message that no session has kept, as none had room, is refused. */
+static void end_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, uint8_t code)
+{
+	struct nj_mqtt_journal *journal = client->broker->journal;
+	struct nj_mqtt_pledge *pledge = journal != NULL ? journal->pledge : NULL;
+	if (pledge == NULL) {
+		acknowledge(client, m, code, NULL);
+		return;
+	}
+	journal->pledge = NULL;
+	journal->together = false;
+	pledge->code = code;
+	nj_mqtt_pledge_release(pledge, journal->full == 0 || journal->taken > 0);
+}
+
+/* It is answered otherwise. */
+static void drop_pledge(struct nj_mqtt_client *client)
+{
+	struct nj_mqtt_journal *journal = client->broker->journal;
+	if (journal == NULL || journal->pledge == NULL)
+		return;
+	nj_mqtt_pledge_withdraw(journal->pledge);
+	journal->pledge = NULL;
+	journal->together = false;
 }
 
 static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view topic)
@@ -100,16 +142,18 @@ static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *
 	struct nj_mqtt_broker *broker = client->broker;
 	const struct nj_mqtt_publish *m = &packet->as.publish;
 	struct nj_mqtt_content content = content_of(client, packet, topic);
+	begin_pledge(client, m);
 	enum nj_err err = store(client, m, &content);
 	if (err != NJ_OK) {
 		broker->counters.messages_dropped++;
+		drop_pledge(client);
 		if (m->qos > 0) {
 			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, "no room for the message");
 			return;
 		}
 	}
 	bool any = nj_mqtt_route(client->session->space, broker, &content, client->session);
-	acknowledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS, NULL);
+	end_pledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS);
 	slow_down(client);
 }
 
@@ -160,7 +204,7 @@ void nj_mqtt_on_puback(struct nj_mqtt_client *client, const struct nj_mqtt_packe
 	struct nj_mqtt_delivery *delivery = nj_mqtt_flow_find(&session->flow, packet->as.ack.packet_id);
 	if (delivery == NULL || delivery->qos != 1)
 		return;
-	nj_mqtt_delivery_free(&session->flow, delivery);
+	nj_mqtt_delivery_over(session, delivery);
 	nj_mqtt_pump(session);
 }
 
@@ -171,10 +215,13 @@ void nj_mqtt_on_pubrec(struct nj_mqtt_client *client, const struct nj_mqtt_packe
 	struct nj_mqtt_delivery *delivery = nj_mqtt_flow_find(&session->flow, ack->packet_id);
 	bool known = delivery != NULL && delivery->qos == 2;
 	if (known && ack->code >= NJ_MQTT_R_UNSPECIFIED) {
-		nj_mqtt_delivery_free(&session->flow, delivery);
+		nj_mqtt_delivery_over(session, delivery);
 		nj_mqtt_pump(session);
 		return;
 	}
+	/* PUBREL follows when the release is on disk. */
+	if (known && nj_mqtt_keep_release(session, delivery))
+		return;
 	if (known)
 		nj_mqtt_flow_release(delivery);
 	nj_mqtt_client_ack(client, NJ_MQTT_PUBREL, ack->packet_id,
@@ -184,16 +231,18 @@ void nj_mqtt_on_pubrec(struct nj_mqtt_client *client, const struct nj_mqtt_packe
 void nj_mqtt_on_pubrel(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	uint16_t packet_id = packet->as.ack.packet_id;
-	bool known = nj_mqtt_flow_forget(&client->session->flow, packet_id);
-	nj_mqtt_client_ack(client, NJ_MQTT_PUBCOMP, packet_id, known ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_PACKET_ID_UNKNOWN);
+	if (nj_mqtt_flow_forget(&client->session->flow, packet_id))
+		nj_mqtt_keep_forgotten(client->session, packet_id);
+	else
+		nj_mqtt_pledge_answer(client, NJ_MQTT_PUBCOMP, packet_id, NJ_MQTT_R_PACKET_ID_UNKNOWN, NULL);
 }
 
 void nj_mqtt_on_pubcomp(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	struct nj_mqtt_session *session = client->session;
 	struct nj_mqtt_delivery *delivery = nj_mqtt_flow_find(&session->flow, packet->as.ack.packet_id);
-	if (delivery == NULL || !delivery->released)
+	if (delivery == NULL || !delivery->released || nj_mqtt_keep_complete(session, delivery))
 		return;
-	nj_mqtt_delivery_free(&session->flow, delivery);
+	nj_mqtt_delivery_over(session, delivery);
 	nj_mqtt_pump(session);
 }

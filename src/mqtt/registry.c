@@ -1,4 +1,5 @@
 #include "mqtt/client.h"
+#include "mqtt/keep.h"
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
@@ -99,6 +100,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	nj_list_init(&session->subscriptions);
 	nj_list_init(&session->replays);
 	nj_list_push_back(&broker->sessions, &session->link);
+	nj_list_init(&session->keep.records);
 	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
 			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
 	broker->counters.sessions++;
@@ -144,6 +146,7 @@ void nj_mqtt_session_free(struct nj_mqtt_session *session)
 	while (!nj_list_empty(&session->subscriptions))
 		nj_mqtt_subscription_free(
 		    NJ_CONTAINER(session->subscriptions.next, struct nj_mqtt_subscription, by_session));
+	nj_mqtt_keep_end(session);
 	nj_mqtt_flow_done(&session->flow);
 	(void)nj_map_remove(&broker->session_map, nj_view_of(session->key, session->key_bytes));
 	nj_list_remove(&session->link);
@@ -182,20 +185,25 @@ void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 	struct nj_reactor *reactor = session->broker->reactor;
 	session->client->session = NULL;
 	session->client = NULL;
-	nj_mqtt_flow_rewind(&session->flow);
+	if (nj_mqtt_lasts(session))
+		nj_mqtt_keep_detach(session);
+	else
+		nj_mqtt_flow_rewind(&session->flow);
 	if (!with_will)
 		nj_mqtt_will_drop(session);
 	if (session->expiry_s == 0) {
 		nj_mqtt_session_end(session);
 		return;
 	}
+	uint64_t will_in_ms = UINT64_C(1000) * lesser(session->will.delay_s, session->expiry_s);
 	if (session->will.message != NULL && session->will.delay_s > 0)
-		nj_timer_arm(reactor, &session->will_due,
-			     UINT64_C(1000) * lesser(session->will.delay_s, session->expiry_s));
+		nj_timer_arm(reactor, &session->will_due, will_in_ms);
 	else
 		nj_mqtt_will_publish(session);
+	uint64_t ends_in_ms = UINT64_C(1000) * session->expiry_s;
 	if (session->expiry_s != FOREVER)
-		nj_timer_arm(reactor, &session->expiry, UINT64_C(1000) * session->expiry_s);
+		nj_timer_arm(reactor, &session->expiry, ends_in_ms);
+	nj_mqtt_keep_away(session, session->expiry_s != FOREVER ? ends_in_ms : UINT64_MAX, will_in_ms);
 }
 
 enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect)
@@ -252,4 +260,5 @@ void nj_mqtt_will_publish(struct nj_mqtt_session *session)
 		(void)nj_mqtt_route(session->space, broker, &content, session);
 	}
 	nj_mqtt_message_unref(message);
+	nj_mqtt_keep_changed(session);
 }

@@ -1,4 +1,5 @@
 #include "mqtt/client.h"
+#include "mqtt/keep.h"
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
@@ -168,15 +169,43 @@ static void drop(struct nj_mqtt_broker *broker)
 	broker->counters.messages_dropped++;
 }
 
+/* NULL without room. */
+static struct nj_mqtt_message *message_of(struct route *route)
+{
+	if (route->message == NULL &&
+	    nj_mqtt_message_new(&route->broker->budget, route->content, &route->message) != NJ_OK)
+		route->message = NULL;
+	return route->message;
+}
+
+/* In the queue of a session that lasts. */
+static void keep_for(struct route *route, struct nj_mqtt_session *session, const struct share *share)
+{
+	struct nj_mqtt_journal *journal = route->broker->journal;
+	struct nj_mqtt_kept kept = { .qos = share->qos,
+				     .retain = share->retain,
+				     .group_id = share->group_id,
+				     .ids = route->broker->match_ids,
+				     .id_count = share->id_count };
+	struct nj_mqtt_message *message = message_of(route);
+	if (message != NULL && nj_mqtt_keep_message(session, message, &kept) == NJ_OK) {
+		journal->taken++;
+		return;
+	}
+	journal->full++;
+	drop(route->broker);
+}
+
 /* Keeps the message for the session, behind what waits already. */
 static void queue_for(struct route *route, struct nj_mqtt_session *session, const struct share *share)
 {
 	struct nj_mqtt_flow *flow = &session->flow;
 	struct nj_mqtt_delivery *delivery = NULL;
-	if (route->message == NULL &&
-	    nj_mqtt_message_new(&route->broker->budget, route->content, &route->message) != NJ_OK)
-		route->message = NULL;
-	if (route->message != NULL)
+	if (route->broker->journal != NULL && nj_mqtt_lasts(session) && share->qos > 0) {
+		keep_for(route, session, share);
+		return;
+	}
+	if (message_of(route) != NULL)
 		delivery = nj_mqtt_delivery_new(flow, route->message, route->broker->match_ids, share->id_count);
 	if (delivery == NULL) {
 		drop(route->broker);
@@ -272,13 +301,18 @@ bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, c
 enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
 			   const struct nj_mqtt_content *content)
 {
-	if (content->payload.len == 0) {
-		nj_mqtt_retained_remove(&space->retained, content->topic);
-		return NJ_OK;
-	}
 	struct nj_mqtt_message *message;
+	enum nj_err err = NJ_OK;
+	/* Without room on disk it would be forgotten by the next start. */
+	if (content->payload.len > 0 && broker->journal != NULL && broker->journal->troubled)
+		return NJ_ERR_FULL;
 	NJ_TRY(nj_mqtt_message_new(&broker->budget, content, &message));
-	enum nj_err err = nj_mqtt_retained_put(&space->retained, message);
+	if (content->payload.len == 0)
+		nj_mqtt_retained_remove(&space->retained, content->topic);
+	else
+		err = nj_mqtt_retained_put(&space->retained, message);
+	if (err == NJ_OK)
+		nj_mqtt_keep_retained(space, broker, message);
 	nj_mqtt_message_unref(message);
 	return err;
 }
@@ -301,7 +335,7 @@ static void queue_retained(struct nj_mqtt_subscription *s, struct nj_mqtt_messag
 static void feed(struct nj_mqtt_session *session)
 {
 	const struct nj_mqtt_flow *flow = &session->flow;
-	while (!nj_list_empty(&session->replays) &&
+	while (!nj_list_empty(&session->replays) && !session->keep.behind &&
 	       (flow->waiting_count == 0 ||
 		(flow->waiting_count < flow->max_waiting / 2 && flow->waiting_bytes < flow->max_waiting_bytes / 2))) {
 		struct nj_mqtt_subscription *s;
@@ -352,8 +386,10 @@ static bool pump_one(struct nj_mqtt_session *session, struct nj_mqtt_delivery *d
 		nj_mqtt_client_ack(session->client, NJ_MQTT_PUBREL, delivery->packet_id, 0);
 		return true;
 	}
+	if (nj_mqtt_keep_waits(delivery))
+		return false;
 	if (!still_wanted(session, delivery, now_ms)) {
-		nj_mqtt_delivery_free(flow, delivery);
+		nj_mqtt_delivery_over(session, delivery);
 		return true;
 	}
 	if (delivery->qos > 0 && nj_mqtt_flow_number(flow, delivery) != NJ_OK)
@@ -363,11 +399,12 @@ static bool pump_one(struct nj_mqtt_session *session, struct nj_mqtt_delivery *d
 		return false;
 	if (err != NJ_OK) {
 		drop(session->broker);
-		nj_mqtt_delivery_free(flow, delivery);
+		nj_mqtt_delivery_over(session, delivery);
 	} else if (delivery->qos > 0) {
 		nj_mqtt_flow_sent(flow, delivery);
+		nj_mqtt_keep_sent(session, delivery);
 	} else {
-		nj_mqtt_delivery_free(flow, delivery);
+		nj_mqtt_delivery_over(session, delivery);
 	}
 	return true;
 }
@@ -384,6 +421,7 @@ void nj_mqtt_pump(struct nj_mqtt_session *session)
 		more = pump_one(session, delivery, now_ms);
 		feed(session);
 	}
+	nj_mqtt_keep_refill(session);
 }
 
 enum nj_err nj_mqtt_tell(struct nj_mqtt_client *client, struct nj_view topic, struct nj_view payload)

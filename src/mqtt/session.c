@@ -1,6 +1,7 @@
 #include "mqtt/session.h"
 
 #define FIRST_SLOTS 8
+#define IDS 65535
 #define RECEIVED_BYTES (65536 / 8)
 
 void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, struct nj_mqtt_budget *budget, size_t max_waiting,
@@ -94,7 +95,7 @@ static void enter_waiting(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *de
 void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
 {
 	leave(flow, delivery);
-	if (delivery->packet_id != 0)
+	if (delivery->packet_id != 0 && !flow->positional)
 		flow->slots[delivery->packet_id - 1] = NULL;
 	nj_mqtt_message_unref(delivery->message);
 	nj_mqtt_budget_give(flow->budget, delivery_bytes(delivery->id_count));
@@ -159,9 +160,24 @@ static bool free_slot(struct nj_mqtt_flow *flow, uint32_t *out_slot)
 	return false;
 }
 
+uint16_t nj_mqtt_position_id(uint64_t position)
+{
+	return (uint16_t)(1 + (position - 1) % IDS);
+}
+
+static enum nj_err number_by_position(const struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
+{
+	if (!nj_list_empty(&flow->inflight) && delivery->position - delivery_at(flow->inflight.next)->position >= IDS)
+		return NJ_ERR_LIMIT;
+	delivery->packet_id = nj_mqtt_position_id(delivery->position);
+	return NJ_OK;
+}
+
 enum nj_err nj_mqtt_flow_number(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
 {
 	uint32_t slot;
+	if (flow->positional && delivery->position != 0)
+		return number_by_position(flow, delivery);
 	if (delivery->packet_id != 0)
 		return NJ_OK;
 	if (!free_slot(flow, &slot)) {
@@ -183,8 +199,20 @@ void nj_mqtt_flow_sent(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *deliv
 	flow->inflight_count++;
 }
 
+/* Acknowledgements come in order (4.6): it is the first, or near it. */
+static struct nj_mqtt_delivery *find_in_order(const struct nj_mqtt_flow *flow, uint16_t packet_id)
+{
+	NJ_LIST_EACH ((struct nj_list *)&flow->inflight, at) {
+		if (delivery_at(at)->packet_id == packet_id)
+			return delivery_at(at);
+	}
+	return NULL;
+}
+
 struct nj_mqtt_delivery *nj_mqtt_flow_find(const struct nj_mqtt_flow *flow, uint16_t packet_id)
 {
+	if (flow->positional)
+		return find_in_order(flow, packet_id);
 	if (packet_id == 0 || packet_id > flow->slot_count)
 		return NULL;
 	struct nj_mqtt_delivery *delivery = flow->slots[packet_id - 1];

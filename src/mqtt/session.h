@@ -14,17 +14,24 @@
 
 enum nj_mqtt_place { NJ_MQTT_NOWHERE, NJ_MQTT_WAITING, NJ_MQTT_INFLIGHT };
 
+struct nj_mqtt_record;
+
 struct nj_mqtt_delivery {
 	struct nj_list link;
 	struct nj_mqtt_message *message; /* NULL once released */
+	struct nj_mqtt_record *record;   /* of it that is on its way to the disk; NULL: none (keep.h) */
+	uint64_t position;               /* in a queue on disk; 0: it has none */
+	uint64_t shared;                 /* its body's number there */
 	uint64_t group_id;               /* the shared subscription that gave it; 0: none */
 	uint32_t rights_version;         /* of the party when it was checked */
+	uint32_t sent_ms;                /* cut to 32 bits */
 	uint16_t packet_id;              /* 0: none yet */
 	uint8_t place;
 	uint8_t qos;
 	bool retain;
 	bool dup;
 	bool released; /* QoS 2: PUBREC came, PUBREL is what is sent */
+	bool stored;   /* its row is on disk */
 	uint32_t id_count;
 	uint32_t ids[]; /* subscription identifiers */
 };
@@ -42,6 +49,7 @@ struct nj_mqtt_flow {
 	uint32_t slot_count;
 	uint32_t last_slot;
 	uint32_t max_slots;
+	bool positional;   /* packet ids are functions of positions; there are no slots */
 	uint8_t *received; /* one bit a packet id, made with the first QoS 2 message */
 	uint32_t received_count;
 };
@@ -65,6 +73,9 @@ void nj_mqtt_flow_append(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *del
 bool nj_mqtt_flow_full(const struct nj_mqtt_flow *flow);
 /* The first that waits, or NULL. */
 struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow);
+/* The packet id that goes with a position: two positions that are in flight at once are never so far apart that theirs
+ * is the same. */
+uint16_t nj_mqtt_position_id(uint64_t position);
 /* Gives a packet id that is not in use, unless it has one. NJ_ERR_LIMIT when all are. */
 NJ_MUST_USE enum nj_err nj_mqtt_flow_number(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
 /* From nowhere or `waiting` to the end of `inflight`: it was sent. */

@@ -1,4 +1,5 @@
 #include "mqtt/client.h"
+#include "mqtt/keep.h"
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
@@ -98,6 +99,26 @@ static struct nj_mqtt_subscription *add(struct nj_mqtt_session *session, const s
 	return s;
 }
 
+enum nj_err nj_mqtt_subscription_restore(struct nj_mqtt_session *session, struct nj_view filter, uint8_t options,
+					 uint32_t id)
+{
+	struct target target;
+	struct nj_mqtt_subscription *s;
+	if (!find_target(filter, &target))
+		return NJ_ERR_CORRUPT;
+	s = find(session, &target);
+	if (s == NULL)
+		s = add(session, &target);
+	if (s == NULL)
+		return NJ_ERR_LIMIT;
+	s->id = id;
+	s->qos = options & NJ_MESSAGES_QOS;
+	s->no_local = (options & NJ_MQTT_KEPT_NO_LOCAL) != 0;
+	s->retain_as_published = (options & NJ_MQTT_KEPT_RETAIN_AS_PUBLISHED) != 0;
+	s->rights_version = ~session->party->rights_version;
+	return NJ_OK;
+}
+
 /* One filter's fate. */
 struct outcome {
 	uint8_t code;    /* for SUBACK */
@@ -181,6 +202,40 @@ static bool id_in_use(struct nj_mqtt_client *client, const struct nj_mqtt_packet
 	return true;
 }
 
+static void keep_one(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view filter,
+		     struct nj_mqtt_pledge *pledge)
+{
+	struct target target;
+	struct nj_mqtt_subscription *s = find_target(filter, &target) ? find(client->session, &target) : NULL;
+	if (packet->type == NJ_MQTT_UNSUBSCRIBE)
+		nj_mqtt_keep_unsubscribed(client->session, filter, pledge);
+	else if (s != NULL)
+		nj_mqtt_keep_subscription(s, pledge);
+}
+
+/* A session that lasts has its answer when what it says is on disk. False: answer at once. */
+static bool keep_list(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, size_t count, const char *why)
+{
+	const struct nj_mqtt_list *list = &packet->as.list;
+	const uint8_t *codes = client->broker->codes;
+	bool subscribed = packet->type == NJ_MQTT_SUBSCRIBE;
+	size_t shown = subscribed || client->version >= NJ_MQTT_V5 ? count : 0;
+	struct nj_mqtt_filter filter;
+	size_t cursor = 0;
+	if (client->broker->journal == NULL || !nj_mqtt_lasts(client->session))
+		return false;
+	struct nj_mqtt_pledge *pledge = nj_mqtt_pledge_new(client, subscribed ? NJ_MQTT_SUBACK : NJ_MQTT_UNSUBACK,
+							   list->packet_id, nj_view_of(codes, shown));
+	if (pledge == NULL)
+		return false;
+	pledge->why = why;
+	for (size_t i = 0; nj_mqtt_filter_next(list, packet->type, &cursor, &filter); i++)
+		if (codes[i] <= 2)
+			keep_one(client, packet, filter.filter, pledge);
+	nj_mqtt_pledge_release(pledge, true);
+	return true;
+}
+
 void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	const struct nj_mqtt_list *list = &packet->as.list;
@@ -197,7 +252,8 @@ void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_pa
 		codes[count++] = outcome.code;
 		why = why == NULL ? outcome.why : why;
 	}
-	answer(client, NJ_MQTT_SUBACK, list->packet_id, nj_view_of(codes, count), why);
+	if (!keep_list(client, packet, count, why))
+		answer(client, NJ_MQTT_SUBACK, list->packet_id, nj_view_of(codes, count), why);
 	/* Retained messages follow SUBACK. */
 	nj_mqtt_pump(client->session);
 }
@@ -219,6 +275,7 @@ void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_
 		if (s != NULL)
 			nj_mqtt_subscription_free(s);
 	}
-	answer(client, NJ_MQTT_UNSUBACK, list->packet_id, nj_view_of(codes, client->version >= NJ_MQTT_V5 ? count : 0),
-	       NULL);
+	if (!keep_list(client, packet, count, NULL))
+		answer(client, NJ_MQTT_UNSUBACK, list->packet_id,
+		       nj_view_of(codes, client->version >= NJ_MQTT_V5 ? count : 0), NULL);
 }

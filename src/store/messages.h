@@ -19,19 +19,19 @@
 #define NJ_MESSAGES_NEVER INT64_MAX                       /* a time that does not come */
 
 enum nj_messages_op_type {
-	NJ_MESSAGES_SESSION_PUT,  /* `session` row; counters and `tail` of a row that is there stay */
-	NJ_MESSAGES_SESSION_DROP, /* with all that hangs on it; its queue goes piece by piece, by
-				     nj_messages_store_purge */
-	NJ_MESSAGES_SUBSCRIBE,    /* text: filter; value: subscription identifier; flags: options */
-	NJ_MESSAGES_UNSUBSCRIBE,  /* text: filter */
-	NJ_MESSAGES_ENQUEUE,      /* body at a position; `ids` */
-	NJ_MESSAGES_RELEASE,      /* position: PUBREC came, the body is not needed any more */
-	NJ_MESSAGES_DEQUEUE,      /* position */
-	NJ_MESSAGES_DROP_OLDEST,  /* rows after `position` until `value` bytes are free; `freed_…` come back */
-	NJ_MESSAGES_RECEIVE,      /* value: packet identifier of a QoS 2 message that came in */
-	NJ_MESSAGES_FORGET,       /* value: packet identifier */
-	NJ_MESSAGES_RETAIN,       /* text: customer; body */
-	NJ_MESSAGES_UNRETAIN,     /* text: customer; body: its topic alone */
+	NJ_MESSAGES_SESSION_PUT = 1, /* `session` row; counters and `tail` of a row that is there stay */
+	NJ_MESSAGES_SESSION_DROP,    /* with all that hangs on it; its queue goes piece by piece, by
+					nj_messages_store_purge */
+	NJ_MESSAGES_SUBSCRIBE,       /* text: filter; value: subscription identifier; flags: options */
+	NJ_MESSAGES_UNSUBSCRIBE,     /* text: filter */
+	NJ_MESSAGES_ENQUEUE,         /* body at a position; `ids` */
+	NJ_MESSAGES_RELEASE,         /* position: PUBREC came, the body is not needed any more */
+	NJ_MESSAGES_DEQUEUE,         /* position */
+	NJ_MESSAGES_DROP_OLDEST,     /* rows after `position` until `value` bytes are free; `freed_…` come back */
+	NJ_MESSAGES_RECEIVE,         /* value: packet identifier of a QoS 2 message that came in */
+	NJ_MESSAGES_FORGET,          /* value: packet identifier */
+	NJ_MESSAGES_RETAIN,          /* text: customer; body */
+	NJ_MESSAGES_UNRETAIN,        /* text: customer; body: its topic alone */
 };
 
 /* Flags of a queue row and of a retained message. */

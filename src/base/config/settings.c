@@ -18,6 +18,9 @@ static const char *const cloak_names[] = {
 	[NJ_SETTINGS_CLOAK_FAKE] = "fake",
 	NULL,
 };
+static const char *const durability_names[] = {
+	[NJ_SETTINGS_DURABILITY_STRICT] = "strict", [NJ_SETTINGS_DURABILITY_RELAXED] = "relaxed", NULL
+};
 static const char *const local_cloak_names[] = { [NJ_SETTINGS_LOCAL_CLOAK_NONE] = "none", NULL };
 static const char *const local_service_names[] = {
 	[NJ_SETTINGS_LOCAL_MQTT] = "mqtt",
@@ -125,10 +128,19 @@ static const struct nj_config_row limits_rows[] = {
 static const struct nj_config_row mqtt_rows[] = {
 	{ "max_packet", "Largest MQTT packet that is taken or sent.", "256KiB",
 	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_packet_bytes), .min = KIB, .max = 255 * MIB },
-	{ "max_queued_messages", "Messages waiting for one session.", "1000",
+	{ "max_queued_messages", "Messages waiting for one session.", "10000",
 	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_messages), .min = 1, .max = 1000000 },
-	{ "max_queued_bytes", "Bytes of the messages waiting for one session.", "1MiB",
+	{ "max_queued_bytes", "Bytes of the messages waiting for one session.", "8MiB",
 	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_queued_bytes), .min = KIB, .max = 16 * GIB },
+	{ "customer_queued_bytes", "Bytes of the messages on disk that wait for all sessions of one customer.", "1GiB",
+	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, customer_queued_bytes), .min = KIB, .max = 1024 * GIB },
+	{ "total_queued_bytes", "Bytes of all messages on disk that wait for sessions.", "4GiB",
+	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, total_queued_bytes), .min = KIB, .max = 1024 * GIB },
+	{ "durability",
+	  "When a message is acknowledged to its publisher: strict, when it is on disk or every receiver has "
+	  "acknowledged it; relaxed, at once: a crash loses up to a second of QoS 1 messages (QoS 2 stays strict).",
+	  "strict", .names = durability_names,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_mqtt, durability) },
 	{ "max_inflight", "Messages sent to one session and not yet acknowledged.", "100",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, max_inflight), .min = 1, .max = 65535 },
 	{ "max_topic_levels", "Levels of a topic or filter.", "16",
@@ -171,10 +183,6 @@ static const struct nj_config_row local_rows[] = {
 	{ "group", "Group whose members may use a unix: socket, beside the user who started the gateway.",
 	  .example = "sensors",
 	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, group), .min = 1, .max = 32 },
-	{ "verifier", "What `nightjar mqtt verifier` printed: clients must prove that they know the password, with the "
-	  "application's name as user name, by SCRAM-SHA-256 (MQTT 5) or plainly. Without it nobody is asked.",
-	  .example = "SCRAM-SHA-256$4096:...",
-	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, verifier), .min = 1, .max = 159 },
 	{ "cloak", "A local listener has no cloak.", "none", .names = local_cloak_names,
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, cloak) },
 };

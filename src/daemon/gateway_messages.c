@@ -1,0 +1,204 @@
+#include "daemon/gateway_messages.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "mqtt/restore.h"
+#include "store/committer.h"
+
+struct gateway_messages {
+	struct nj_committer *committer;
+	struct nj_committer_port *port;
+	_Atomic uint32_t last_session;
+	_Atomic uint64_t last_shared;
+};
+
+/* ---- what the broker is given ---- */
+
+static void submit(void *arg, struct nj_messages_group *group)
+{
+	struct gateway_messages *messages = arg;
+
+	nj_committer_submit(messages->port, group);
+}
+
+static struct nj_messages_group *finished(void *arg)
+{
+	struct gateway_messages *messages = arg;
+
+	return nj_committer_finished(messages->port);
+}
+
+static uint32_t next_session(void *arg)
+{
+	struct gateway_messages *messages = arg;
+	uint32_t no = atomic_fetch_add(&messages->last_session, 1) + 1;
+
+	return no <= NJ_MESSAGES_SESSION_MAX ? no : 0;
+}
+
+static uint64_t next_shared(void *arg)
+{
+	struct gateway_messages *messages = arg;
+
+	return atomic_fetch_add(&messages->last_shared, 1) + 1;
+}
+
+/* ---- the start ---- */
+
+struct restore {
+	struct gateway *gateway;
+	struct nj_mqtt_restore *broker;
+};
+
+static enum nj_err restore_session(void *arg, const struct nj_messages_session *row)
+{
+	struct restore *restore = arg;
+
+	nj_mqtt_restore_session(restore->broker, nj_directory_by_uid(restore->gateway->directory, row->uid), row);
+	return NJ_OK;
+}
+
+static enum nj_err restore_subscription(void *arg, const struct nj_messages_subscription *row)
+{
+	struct restore *restore = arg;
+
+	nj_mqtt_restore_subscription(restore->broker, row->session, row->filter, row->options, row->id);
+	return NJ_OK;
+}
+
+static enum nj_err restore_received(void *arg, uint32_t session, uint16_t packet_id)
+{
+	struct restore *restore = arg;
+
+	nj_mqtt_restore_received(restore->broker, session, packet_id);
+	return NJ_OK;
+}
+
+static enum nj_err restore_retained(void *arg, struct nj_view customer, uint8_t flags,
+				    const struct nj_messages_body *body)
+{
+	struct restore *restore = arg;
+	char name[NJ_NAME_BYTES];
+
+	NJ_TRY(nj_text_copy_view(name, sizeof(name), customer));
+	nj_mqtt_restore_retained(restore->broker, name, flags, body);
+	return NJ_OK;
+}
+
+static enum nj_err read_all(struct restore *restore, struct nj_messages_store *store)
+{
+	NJ_TRY(nj_messages_store_session_each(store, restore_session, restore));
+	NJ_TRY(nj_messages_store_subscription_each(store, restore_subscription, restore));
+	NJ_TRY(nj_messages_store_received_each(store, restore_received, restore));
+	return nj_messages_store_retained_each(store, restore_retained, restore);
+}
+
+static enum nj_err restore_all(struct gateway *g, struct nj_messages_store *store, struct nj_why *why)
+{
+	struct restore restore = { .gateway = g };
+	uint64_t started_ms = nj_clock_boot_ms(nj_clock_system());
+
+	NJ_TRY(nj_mqtt_restore_new(g->broker, nj_random_system(), &restore.broker));
+	enum nj_err err = read_all(&restore, store);
+	struct nj_mqtt_restored restored = nj_mqtt_restored_of(restore.broker);
+	nj_mqtt_restore_free(restore.broker);
+	if (err != NJ_OK)
+		return nj_why(why, err, "%s: the messages' store cannot be read: %s", g->config->paths.messages_db,
+			      nj_err_text(err));
+	NJ_LOG(NJ_LOG_INFO, "messages.restored", NJ_U("sessions", restored.sessions),
+	       NJ_U("subscriptions", restored.subscriptions), NJ_U("retained", restored.retained),
+	       NJ_U("lost", restored.lost), NJ_U("queued_bytes", nj_mqtt_durable_state_of(g->broker).queued_bytes),
+	       NJ_U("took_ms", nj_clock_boot_ms(nj_clock_system()) - started_ms));
+	return NJ_OK;
+}
+
+static enum nj_err open_store(const char *path, struct nj_messages_store **out_store, struct nj_why *why)
+{
+	enum nj_store_mode mode = access(path, F_OK) == 0 ? NJ_STORE_OPEN : NJ_STORE_CREATE;
+
+	return nj_messages_store_open(path, mode, out_store, why);
+}
+
+static enum nj_err begin(struct gateway *g, struct nj_messages_store *store)
+{
+	struct gateway_messages *messages = g->messages;
+	uint32_t session = 0;
+	uint64_t shared = 0;
+
+	NJ_TRY(nj_messages_store_numbers(store, &session, &shared));
+	atomic_store(&messages->last_session, session);
+	atomic_store(&messages->last_shared, shared);
+	NJ_TRY(nj_committer_port_new(messages->committer, &messages->port));
+	struct nj_mqtt_durable durable = {
+		.arg = messages,
+		.fd = nj_committer_port_fd(messages->port),
+		.submit = submit,
+		.finished = finished,
+		.next_session = next_session,
+		.next_shared = next_shared,
+		.relaxed = g->config->settings.mqtt.durability == NJ_SETTINGS_DURABILITY_RELAXED,
+	};
+	return nj_mqtt_durable_begin(g->broker, &durable);
+}
+
+enum nj_err gateway_messages_open(struct gateway *g, struct nj_why *why)
+{
+	struct nj_messages_store *store = NULL;
+
+	g->messages = calloc(1, sizeof(*g->messages));
+	if (g->messages == NULL)
+		return NJ_ERR_NO_MEMORY;
+	NJ_TRY(open_store(g->config->paths.messages_db, &store, why));
+	NJ_TRY(nj_committer_new(store, &g->messages->committer));
+	NJ_TRY(begin(g, store));
+	return restore_all(g, store, why);
+}
+
+enum nj_err gateway_messages_start(void *arg, struct nj_why *why)
+{
+	struct gateway *g = arg;
+	enum nj_err err = nj_committer_start(g->messages->committer);
+
+	return err == NJ_OK ? NJ_OK : nj_why(why, err, "no thread for the messages' store: %s", nj_err_text(err));
+}
+
+/* ---- the end ---- */
+
+/* A full disk does not hold the end up for ever. */
+#define FLUSHES_MAX 100
+
+void gateway_messages_close(struct gateway *g)
+{
+	if (g->messages == NULL || g->messages->committer == NULL || g->broker == NULL)
+		return;
+	for (int i = 0; i < FLUSHES_MAX && nj_mqtt_durable_flush(g->broker); i++) {
+		nj_committer_drain(g->messages->committer);
+		nj_mqtt_durable_collect(g->broker);
+	}
+}
+
+void gateway_messages_free(struct gateway *g)
+{
+	if (g->messages == NULL)
+		return;
+	nj_committer_free(g->messages->committer);
+	free(g->messages);
+	g->messages = NULL;
+}
+
+/* ---- for people ---- */
+
+json_t *gateway_messages_state(const struct gateway *g)
+{
+	struct nj_mqtt_durable_state state = nj_mqtt_durable_state_of(g->broker);
+	struct nj_committer_stats stats = nj_committer_stats_of(g->messages->committer);
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "durability", state.relaxed ? "relaxed" : "strict",
+			 "disk", state.troubled ? nj_err_name(stats.last_error) : "ok", "queued_bytes",
+			 (json_int_t)state.queued_bytes, "commits", (json_int_t)stats.commits, "operations",
+			 (json_int_t)stats.operations, "refused", (json_int_t)state.refused, "commit_us_mean",
+			 (json_int_t)(stats.commits > 0 ? stats.commit_us / stats.commits : 0), "commit_us_max",
+			 (json_int_t)stats.commit_us_max);
+}

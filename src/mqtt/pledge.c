@@ -1,0 +1,105 @@
+#include "mqtt/pledge.h"
+
+struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id,
+					  struct nj_view items)
+{
+	struct nj_mqtt_pledge *pledge = malloc(sizeof(*pledge) + items.len);
+	if (pledge == NULL)
+		return NULL;
+	*pledge = (struct nj_mqtt_pledge){
+		.client = client, .holds = 1, .type = type, .packet_id = packet_id, .item_bytes = (uint32_t)items.len
+	};
+	if (items.len > 0)
+		memcpy(pledge->items, items.data, items.len);
+	nj_list_push_back(&client->pledges, &pledge->link);
+	return pledge;
+}
+
+void nj_mqtt_pledge_hold(struct nj_mqtt_pledge *pledge)
+{
+	pledge->holds++;
+}
+
+static void send_list(struct nj_mqtt_client *client, const struct nj_mqtt_pledge *pledge)
+{
+	struct nj_mqtt_packet packet;
+	packet.type = pledge->type;
+	packet.as.list = (struct nj_mqtt_list){ .packet_id = pledge->packet_id,
+						.items = nj_view_of(pledge->items, pledge->item_bytes) };
+	nj_mqtt_client_say_why(client, &packet, pledge->why);
+	nj_mqtt_client_send(client, &packet);
+}
+
+/* 3.1.1 has no refusal of a message: the connection ends, and the client sends it again on the next (3.3.5). */
+static void send_answer(struct nj_mqtt_client *client, const struct nj_mqtt_pledge *pledge)
+{
+	if (pledge->type == NJ_MQTT_SUBACK || pledge->type == NJ_MQTT_UNSUBACK)
+		send_list(client, pledge);
+	else if (!pledge->failed)
+		nj_mqtt_client_ack_why(client, pledge->type, pledge->packet_id, pledge->code, pledge->why);
+	else if (client->version >= NJ_MQTT_V5)
+		nj_mqtt_client_ack_why(client, pledge->type, pledge->packet_id, NJ_MQTT_R_QUOTA_EXCEEDED,
+				       "no room for the message");
+	else
+		nj_mqtt_client_doom(client, NJ_MQTT_FAULT_QUOTA);
+}
+
+/* Those at the head that wait for nothing any more. */
+static void send_ready(struct nj_mqtt_client *client)
+{
+	while (!nj_list_empty(&client->pledges)) {
+		struct nj_mqtt_pledge *pledge = NJ_CONTAINER(client->pledges.next, struct nj_mqtt_pledge, link);
+		if (pledge->holds > 0)
+			return;
+		nj_list_remove(&pledge->link);
+		if (client->phase == NJ_MQTT_CONNECTED)
+			send_answer(client, pledge);
+		free(pledge);
+	}
+}
+
+void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept)
+{
+	if (pledge == NULL)
+		return;
+	pledge->failed |= !kept;
+	if (--pledge->holds > 0)
+		return;
+	if (pledge->client != NULL)
+		send_ready(pledge->client);
+	else
+		free(pledge);
+}
+
+void nj_mqtt_pledge_withdraw(struct nj_mqtt_pledge *pledge)
+{
+	nj_list_remove(&pledge->link);
+	pledge->client = NULL;
+	nj_mqtt_pledge_release(pledge, false);
+}
+
+void nj_mqtt_pledges_leave(struct nj_mqtt_client *client)
+{
+	while (!nj_list_empty(&client->pledges)) {
+		struct nj_mqtt_pledge *pledge = NJ_CONTAINER(client->pledges.next, struct nj_mqtt_pledge, link);
+		nj_list_remove(&pledge->link);
+		pledge->client = NULL;
+		if (pledge->holds == 0)
+			free(pledge);
+	}
+}
+
+void nj_mqtt_pledge_answer(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code,
+			   const char *why)
+{
+	struct nj_mqtt_pledge *pledge = NULL;
+	if (!nj_list_empty(&client->pledges))
+		pledge = nj_mqtt_pledge_new(client, type, packet_id, nj_view_of(NULL, 0));
+	if (pledge == NULL) {
+		nj_mqtt_client_ack_why(client, type, packet_id, code, why);
+		return;
+	}
+	pledge->code = code;
+	pledge->why = why;
+	nj_mqtt_pledge_release(pledge, true);
+}

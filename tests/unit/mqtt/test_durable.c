@@ -1,0 +1,450 @@
+/* Durability: what is acknowledged when, what need not be written, what is there after the gateway died at any point,
+ * and a disk without room. */
+#include "unit/mqtt/fake_disk.h"
+
+static struct disk disk;
+
+static int setup(void **state)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+	struct nj_mqtt_limits limits = disk_limits();
+	memset(&disk, 0, sizeof(disk));
+	gate_open_with(gate, &limits);
+	disk_restore(gate, &disk);
+	*state = gate;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	gate_close(*state);
+	free(*state);
+	return 0;
+}
+
+static struct peer *lasting(struct gate *gate, size_t party, uint8_t version, const char *id)
+{
+	struct peer *peer = peer_open(gate, party, version);
+	(void)join(peer, id, false, 1000);
+	settle_for(gate, &disk, 150);
+	return peer;
+}
+
+static void subscribe_kept(struct peer *peer, const char *filter, uint8_t qos)
+{
+	uint8_t items[64];
+	struct nj_writer w = nj_writer_of(items, sizeof(items));
+	struct nj_mqtt_filter f = { .filter = nj_view_str(filter), .qos = qos };
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_SUBSCRIBE };
+	nj_mqtt_filter_write(&w, NJ_MQTT_SUBSCRIBE, &f);
+	packet.as.list = (struct nj_mqtt_list){ .packet_id = 7, .items = nj_view_of(items, w.pos) };
+	send_packet(peer, &packet);
+	expect_nothing(peer); /* not before it is on disk */
+	settle_for(peer->gate, &disk, 5);
+	assert_int_equal(expect(peer, NJ_MQTT_SUBACK)->as.list.items.data[0], qos);
+}
+
+/* A subscriber that went away. */
+static void away(struct gate *gate, const char *filter, uint8_t qos)
+{
+	struct peer *peer = lasting(gate, BOB, V5, "away");
+	subscribe_kept(peer, filter, qos);
+	peer_close(peer);
+	settle_for(gate, &disk, 150);
+}
+
+static void acknowledged_when_on_disk(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a/#", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "a/1", "one", 1, 11);
+	publish(alice, "a/2", "two", 1, 12);
+	expect_nothing(alice);
+	gate_crash(gate, &disk, 0); /* before the group left */
+	peer_close(alice);
+	alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "a/1", "one", 1, 11);
+	publish(alice, "a/2", "two", 1, 12);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 11), 0);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 12), 0);
+	gate_crash(gate, &disk, 0);
+	peer_close(alice);
+	struct peer *bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	settle_for(gate, &disk, 20);
+	assert_int_equal(expect_message(bob, "a/1", "one", 1)->dup, 0);
+	acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
+	expect_message(bob, "a/2", "two", 1);
+	acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
+	settle_for(gate, &disk, 200);
+	peer_close(bob);
+	gate_crash(gate, &disk, 0);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	settle_for(gate, &disk, 20);
+	expect_nothing(bob);
+	peer_close(bob);
+}
+
+/* What its receiver acknowledged in time never comes to the disk. */
+static void acknowledged_by_the_receiver(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *bob = lasting(gate, BOB, V5, "bob");
+	subscribe_kept(bob, "a", 1);
+	struct peer *alice = joined(gate, ALICE, V4, "alice");
+	for (uint16_t i = 1; i <= 20; i++) {
+		publish(alice, "a", "x", 1, i);
+		settle_for(gate, &disk, 10);
+		expect_nothing(alice);
+		expect_message(bob, "a", "x", 1);
+		acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
+		assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, i), 0);
+	}
+	assert_int_equal(disk.enqueued, 0);
+	publish(alice, "a", "late", 1, 99);
+	settle_for(gate, &disk, 60); /* longer than its receiver is waited for */
+	assert_int_equal(disk.enqueued, 1);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 99), 0);
+	expect_message(bob, "a", "late", 1);
+	acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
+	settle_for(gate, &disk, 150);
+	assert_null(disk_find(&disk, NJ_MESSAGES_ENQUEUE, 1, 21, nj_view_of(NULL, 0)));
+	peer_close(alice);
+	peer_close(bob);
+}
+
+/* 4.6: in the order of receipt, although the second was ready first. */
+static void acknowledgements_keep_their_order(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "slow", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "slow", "1", 1, 5);
+	publish(alice, "nobody", "2", 1, 6);
+	publish(alice, "$nightjar/none", "3", 1, 7);
+	expect_nothing(alice);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 5), 0);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 6), NJ_MQTT_R_NO_SUBSCRIBERS);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 7), NJ_MQTT_R_NOT_AUTHORIZED);
+	peer_close(alice);
+}
+
+/* Each step of QoS 2 is on disk before its answer leaves. */
+static void exactly_once_step_by_step(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *bob = lasting(gate, BOB, V5, "bob");
+	subscribe_kept(bob, "a", 2);
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	publish(alice, "a", "x", 2, 3);
+	expect_nothing(alice);
+	expect_nothing(bob);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBREC, 3), 0);
+	expect_message(bob, "a", "x", 2);
+	uint16_t id = bob->packet.as.publish.packet_id;
+	acknowledge(alice, NJ_MQTT_PUBREL, 3);
+	acknowledge(bob, NJ_MQTT_PUBREC, id);
+	expect_nothing(alice);
+	expect_nothing(bob);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBCOMP, 3), 0);
+	assert_int_equal(expect_ack(bob, NJ_MQTT_PUBREL, id), 0);
+	/* The release outlives the gateway, under the same identifier. */
+	gate_crash(gate, &disk, 0);
+	peer_close(bob);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "bob", false, 1000));
+	settle_for(gate, &disk, 20);
+	assert_int_equal(expect_ack(bob, NJ_MQTT_PUBREL, id), 0);
+	acknowledge(bob, NJ_MQTT_PUBCOMP, id);
+	settle_for(gate, &disk, 20);
+	peer_close(bob);
+	gate_crash(gate, &disk, 0);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "bob", false, 1000));
+	settle_for(gate, &disk, 20);
+	expect_nothing(bob);
+	peer_close(alice);
+	peer_close(bob);
+}
+
+/* A repetition of what was committed is answered, and goes no further. */
+static void a_packet_identifier_is_remembered(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a", 2);
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	publish(alice, "a", "x", 2, 3);
+	settle_for(gate, &disk, 5);
+	gate_crash(gate, &disk, 0);
+	peer_close(alice);
+	alice = peer_open(gate, ALICE, V5);
+	assert_true(join(alice, "alice", false, 1000));
+	struct nj_mqtt_packet again = publish_packet("a", "x", 2, 3);
+	again.as.publish.dup = true;
+	send_packet(alice, &again);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBREC, 3), 0);
+	assert_int_equal(disk.enqueued, 1);
+	peer_close(alice);
+}
+
+static void no_room(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	struct peer *old = joined(gate, ALICE, V4, "old");
+	struct peer *here = joined(gate, BOB, V5, "here");
+	assert_int_equal(subscribe(here, "#", 0), 0);
+	disk.fails = NJ_ERR_FULL;
+	publish(alice, "a", "1", 1, 1);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 1), NJ_MQTT_R_QUOTA_EXCEEDED);
+	expect_message(here, "a", "1", 0);
+	publish(alice, "a", "2", 2, 2);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBREC, 2), NJ_MQTT_R_QUOTA_EXCEEDED);
+	expect_message(here, "a", "2", 0);
+	publish(alice, "a", "3", 0, 0);
+	expect_message(here, "a", "3", 0);
+	publish(old, "a", "4", 1, 4);
+	settle_for(gate, &disk, 5);
+	expect_closed(old);
+	expect_message(here, "a", "4", 0);
+	disk.fails = NJ_OK;
+	publish(alice, "a", "5", 1, 5);
+	settle_for(gate, &disk, 300);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 5), 0);
+	struct peer *bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	settle_for(gate, &disk, 20);
+	expect_message(bob, "a", "5", 1);
+	peer_close(bob);
+	peer_close(alice);
+	peer_close(old);
+	peer_close(here);
+}
+
+/* What ends something is not refused: it waits for room, and its answer with it. */
+static void an_end_waits_for_room(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	publish(alice, "a", "x", 2, 3);
+	settle_for(gate, &disk, 5);
+	expect_ack(alice, NJ_MQTT_PUBREC, 3);
+	disk.fails = NJ_ERR_FULL;
+	acknowledge(alice, NJ_MQTT_PUBREL, 3);
+	settle_for(gate, &disk, 1000);
+	expect_nothing(alice);
+	disk.fails = NJ_OK;
+	settle_for(gate, &disk, 300);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBCOMP, 3), 0);
+	peer_close(alice);
+}
+
+static void a_long_queue_comes_page_by_page(void **state)
+{
+	struct gate *gate = *state;
+	char text[8];
+	away(gate, "a", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		publish(alice, "a", text, 1, (uint16_t)(i % 50 + 1));
+		if (i % 10 == 9)
+			settle_for(gate, &disk, 5);
+	}
+	gate_crash(gate, &disk, 1000);
+	struct peer *bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	for (int i = 0; i < 100; i++) {
+		settle_for(gate, &disk, 5);
+		snprintf(text, sizeof(text), "%d", i);
+		expect_message(bob, "a", text, 1);
+		acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
+	}
+	settle_for(gate, &disk, 300);
+	expect_nothing(bob);
+	assert_int_equal(nj_mqtt_durable_state_of(gate->broker).queued_bytes, 0);
+	peer_close(bob);
+	peer_close(alice);
+}
+
+static void what_is_late_expires_over_a_restart(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	struct nj_mqtt_packet packet = publish_packet("a", "short", 1, 1);
+	nj_mqtt_set_number(&packet.properties, NJ_MQTT_P_MESSAGE_EXPIRY, 10);
+	send_packet(alice, &packet);
+	publish(alice, "a", "long", 1, 2);
+	settle_for(gate, &disk, 5);
+	gate_crash(gate, &disk, 20000);
+	peer_close(alice);
+	struct peer *bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	settle_for(gate, &disk, 10);
+	expect_message(bob, "a", "long", 1);
+	acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
+	peer_close(bob);
+	gate_crash(gate, &disk, 1001000); /* the session's own end */
+	settle_for(gate, &disk, 10);
+	bob = peer_open(gate, BOB, V5);
+	assert_false(join(bob, "away", false, 0));
+	peer_close(bob);
+}
+
+static void a_will_waits_over_a_restart(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *dying = with_will_joined(gate, ALICE, "will", 30, 1000);
+	settle_for(gate, &disk, 150);
+	peer_close(dying);
+	settle_for(gate, &disk, 150);
+	gate_crash(gate, &disk, 10000);
+	struct peer *bob = joined(gate, BOB, V5, "bob");
+	assert_int_equal(subscribe(bob, "will", 0), 0);
+	settle_for(gate, &disk, 100);
+	expect_nothing(bob);
+	advance(gate, 20000);
+	expect_message(bob, "will", "died", 0);
+	settle_for(gate, &disk, 150);
+	gate_crash(gate, &disk, 100000);
+	settle_for(gate, &disk, 10);
+	expect_closed(bob);
+	peer_close(bob);
+}
+
+static void retained_messages_stay(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	struct nj_mqtt_packet packet = publish_packet("kept", "here", 1, 1);
+	packet.as.publish.retain = true;
+	send_packet(alice, &packet);
+	expect_nothing(alice);
+	settle_for(gate, &disk, 5);
+	expect_ack(alice, NJ_MQTT_PUBACK, 1);
+	retain(alice, "gone", "x");
+	retain(alice, "gone", "");
+	settle_for(gate, &disk, 5);
+	gate_crash(gate, &disk, 0);
+	peer_close(alice);
+	alice = joined(gate, ALICE, V5, "alice");
+	assert_int_equal(subscribe(alice, "#", 1), 1);
+	expect_message(alice, "kept", "here", 1);
+	expect_nothing(alice);
+	peer_close(alice);
+}
+
+static void a_cut_party_leaves_nothing(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "a", "x", 1, 1);
+	settle_for(gate, &disk, 5);
+	publish(alice, "a", "y", 1, 2);
+	nj_mqtt_cut(gate->broker, gate->parties[BOB].uid);
+	settle_for(gate, &disk, 5);
+	for (size_t i = 0; i < DISK_ROWS; i++)
+		assert_int_equal(disk.rows[i].type, 0);
+	assert_int_equal(nj_mqtt_durable_state_of(gate->broker).queued_bytes, 0);
+	peer_close(alice);
+}
+
+static void a_right_that_was_taken_holds_for_what_waits(void **state)
+{
+	static const struct nj_rights_rule few[] = { { NJ_SUBSCRIBE, false, "b" } };
+	struct gate *gate = *state;
+	away(gate, "#", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "a", "x", 1, 1);
+	publish(alice, "b", "y", 1, 2);
+	settle_for(gate, &disk, 5);
+	gate_party(gate, BOB, "acme", "bob", few, 1);
+	gate_crash(gate, &disk, 0);
+	struct peer *bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	settle_for(gate, &disk, 10);
+	expect_message(bob, "b", "y", 1);
+	expect_nothing(bob);
+	peer_close(bob);
+	peer_close(alice);
+}
+
+static void relaxed_acknowledges_at_once(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a", 2);
+	disk.relaxed = true;
+	gate_crash(gate, &disk, 0);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "a", "x", 1, 1);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 1), 0);
+	settle_for(gate, &disk, 1000);
+	assert_int_equal(disk.enqueued, 1);
+	publish(alice, "a", "x", 2, 2); /* never twice, relaxed or not */
+	expect_nothing(alice);
+	settle_for(gate, &disk, 5);
+	expect_ack(alice, NJ_MQTT_PUBREC, 2);
+	peer_close(alice);
+}
+
+/* A session past its ceiling takes no more, and a publisher that nobody takes from hears so. */
+static void ceilings(void **state)
+{
+	struct gate *gate = *state;
+	struct nj_mqtt_limits limits = disk_limits();
+	away(gate, "a", 1);
+	limits.max_queued_messages = 2;
+	nj_mqtt_broker_set_limits(gate->broker, &limits);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	for (uint16_t i = 1; i <= 3; i++)
+		publish(alice, "a", "x", 1, i);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 1), 0);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 2), 0);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 3), NJ_MQTT_R_QUOTA_EXCEEDED);
+	limits.max_queued_messages = 10;
+	limits.customer_queued_bytes = 3 * (2 + NJ_MESSAGES_ROW_BYTES) - 1;
+	nj_mqtt_broker_set_limits(gate->broker, &limits);
+	publish(alice, "a", "x", 1, 4);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 4), NJ_MQTT_R_QUOTA_EXCEEDED);
+	limits.customer_queued_bytes++;
+	nj_mqtt_broker_set_limits(gate->broker, &limits);
+	publish(alice, "a", "x", 1, 5);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 5), 0);
+	peer_close(alice);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(acknowledged_when_on_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
+		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(exactly_once_step_by_step, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_packet_identifier_is_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_end_waits_for_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_long_queue_comes_page_by_page, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_late_expires_over_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_will_waits_over_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(retained_messages_stay, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_cut_party_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_right_that_was_taken_holds_for_what_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(relaxed_acknowledges_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(ceilings, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
