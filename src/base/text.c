@@ -89,6 +89,65 @@ static enum nj_err parse_digits(const char *text, uint64_t *out_value, const cha
 	return NJ_OK;
 }
 
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void nj_base64_encode(const void *data, size_t len, char *out)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t at = 0; at < len; at += 3) {
+		size_t have = len - at < 3 ? len - at : 3;
+		uint32_t group = 0;
+
+		for (size_t i = 0; i < 3; i++)
+			group = group << 8 | (i < have ? bytes[at + i] : 0);
+		for (size_t i = 0; i < 4; i++)
+			*out++ = i <= have ? base64_digits[group >> (18 - 6 * i) & 0x3f] : '=';
+	}
+	*out = '\0';
+}
+
+/* One group of four: how many bytes it holds; 0 when it is none. */
+static size_t base64_group(const uint8_t *text, bool last, uint8_t out[3])
+{
+	size_t pads = !last ? 0 : (text[3] == '=') + (text[3] == '=' && text[2] == '=');
+	uint32_t group = 0;
+
+	for (size_t i = 0; i < 4 - pads; i++) {
+		const char *digit = text[i] != '\0' ? strchr(base64_digits, text[i]) : NULL;
+
+		if (digit == NULL)
+			return 0;
+		group |= (uint32_t)(digit - base64_digits) << (18 - 6 * i);
+	}
+	if ((group & ((UINT32_C(1) << 8 * pads) - 1)) != 0)
+		return 0;
+	for (size_t i = 0; i < 3; i++)
+		out[i] = (uint8_t)(group >> (16 - 8 * i));
+	return 3 - pads;
+}
+
+enum nj_err nj_base64_decode(struct nj_view text, void *out, size_t cap, size_t *out_len)
+{
+	size_t len = 0;
+
+	if (text.len % 4 != 0)
+		return NJ_ERR_MALFORMED;
+	for (size_t at = 0; at < text.len; at += 4) {
+		uint8_t bytes[3];
+		size_t count = base64_group(text.data + at, at + 4 == text.len, bytes);
+
+		if (count == 0)
+			return NJ_ERR_MALFORMED;
+		if (count > cap - len)
+			return NJ_ERR_TOO_LARGE;
+		memcpy((uint8_t *)out + len, bytes, count);
+		len += count;
+	}
+	*out_len = len;
+	return NJ_OK;
+}
+
 enum nj_err nj_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out_value)
 {
 	uint64_t value;

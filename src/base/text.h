@@ -19,6 +19,10 @@ NJ_MUST_USE enum nj_err nj_text_format(char *out, size_t out_bytes, const char *
 void nj_hex_encode(const void *data, size_t len, char *out);
 /* Exactly `len` bytes from exactly 2·len digits, either case. */
 NJ_MUST_USE enum nj_err nj_hex_decode(struct nj_view text, void *out, size_t len);
+/* Base64 with padding (RFC 4648 section 4): 4 digits for 3 bytes, and the end. */
+void nj_base64_encode(const void *data, size_t len, char *out);
+/* Strict: padding where it belongs, unused bits 0, nothing else. NJ_ERR_MALFORMED, NJ_ERR_TOO_LARGE. */
+NJ_MUST_USE enum nj_err nj_base64_decode(struct nj_view text, void *out, size_t cap, size_t *out_len);
 /* The whole text is a decimal number in [min, max]. */
 NJ_MUST_USE enum nj_err nj_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *out_value);
 /* "90", "500ms", "30s", "10min", "2h", "7d" as milliseconds; a bare number is seconds. */

@@ -46,6 +46,7 @@ int nj_cli_main(int argc, char **argv);
 /* Handlers, one file a subject. */
 enum nj_err nj_run_init(struct nj_cli *cli);
 enum nj_err nj_run_check(struct nj_cli *cli);
+enum nj_err nj_run_mqtt_verifier(struct nj_cli *cli);
 enum nj_err nj_run_serve(struct nj_cli *cli);
 enum nj_err nj_run_reload(struct nj_cli *cli);
 enum nj_err nj_run_version(struct nj_cli *cli);

@@ -9,6 +9,7 @@
 #include "crypto/crypto.h"
 #include "daemon/init.h"
 #include "daemon/serve.h"
+#include "identity/scram.h"
 
 #define MAX_LOCALS NJ_SETTINGS_LOCAL_MAX
 
@@ -57,6 +58,19 @@ enum nj_err nj_run_init(struct nj_cli *cli)
 	return err;
 }
 
+static enum nj_err check_verifiers(const struct nj_settings *settings, struct nj_why *why)
+{
+	struct nj_scram_verifier verifier;
+
+	for (size_t i = 0; i < settings->local_count; i++)
+		if (settings->local[i].verifier[0] != '\0' &&
+		    nj_scram_verifier_parse(settings->local[i].verifier, &verifier) != NJ_OK)
+			return nj_why(why, NJ_ERR_CONFIG,
+				      "local: verifier of '%s' is not what `nightjar mqtt verifier` printed",
+				      settings->local[i].address);
+	return NJ_OK;
+}
+
 enum nj_err nj_run_check(struct nj_cli *cli)
 {
 	const char *path = cli->session.paths.config;
@@ -64,6 +78,8 @@ enum nj_err nj_run_check(struct nj_cli *cli)
 	enum nj_err err = settings != NULL ? nj_settings_load(path, settings, &cli->why)
 					   : nj_why(&cli->why, NJ_ERR_NO_MEMORY, "out of memory");
 
+	if (err == NJ_OK)
+		err = check_verifiers(settings, &cli->why);
 	if (err == NJ_OK && cli->json) {
 		json_t *told = json_pack("{s:b, s:s, s:s, s:i}", "good", 1, "config", path, "host", settings->host,
 					 "knock_port", (int)settings->ports.knock);

@@ -34,6 +34,8 @@ static const struct nj_option init_options[] = {
 
 static const struct nj_option plain_options[] = { DIR_OPTION, JSON_OPTION };
 
+static const struct nj_option json_only_options[] = { JSON_OPTION };
+
 static const struct nj_option serve_options[] = {
 	{ "local", "LISTENER",
 	  "mqtt=ADDRESS:PORT,as=APPLICATION: a listener for programs of this machine, without a knock", NJ_OPTION_TEXT,
@@ -201,6 +203,7 @@ const struct nj_command_group nj_command_groups[] = {
 	{ "audit", "what happened, chained and signed" },
 	{ "perimeter", "the whole host, silent" },
 	{ "vault", "where every secret is sealed" },
+	{ "mqtt", "the broker" },
 };
 const size_t nj_command_group_count = COUNT(nj_command_groups);
 
@@ -278,6 +281,12 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"For a stopped gateway whose key file is lost or does not open the vault. Asks for the recovery key that " \
 	"init showed, makes a new key file, and tells what it did."
 
+#define MQTT_VERIFIER_DETAILS                                                                                          \
+	"Asks for the password, printable ASCII, and prints one line for `verifier` in the `local` section. The line " \
+	"does not hold the password, but guesses can be tried on it: keep the configuration unreadable to others. "    \
+	"Clients then authenticate as the application's name: by SCRAM-SHA-256 in MQTT 5, or with user name and "      \
+	"password in either version."
+
 const struct nj_command nj_commands[] = {
 	{ "init", SET(init_options, "", 0, 0), "make a new gateway: keys, CA, configuration, vault",
 	  "Prints the set-up token and the recovery key, once. Refuses a folder that holds a gateway already.",
@@ -335,6 +344,9 @@ const struct nj_command nj_commands[] = {
 	  nj_run_vault_rekey },
 	{ "recover", SET(plain_options, "", 0, 0), "a new key file, by the recovery key", RECOVER_DETAILS,
 	  nj_run_recover },
+	{ "mqtt verifier", SET(json_only_options, "", 0, 0),
+	  "turn a password into what a local listener's `verifier` takes", MQTT_VERIFIER_DETAILS,
+	  nj_run_mqtt_verifier },
 	{ "backup", SET(backup_options, "", 0, 0), "write configuration and both stores to one file", BACKUP_DETAILS,
 	  nj_run_backup },
 	{ "restore", SET(restore_options, "", 0, 0), "put a backup back", RESTORE_DETAILS, nj_run_restore },

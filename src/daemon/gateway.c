@@ -155,6 +155,12 @@ static enum nj_err check_locals(struct gateway *g, struct nj_why *why)
 
 	for (size_t i = 0; i < settings->local_count; i++) {
 		const char *name = settings->local[i].as;
+		struct nj_scram_verifier verifier;
+		if (settings->local[i].verifier[0] != '\0' &&
+		    nj_scram_verifier_parse(settings->local[i].verifier, &verifier) != NJ_OK)
+			return nj_why(why, NJ_ERR_CONFIG,
+				      "local listener %s: the verifier is not what `nightjar mqtt verifier` printed",
+				      settings->local[i].address);
 		if (nj_directory_by_name(g->directory, NJ_CUSTOMER_DEFAULT, NJ_PARTY_APPLICATION, name) == NULL)
 			return nj_why(why, NJ_ERR_CONFIG,
 				      "local listener %s: there is no application '%s' (`nightjar application add %s`)",

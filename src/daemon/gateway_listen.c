@@ -118,7 +118,7 @@ static void on_accept_local(struct nj_listener *listener, int fd, const struct n
 	}
 	struct nj_conn *conn = open_local(here, fd, peer);
 	if (conn != NULL)
-		gateway_mqtt_serve(g, conn, party, 0, true);
+		gateway_mqtt_serve_local(g, conn, party, here->asks ? &here->verifier : NULL);
 }
 
 static void on_accept_cloaked(struct nj_listener *listener, int fd, const struct nj_addr *peer)
@@ -142,7 +142,7 @@ static void serve_bound(void *arg, struct nj_conn *conn, const struct nj_grant *
 
 	switch (grant->service) {
 	case NJ_SERVICE_MQTTS:
-		gateway_mqtt_serve(g, conn, party, grant->rekey ? grant->id : 0, false);
+		gateway_mqtt_serve(g, conn, party, grant->rekey ? grant->id : 0);
 		return;
 	default:
 		nj_conn_abort(conn, NJ_CLOSE_UNBOUND);
@@ -181,6 +181,10 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 		if (handle->kind == NJ_HANDLE_LOCAL) {
 			here->local = &g->config->settings.local[handle->index];
 			here->listener.on_accept = on_accept_local;
+			/* It was checked when the gateway started. */
+			here->asks = here->local->verifier[0] != '\0';
+			if (here->asks)
+				NJ_TRY(nj_scram_verifier_parse(here->local->verifier, &here->verifier));
 		}
 	}
 	return nj_entry_new(&config, random, &g->entry);

@@ -134,14 +134,27 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 	return nj_mqtt_broker_new(g->reactor, nj_random_system(), &limits, &hooks, &g->broker);
 }
 
-void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant,
-			bool local)
+static void serve(struct gateway *g, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
 {
-	struct nj_mqtt_entry entry = { .party = party, .tag = rekey_grant, .local = local };
-	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
+	enum nj_err err = nj_mqtt_accept(g->broker, conn, entry);
 
 	if (err != NJ_OK)
-		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_S("name", party->names.name), NJ_E(err));
+		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_S("name", entry->party->names.name), NJ_E(err));
+}
+
+void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant)
+{
+	struct nj_mqtt_entry entry = { .party = party, .tag = rekey_grant };
+
+	serve(g, conn, &entry);
+}
+
+void gateway_mqtt_serve_local(struct gateway *g, struct nj_conn *conn, struct nj_party *party,
+			      const struct nj_scram_verifier *verifier)
+{
+	struct nj_mqtt_entry entry = { .party = party, .verifier = verifier, .local = true };
+
+	serve(g, conn, &entry);
 }
 
 /* ---- the plain binding ---- */

@@ -7,9 +7,11 @@
 NJ_MUST_USE enum nj_err gateway_mqtt_init(struct gateway *g);
 /* After a reload: the broker takes over what it can without cutting a session. */
 void gateway_mqtt_limits_changed(struct gateway *g);
-/* A connection whose party is known: bound by a key, or local. */
-void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant,
-			bool local);
+/* A connection whose party is known: bound by a key. */
+void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party *party, uint64_t rekey_grant);
+/* A connection of a local listener; `verifier` may be NULL: no password is asked. */
+void gateway_mqtt_serve_local(struct gateway *g, struct nj_conn *conn, struct nj_party *party,
+			      const struct nj_scram_verifier *verifier);
 /* A connection of the plain service: its CONNECT brings the one-time password. */
 void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn, struct nj_visitor *visitor);
 size_t gateway_mqtt_connections(const struct gateway *g);

@@ -40,6 +40,8 @@ struct gateway_listener {
 	int fd;
 	uint16_t service;
 	const struct nj_settings_local *local; /* NULL: cloaked */
+	struct nj_scram_verifier verifier;     /* of a local one that asks for a password */
+	bool asks;
 	bool running;
 };
 

@@ -17,6 +17,7 @@
 
 #include "base/random.h"
 #include "identity/party.h"
+#include "identity/scram.h"
 #include "mqtt/fault.h"
 #include "net/conn.h"
 
@@ -100,6 +101,9 @@ struct nj_mqtt_entry {
 	/* The connection ended without being bound; may be NULL. */
 	void (*unbound)(void *arg, enum nj_close why);
 	void *arg;
+	/* A password is demanded: for the user of the party's name, by SCRAM-SHA-256 or as it is; borrowed for the
+	 * connection's life. NULL: none is. */
+	const struct nj_scram_verifier *verifier;
 	uint32_t connect_timeout_ms; /* 0: the limits' */
 	uint64_t tag;                /* the owner's name for the connection, shown to hooks; 0: none */
 	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */

@@ -1,3 +1,4 @@
+#include "mqtt/auth.h"
 #include "mqtt/pledge.h"
 
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
@@ -255,11 +256,6 @@ static void on_second_connect(struct nj_mqtt_client *client, const struct nj_mqt
 	nj_mqtt_client_fault(client, NJ_MQTT_FAULT_SECOND_CONNECT);
 }
 
-static void on_auth(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
-{
-	nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_UNEXPECTED);
-}
-
 typedef void (*packet_fn)(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 
 static const packet_fn handlers[16] = {
@@ -273,12 +269,16 @@ static const packet_fn handlers[16] = {
 	[NJ_MQTT_UNSUBSCRIBE] = nj_mqtt_on_unsubscribe,
 	[NJ_MQTT_PINGREQ] = on_pingreq,
 	[NJ_MQTT_DISCONNECT] = on_disconnect,
-	[NJ_MQTT_AUTH] = on_auth,
+	[NJ_MQTT_AUTH] = nj_mqtt_on_auth,
 };
 
 static void handle_first(struct nj_mqtt_client *client, const struct nj_mqtt_frame *frame)
 {
 	struct nj_mqtt_packet packet;
+	if (client->auth != NULL) {
+		nj_mqtt_auth_waiting(client, frame);
+		return;
+	}
 	if (frame->type != NJ_MQTT_CONNECT) {
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_NOT_CONNECTED);
 		return;
@@ -288,7 +288,7 @@ static void handle_first(struct nj_mqtt_client *client, const struct nj_mqtt_fra
 	if (fault != NJ_MQTT_FAULT_NONE)
 		nj_mqtt_client_fault(client, fault);
 	else
-		nj_mqtt_on_connect(client, &packet);
+		nj_mqtt_on_connect(client, &packet, frame->body);
 }
 
 static void handle(struct nj_mqtt_client *client, const struct nj_mqtt_frame *frame)
@@ -397,6 +397,7 @@ void nj_mqtt_client_free(struct nj_mqtt_client *client)
 	client->broker->counters.connections--;
 	nj_mqtt_pledges_leave(client);
 	nj_mqtt_aliases_free(client);
+	nj_mqtt_auth_end(client);
 	if (client->party != NULL)
 		nj_party_unref(client->party);
 	free(client->client_id);

@@ -37,6 +37,8 @@ struct nj_mqtt_client {
 	struct nj_mqtt_alias *aliases;     /* topic_alias_max of them, made with the first */
 	struct nj_mqtt_alias *out_aliases; /* towards the client: out_alias_max of them, likewise */
 	uint16_t out_alias_max;
+	struct nj_mqtt_auth *auth; /* an exchange under way; NULL: none */
+	bool by_method;            /* CONNECT named an authentication method */
 	uint8_t *client_id;
 	size_t client_id_bytes;
 };
@@ -70,8 +72,12 @@ void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason re
 void nj_mqtt_client_close(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, enum nj_close why, bool with_will);
 void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms);
 
+/* A CONNECT whose sender has proved who it is. */
+void nj_mqtt_connect_go_on(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+
 /* connect.c, subscribe.c, publish.c: a packet of a client, decoded and well-formed */
-void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
+/* `body`: the packet's bytes behind its fixed header. */
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view body);
 void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_unsubscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);
 void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet);

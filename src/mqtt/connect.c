@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "mqtt/auth.h"
 #include "mqtt/keep.h"
 
 #define ASSIGNED_RANDOM 8
@@ -199,6 +200,7 @@ static void send_connack(struct nj_mqtt_client *client, const struct nj_mqtt_con
 	nj_mqtt_set_number(p, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, limits->max_packet_bytes);
 	uint8_t room[NJ_MQTT_TEXT_BYTES + 2 * NJ_NAME_BYTES];
 	struct nj_view information = response_information(client, room, sizeof(room));
+	nj_mqtt_auth_properties(client, p);
 	if (information.len > 0)
 		nj_mqtt_set_data(p, NJ_MQTT_P_RESPONSE_INFO, information);
 	nj_mqtt_client_send(client, &packet);
@@ -219,10 +221,9 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	nj_mqtt_pump(client->session);
 }
 
-void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view body)
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
-	struct terms terms;
 	/* These two hold for a refusal too. */
 	client->problem_info = nj_mqtt_number(&packet->properties, NJ_MQTT_P_REQUEST_PROBLEM_INFO, 1) != 0;
 	client->max_packet_bytes = nj_mqtt_number(&packet->properties, NJ_MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
@@ -234,14 +235,14 @@ void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_NOT_AUTHORIZED, "the party is revoked");
 		return;
 	}
-	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_AUTH_METHOD)) {
-		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_METHOD);
-		return;
-	}
-	if (nj_mqtt_has(&packet->properties, NJ_MQTT_P_AUTH_DATA)) {
-		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_AUTH_UNEXPECTED);
-		return;
-	}
+	if (nj_mqtt_auth_connect(client, packet, body))
+		nj_mqtt_connect_go_on(client, packet);
+}
+
+void nj_mqtt_connect_go_on(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
+{
+	const struct nj_mqtt_connect *c = &packet->as.connect;
+	struct terms terms;
 	if (c->client_id.len > CLIENT_ID_MAX) {
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_CLIENT_ID, "the client identifier is too long");
 		return;

@@ -42,6 +42,7 @@
 	X(SECOND_CONNECT, "a second CONNECT")                                              \
 	X(AUTH_METHOD, "no such authentication method")                                    \
 	X(AUTH_UNEXPECTED, "AUTH without an authentication method")                        \
+	X(AUTH_FAILED, "wrong user name, password or authentication data")                 \
 	X(SESSION_EXPIRY, "DISCONNECT sets a session expiry that CONNECT had as 0")        \
 	X(RECEIVE_MAXIMUM, "more messages in flight than the receive maximum")             \
 	X(DENIED_OFTEN, "too many denied messages")                                        \

@@ -136,6 +136,7 @@ enum nj_mqtt_reason nj_mqtt_fault_reason(enum nj_mqtt_fault fault)
 		return NJ_MQTT_R_BAD_AUTH_METHOD;
 	case NJ_MQTT_FAULT_RECEIVE_MAXIMUM:
 		return NJ_MQTT_R_RECEIVE_MAXIMUM;
+	case NJ_MQTT_FAULT_AUTH_FAILED:
 	case NJ_MQTT_FAULT_DENIED_OFTEN:
 	case NJ_MQTT_FAULT_DENIED:
 		return NJ_MQTT_R_NOT_AUTHORIZED;

@@ -53,6 +53,24 @@ test_rights() {
 	said=$(in_gw mosquitto_sub -d -h 127.0.0.1 -p $((PORT + 1)) -t 'cmd/#' -W 5 2>&1)
 	has "the application's profile holds" '128|denied' "$said"
 }
+# A password, asked for on one listener alone.
+test_password() {
+	local verifier at=(-h 127.0.0.1 -p $((PORT + 3)) -t t/p -m 1)
+	refused "check of a verifier that is none" 'mqtt verifier' gateway check
+	sed -i '/^ *verifier:/d' "$dir/nightjar.yaml"
+	verifier=$(printf 'open sesame\n' | "$NJ" mqtt verifier)
+	has "a verifier" '^SCRAM-SHA-256\$4096:' "$verifier"
+	printf '    verifier: "%s"\n' "$verifier" >> "$dir/nightjar.yaml"
+	succeeds "check of a verifier" gateway check
+	gateway_start
+	local v
+	for v in mqttv311 mqttv5; do
+		succeeds "$v with the password" pub "${at[@]}" -V $v -u bench -P 'open sesame'
+		has "$v with a wrong one" 'refused|Bad User' "$(pub "${at[@]}" -V $v -u bench -P 'open says me' 2>&1)"
+		has "$v without one" 'refused|Bad User' "$(pub "${at[@]}" -V $v 2>&1)"
+	done
+	gateway_stop
+}
 test_elsewhere() {
 	local place
 	for place in 0.0.0.0:11883 $GW4:11883 "[::]:11883"; do
@@ -102,6 +120,9 @@ test_shared_port() { # WHO
 	gateway_stop
 }
 test_shared_port "one user"
+printf 'local:\n  - service: mqtt\n    address: "127.0.0.1:%s"\n    as: bench\n    verifier: "none"\n' $((PORT + 3)) \
+	>> "$dir/nightjar.yaml"
+test_password
 printf 'users:\n  keeper: "64701"\n  gateway: "64702"\n' >> "$dir/nightjar.yaml"
 test_shared_port "two users"
 finish

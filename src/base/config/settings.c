@@ -183,6 +183,10 @@ static const struct nj_config_row local_rows[] = {
 	{ "group", "Group whose members may use a unix: socket, beside the user who started the gateway.",
 	  .example = "sensors",
 	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, group), .min = 1, .max = 32 },
+	{ "verifier", "What `nightjar mqtt verifier` printed: clients must prove that they know the password, with the "
+	  "application's name as user name, by SCRAM-SHA-256 (MQTT 5) or plainly. Without it nobody is asked.",
+	  .example = "SCRAM-SHA-256$4096:...",
+	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, verifier), .min = 1, .max = 159 },
 	{ "cloak", "A local listener has no cloak.", "none", .names = local_cloak_names,
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, cloak) },
 };

@@ -20,6 +20,7 @@
 #define NJ_SETTINGS_HOST_BYTES 254 /* a DNS name (RFC 1035 2.3.4) and its end */
 #define NJ_SETTINGS_USER_BYTES 33
 #define NJ_SETTINGS_PATH_BYTES 512
+#define NJ_SETTINGS_LOCAL_VERIFIER_BYTES 160
 #define NJ_SETTINGS_LOCAL_ADDRESS_BYTES 128 /* "unix:" and sun_path */
 
 enum nj_settings_cloak { NJ_SETTINGS_CLOAK_BPF, NJ_SETTINGS_CLOAK_CBPF, NJ_SETTINGS_CLOAK_FAKE };
@@ -116,6 +117,7 @@ struct nj_settings_local {
 	char address[NJ_SETTINGS_LOCAL_ADDRESS_BYTES];
 	char as[NJ_NAME_BYTES];             /* the application that connects here */
 	char group[NJ_SETTINGS_USER_BYTES]; /* of a Unix socket; empty: only the user who started the gateway */
+	char verifier[NJ_SETTINGS_LOCAL_VERIFIER_BYTES]; /* of a password; empty: none is asked */
 	enum nj_settings_local_cloak cloak;
 	/* Filled by nj_settings_check: the Unix path inside `address` begins at `unix_path_at`, or 0 and `addr` is it.
 	 */

@@ -230,6 +230,41 @@ static void text_without_what_nobody_can_read(void **state)
 		assert_int_equal(nj_utf8_plain(nj_view_of(rows[i].bytes, rows[i].len)), rows[i].want);
 }
 
+static void base64_there_and_back(void **state)
+{
+	static const struct {
+		const char *plain;
+		const char *text;
+	} rows[] = {
+		/* RFC 4648 section 10 */
+		{ "", "" },
+		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
+		{ "\xfb\xff", "+/8=" },
+	};
+	static const char *const wrong[] = { "Z",    "Zg",   "Zg=",      "Zg===",    "Zh==",
+					     "Zm9=", "=m9v", "Zm9v====", "Zg==Zg==", "Zm9\n" };
+	char text[16];
+	uint8_t plain[8];
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		nj_base64_encode(rows[i].plain, strlen(rows[i].plain), text);
+		assert_string_equal(text, rows[i].text);
+		assert_int_equal(nj_base64_decode(nj_view_str(text), plain, sizeof(plain), &len), NJ_OK);
+		assert_int_equal(len, strlen(rows[i].plain));
+		assert_memory_equal(plain, rows[i].plain, len);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(nj_base64_decode(nj_view_str(wrong[i]), plain, sizeof(plain), &len), NJ_ERR_MALFORMED);
+	assert_int_equal(nj_base64_decode(nj_view_str("Zm9vYmFy"), plain, 6, &len), NJ_OK);
+	assert_int_equal(nj_base64_decode(nj_view_str("Zm9vYmFy"), plain, 5, &len), NJ_ERR_TOO_LARGE);
+}
+
 static void nearest_names(void **state)
 {
 	static const char *const known[] = { "ports", "host", "limits", "mqtt", "x" };
@@ -272,6 +307,7 @@ int main(void)
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(utf8_cut),
 		cmocka_unit_test(text_without_what_nobody_can_read),
+		cmocka_unit_test(base64_there_and_back),
 		cmocka_unit_test(nearest_names),
 	};
 
