@@ -8,7 +8,7 @@ run_packages=(
 	libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libjansson-dev libseccomp-dev libbpf-dev libelf-dev zlib1g-dev
 	libnftables-dev libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
 )
-test_packages=(python3 openssl sqlite3 jq mosquitto libcap2-bin procps spin fwknop-server fwknop-client iptables nftables)
+test_packages=(python3 openssl sqlite3 jq mosquitto libcap2-bin procps spin fwknop-server fwknop-client iptables nftables libpaho-mqtt-dev)
 
 what=${1:-run}
 quiet=${2:-}
@@ -26,11 +26,22 @@ if ! command -v dpkg-query >/dev/null; then
 	exit 69
 fi
 
+# The test's clients from npm, by their lock file. Without Node.js, or without a registry, what needs them is skipped.
+npm_peers() {
+	local folder
+	folder=$(cd "$(dirname "$0")/../tests/integration/npm" && pwd)
+	[ "$what" = test ] && command -v npm >/dev/null && [ ! -d "$folder/node_modules/mqtt" ] || return 0
+	echo "Installing npm's mqtt"
+	npm ci --prefix "$folder" --no-audit --no-fund --ignore-scripts >/dev/null 2>&1 ||
+		echo "npm's mqtt cannot be installed: tests with it are skipped" >&2
+}
+
 missing=()
 for package in "${packages[@]}"; do
 	[ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then
+	npm_peers
 	[ -n "$quiet" ] || echo "Everything for '$what' is installed."
 	exit 0
 fi
@@ -73,4 +84,5 @@ if ! { update && install; }; then
 	exit 69
 fi
 rm -f "$log"
+npm_peers
 echo "Done."
