@@ -24,6 +24,7 @@ struct nj_visitor {
 	struct nj_list of_source;
 	struct nj_list of_all;
 	struct nj_conn *conn;
+	struct nj_ticket *ticket; /* the connection's toll, and with it gone */
 	uint16_t service;
 	uint32_t bind_ms;
 	bool lent;     /* its service owns the connection */
@@ -181,6 +182,7 @@ static void on_open(struct nj_conn *conn)
 	event.party = party;
 	nj_conn_proven(conn);
 	nj_conn_mark(conn, grant.id);
+	nj_crowd_proven(visitor->ticket);
 	entry->config.on_bound(entry->config.arg, &event);
 	visitor_free(visitor);
 	entry->config.serve(entry->config.arg, conn, &grant, party);
@@ -346,12 +348,18 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 				     const struct nj_addr *local, uint16_t service, struct nj_tls_ctx *tls)
 {
 	const int one = 1;
-	struct nj_visitor *visitor = admit(entry, peer);
+	struct nj_ticket *ticket = NULL;
+	struct nj_visitor *visitor = NULL;
 
+	if (nj_crowd_toll(entry->config.crowd, local, peer, &ticket) == NJ_OK)
+		visitor = admit(entry, peer);
 	if (visitor == NULL) {
+		if (ticket != NULL)
+			nj_crowd_leave(ticket);
 		close(fd);
 		return NULL;
 	}
+	visitor->ticket = ticket;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	visitor->service = service;
 	visitor->bind_ms = nj_door_bind_ms(entry->config.door, service, peer, entry->config.limits->bind_timeout_ms);
@@ -367,9 +375,11 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 		.user = visitor,
 	};
 	if (nj_conn_new(entry->config.reactor, &config, &visitor->conn) != NJ_OK) {
+		nj_crowd_leave(ticket);
 		visitor_free(visitor);
 		return NULL;
 	}
+	nj_crowd_pay(ticket, visitor->conn);
 	nj_conn_bind_deadline(visitor->conn, visitor->bind_ms);
 	return visitor;
 }
@@ -417,6 +427,7 @@ enum nj_err nj_visitor_prove(struct nj_visitor *visitor, struct nj_view username
 	event.party = party;
 	nj_conn_proven(visitor->conn);
 	nj_conn_mark(visitor->conn, grant.id);
+	nj_crowd_proven(visitor->ticket);
 	entry->config.on_bound(entry->config.arg, &event);
 	visitor_free(visitor);
 	*out_party = party;

@@ -9,6 +9,7 @@
 
 #include "base/config/settings.h"
 #include "bus/door.h"
+#include "daemon/crowd.h"
 #include "identity/directory.h"
 #include "net/conn.h"
 
@@ -29,6 +30,7 @@ struct nj_entry_config {
 	struct nj_reactor *reactor;
 	struct nj_door *door;
 	struct nj_directory *directory;
+	struct nj_crowd *crowd;
 	const struct nj_settings_limits *limits;
 	size_t max_in_bytes, max_out_bytes; /* of a connection's buffers */
 	void *arg;

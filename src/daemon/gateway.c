@@ -6,6 +6,7 @@
 #include "bus/control.h"
 #include "crypto/crypto.h"
 #include "daemon/ceiling.h"
+#include "daemon/gateway_crowd.h"
 #include "daemon/gateway_messages.h"
 #include "daemon/gateway_mqtt.h"
 #include "daemon/gateway_rekey.h"
@@ -47,6 +48,7 @@ static void take_config(struct gateway *g, int fd)
 		g->config->settings = *settings;
 		nj_log_setup(settings->log.level, settings->log.format, nj_role_name(NJ_ROLE_GATEWAY));
 		gateway_mqtt_limits_changed(g);
+		gateway_crowd_limits_changed(g);
 	} else {
 		NJ_LOG(NJ_LOG_ERROR, "reload.failed", NJ_S("reason", why.text));
 	}
@@ -193,6 +195,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	NJ_TRY(gateway_audit_init(g));
 	NJ_TRY(gateway_posture_init(g));
 	gateway_rekey_init(g);
+	NJ_TRY(gateway_crowd_init(g));
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_messages_open(g, why));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
@@ -210,6 +213,7 @@ static void close_all(struct gateway *g)
 	gateway_messages_free(g);
 	gateway_rekey_done(g);
 	nj_entry_free(g->entry);
+	gateway_crowd_done(g);
 	if (g->keeper_up)
 		nj_channel_stop(&g->keeper);
 	gateway_posture_flush(g);

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "daemon/explain.h"
+#include "daemon/gateway_crowd.h"
 #include "daemon/gateway_messages.h"
 #include "daemon/posture.h"
 
@@ -61,12 +62,12 @@ static void handle_status(void *arg, struct nj_admin_call *call)
 {
 	const struct gateway *g = arg;
 
-	nj_admin_ok(call,
-		    json_pack("{s:i, s:i, s:I, s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "pid", (int)getpid(), "uid",
-			      (int)geteuid(), "started_ms", (json_int_t)g->started_ms, "separate_users",
-			      g->config->separate_users, "keeper_connected", g->keeper_up, "unproven",
-			      (json_int_t)nj_entry_count(g->entry), "grants", (json_int_t)nj_door_count(g->door),
-			      "mqtt", mqtt_of(g), "messages", gateway_messages_state(g), "listeners", listeners_of(g)));
+	nj_admin_ok(call, json_pack("{s:i, s:i, s:I, s:b, s:b, s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (int)getpid(),
+				    "uid", (int)geteuid(), "started_ms", (json_int_t)g->started_ms, "separate_users",
+				    g->config->separate_users, "keeper_connected", g->keeper_up, "unproven",
+				    (json_int_t)nj_entry_count(g->entry), "grants", (json_int_t)nj_door_count(g->door),
+				    "mqtt", mqtt_of(g), "limits", gateway_crowd_json(g), "messages",
+				    gateway_messages_state(g), "listeners", listeners_of(g)));
 }
 
 static void handle_why(void *arg, struct nj_admin_call *call)

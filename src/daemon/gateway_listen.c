@@ -86,6 +86,7 @@ static struct nj_conn *open_local(struct gateway_listener *here, int fd, const s
 	struct gateway *g = here->gateway;
 	const int one = 1;
 	struct nj_conn *conn = NULL;
+	struct nj_ticket *ticket = NULL;
 	struct nj_conn_config config = {
 		.fd = fd,
 		.peer = *peer,
@@ -98,11 +99,17 @@ static struct nj_conn *open_local(struct gateway_listener *here, int fd, const s
 	};
 
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (gateway_mqtt_connections(g) >= g->config->settings.limits.connections) {
+	if (gateway_mqtt_connections(g) >= g->config->settings.limits.connections ||
+	    nj_crowd_toll(g->crowd, &here->listener.local, peer, &ticket) != NJ_OK) {
 		close(fd);
 		return NULL;
 	}
-	return nj_conn_new(g->reactor, &config, &conn) == NJ_OK ? conn : NULL;
+	if (nj_conn_new(g->reactor, &config, &conn) != NJ_OK) {
+		nj_crowd_leave(ticket);
+		return NULL;
+	}
+	nj_crowd_pay(ticket, conn);
+	return conn;
 }
 
 static void on_accept_local(struct nj_listener *listener, int fd, const struct nj_addr *peer)
@@ -156,6 +163,7 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 		.reactor = g->reactor,
 		.door = g->door,
 		.directory = g->directory,
+		.crowd = g->crowd,
 		.limits = &g->config->settings.limits,
 		.max_in_bytes = max_in_bytes(g),
 		.max_out_bytes = gateway_out_bytes(g),

@@ -1,4 +1,5 @@
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_crowd.h"
 #include "daemon/gateway_rekey.h"
 
 #include "base/log.h"
@@ -124,6 +125,7 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 	struct nj_mqtt_limits limits = limits_of(g);
 	struct nj_mqtt_hooks hooks = {
 		.arg = g,
+		.may_connect = gateway_crowd_may_connect,
 		.on_connected = on_connected,
 		.on_disconnected = on_disconnected,
 		.on_denied = on_denied,

@@ -52,6 +52,9 @@ struct gateway {
 	struct nj_directory *directory;
 	struct nj_door *door;
 	struct nj_entry *entry;
+	struct nj_crowd *crowd;
+	struct nj_timer crowd_due; /* limits that were met are told of */
+	uint64_t crowd_sweep_ms;
 	struct nj_mqtt_broker *broker;
 	struct gateway_messages *messages; /* what the broker has on disk (gateway_messages.c) */
 	struct nj_map rekeys;              /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */

@@ -87,6 +87,9 @@ struct nj_mqtt_hooks {
 	/* A message to one of the gateway's own topics, QoS 0 or 1, acknowledged after this returned true; false: the
 	 * topic is not there for this client, which is told so as for any topic that it may not use. */
 	bool (*on_own_topic)(void *arg, const struct nj_mqtt_seen *seen, struct nj_view topic, struct nj_view payload);
+	/* A CONNECT that is about to be answered with success: the reason code of a refusal, or 0. The client id is as
+	 * the client sent it; `takes_over`: another connection of the same session ends by it. */
+	uint8_t (*may_connect)(void *arg, const struct nj_mqtt_seen *seen, bool takes_over);
 	/* A refused CONNECT, a malformed or forbidden packet: text for people. */
 	void (*on_error)(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason, const char *text);
 };

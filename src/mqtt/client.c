@@ -317,6 +317,8 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 	size_t eaten = 0;
 	client->last_in_ms = nj_reactor_now_ms(client->broker->reactor);
 	while (!is_over(client)) {
+		if (nj_conn_held(conn))
+			return eaten;
 		struct nj_mqtt_frame frame;
 		size_t need = 0;
 		struct nj_view rest = nj_view_of(in.data + eaten, in.len - eaten);
@@ -329,6 +331,8 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 			return eaten;
 		eaten += frame.total;
 		handle(client, &frame);
+		if (frame.type == NJ_MQTT_PUBLISH)
+			nj_conn_charge(conn, 1);
 	}
 	return in.len;
 }

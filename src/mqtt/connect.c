@@ -221,6 +221,24 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	nj_mqtt_pump(client->session);
 }
 
+/* Whether there is room for it, as whoever owns the broker counts. */
+static bool turned_away(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c, const struct terms *terms)
+{
+	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
+	const struct nj_mqtt_session *session = nj_mqtt_session_find(client->broker, client->party, terms->client_id);
+	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
+	seen.client_id = c->client_id;
+	uint8_t reason = hooks->may_connect == NULL
+			     ? NJ_MQTT_R_SUCCESS
+			     : hooks->may_connect(hooks->arg, &seen, session != NULL && session->client != NULL);
+	if (reason == NJ_MQTT_R_SUCCESS)
+		return false;
+	nj_mqtt_client_refuse(client, (enum nj_mqtt_reason)reason,
+			      reason == NJ_MQTT_R_CONNECT_RATE ? "too many connects, come back later"
+							       : "too many connections");
+	return true;
+}
+
 void nj_mqtt_on_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view body)
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
@@ -251,6 +269,8 @@ void nj_mqtt_connect_go_on(struct nj_mqtt_client *client, const struct nj_mqtt_p
 		return;
 	find_terms(client, packet, &terms);
 	enum nj_err err = keep_terms(client, packet, &terms);
+	if (err == NJ_OK && turned_away(client, c, &terms))
+		return;
 	if (err == NJ_OK)
 		err = open_session(client, c, &terms);
 	if (err != NJ_OK && client->broker->limits.server_reference[0] != '\0')

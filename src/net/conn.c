@@ -41,6 +41,8 @@ struct nj_conn {
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t mark;
+	uint64_t held_until_ms; /* its toll is not paid; 0 = nothing is owed */
+	struct nj_conn_toll toll;
 	struct nj_addr peer;
 	struct nj_addr local;
 	size_t counted; /* bytes of both buffers, as the reactor knows them */
@@ -245,6 +247,8 @@ static void on_turn_end(struct nj_deferred *work)
 	}
 	conn->ops->on_close(conn, conn->why);
 	nj_defer_cancel(&conn->at_end);
+	if (conn->toll.left != NULL)
+		conn->toll.left(conn->toll.arg);
 	free_conn(conn);
 }
 
@@ -314,7 +318,8 @@ static size_t offer(struct nj_conn *conn, struct nj_view in)
 /* A callee that eats nothing of a full buffer will never eat: the message is too large for it. */
 static void check_stuck(struct nj_conn *conn, size_t eaten)
 {
-	if (eaten == 0 && !conn->paused && is_live(conn) && nj_buf_len(&conn->in) >= conn->in.max)
+	if (eaten == 0 && !conn->paused && !nj_conn_held(conn) && is_live(conn) &&
+	    nj_buf_len(&conn->in) >= conn->in.max)
 		die(conn, NJ_CLOSE_PROTOCOL, true);
 }
 
@@ -356,6 +361,17 @@ static enum nj_err input_room(struct nj_conn *conn, size_t budget, uint8_t **out
 	return err;
 }
 
+/* What was read is delivered all the same: it is here already. */
+static void charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
+{
+	uint32_t ms = conn->toll.charge == NULL ? 0 : conn->toll.charge(conn->toll.arg, messages, bytes);
+
+	if (ms == 0 || !is_live(conn))
+		return;
+	conn->held_until_ms = nj_reactor_now_ms(conn->reactor) + ms;
+	nj_timer_arm(conn->reactor, &conn->resume, ms);
+}
+
 /* Reads once and delivers. Returns the bytes read. */
 static size_t read_once(struct nj_conn *conn, size_t budget)
 {
@@ -370,6 +386,7 @@ static size_t read_once(struct nj_conn *conn, size_t budget)
 	if (got > 0) {
 		conn->bytes_in += got;
 		hello_arrived(conn);
+		charge(conn, 0, got);
 		if (nj_buf_len(&conn->in) == 0) {
 			deliver_in_place(conn, nj_view_of(at, got));
 		} else {
@@ -384,13 +401,29 @@ static size_t read_once(struct nj_conn *conn, size_t budget)
 
 static bool may_read(const struct nj_conn *conn)
 {
-	return conn->state == STATE_OPEN && !conn->paused;
+	return conn->state == STATE_OPEN && !conn->paused && conn->held_until_ms == 0;
+}
+
+/* Looks whether the time is over; else comes again. */
+static bool is_paid(struct nj_conn *conn)
+{
+	uint64_t now_ms = nj_reactor_now_ms(conn->reactor);
+
+	if (now_ms < conn->held_until_ms) {
+		nj_timer_arm(conn->reactor, &conn->resume, conn->held_until_ms - now_ms);
+		return false;
+	}
+	conn->held_until_ms = 0;
+	conn->redeliver = true;
+	return true;
 }
 
 static void pump_in(struct nj_conn *conn)
 {
 	/* One share a turn, whether an event or the timer brought us here. */
 	nj_timer_cancel(&conn->resume);
+	if (conn->held_until_ms != 0 && !is_paid(conn))
+		return;
 	if (may_read(conn) && conn->redeliver && nj_buf_len(&conn->in) > 0)
 		deliver_buffered(conn);
 	size_t budget = TURN_IN_BYTES;
@@ -578,6 +611,26 @@ void nj_conn_bind_deadline(struct nj_conn *conn, uint32_t ms)
 void nj_conn_proven(struct nj_conn *conn)
 {
 	nj_conn_bind_deadline(conn, 0);
+}
+
+void nj_conn_set_toll(struct nj_conn *conn, const struct nj_conn_toll *toll)
+{
+	conn->toll = *toll;
+}
+
+void *nj_conn_toll_arg(const struct nj_conn *conn)
+{
+	return conn->toll.arg;
+}
+
+void nj_conn_charge(struct nj_conn *conn, uint32_t messages)
+{
+	charge(conn, messages, 0);
+}
+
+bool nj_conn_held(const struct nj_conn *conn)
+{
+	return conn->held_until_ms != 0;
 }
 
 void nj_conn_mark(struct nj_conn *conn, uint64_t mark)

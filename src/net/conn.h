@@ -67,6 +67,14 @@ struct nj_conn_config {
 	void *user; /* also what the TLS context's callbacks get as `who` */
 };
 
+/* What a connection's input costs: asked on the connection's thread for what it takes, it says for how many
+ * milliseconds nothing more is to be taken. `left` is called once, with the connection's end, after on_close. */
+struct nj_conn_toll {
+	uint32_t (*charge)(void *arg, uint32_t messages, size_t bytes);
+	void (*left)(void *arg);
+	void *arg;
+};
+
 /* Starts serving; calls back from the reactor's next turn on, never from inside. */
 NJ_MUST_USE enum nj_err nj_conn_new(struct nj_reactor *reactor, const struct nj_conn_config *config,
 				    struct nj_conn **out_conn);
@@ -82,6 +90,13 @@ void nj_conn_finish(struct nj_conn *conn, enum nj_close why);
 /* Closes at once with a reset (SO_LINGER 0) and without an alert: what fails or is revoked. on_close comes at the end
  * of this turn. */
 void nj_conn_abort(struct nj_conn *conn, enum nj_close why);
+
+/* Once, before anything is read. Bytes are charged as they are read, messages by whoever parses them. */
+void nj_conn_set_toll(struct nj_conn *conn, const struct nj_conn_toll *toll);
+void *nj_conn_toll_arg(const struct nj_conn *conn);
+void nj_conn_charge(struct nj_conn *conn, uint32_t messages);
+/* Nothing is to be taken now: on_data leaves the rest, and is called again in time. */
+bool nj_conn_held(const struct nj_conn *conn);
 
 /* Time limit until nj_conn_proven is called (binding); 0 = none. */
 void nj_conn_bind_deadline(struct nj_conn *conn, uint32_t ms);

@@ -105,6 +105,20 @@ static const struct nj_config_row knock_rows[] = {
 	  .min = 1 * SECOND, .max = 1000 * HOUR },
 };
 
+#define CROWD_NUMBER(key, words, number, scope, member) \
+	{ key, words, number, .live = true, .type = NJ_CONFIG_UINT, \
+	  NJ_CONFIG_AT(struct nj_settings_limits, scope.member), .max = 10000000 }
+/* What one of a kind may have, and take in a second. */
+#define CROWD(scope, whose, at_once, in_a_second, told, sized) \
+	CROWD_NUMBER("connections_per_" #scope, "Connections of " whose " at once; 0: no limit.", at_once, \
+		     scope, connections), \
+	CROWD_NUMBER("connects_per_" #scope, "New connections of " whose " in a second; 0: no limit.", in_a_second, scope, \
+		     connects), \
+	CROWD_NUMBER("messages_per_" #scope, "Messages of " whose " that are read in a second, all connections together; " \
+		     "what is more waits; 0: no limit.", told, scope, messages), \
+	{ "bytes_per_" #scope, "The same in bytes.", sized, .live = true, .type = NJ_CONFIG_BYTES, \
+	  NJ_CONFIG_AT(struct nj_settings_limits, scope.bytes), .max = 1024 * GIB }
+
 static const struct nj_config_row limits_rows[] = {
 	{ "devices", "Devices that may be registered.", "100000",
 	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, devices), .min = 1, .max = 4000000 },
@@ -123,6 +137,18 @@ static const struct nj_config_row limits_rows[] = {
 	  "256MiB",
 	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_limits, memory_bytes), .min = 16 * MIB,
 	  .max = 1024 * GIB },
+	CROWD(address, "one address (of IPv6, one /64), but not of this machine's own,", "0", "2000", "0", "0"),
+	CROWD(listener, "one listener", "0", "0", "0", "0"),
+	CROWD_NUMBER("unproven_per_listener", "Connections to one listener that have not yet proven who they are; 0: no limit.",
+		     "4096", listener, unproven),
+	CROWD(device, "one device", "16", "20", "10000", "16MiB"),
+	CROWD(customer, "one customer", "0", "0", "0", "0"),
+	{ "flapping", "Connects of one client in a minute, by its client identifier; who comes more often is put off, for "
+	  "twice as long each time; 0: no limit.", "60",
+	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, flapping), .max = 100000 },
+	{ "flapping_max", "The longest time for which a client is put off.", "5min",
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, flapping_max_ms),
+	  .min = 1 * SECOND, .max = 1 * DAY },
 };
 
 static const struct nj_config_row mqtt_rows[] = {

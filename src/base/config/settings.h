@@ -67,6 +67,15 @@ struct nj_settings_knock {
 	uint32_t rekey_interval_ms;
 };
 
+/* Of one address, listener, device or customer; 0: no limit. Rates are of a second. */
+struct nj_settings_crowd {
+	uint32_t connections;
+	uint32_t connects;
+	uint32_t unproven;
+	uint32_t messages;
+	uint64_t bytes;
+};
+
 struct nj_settings_limits {
 	uint32_t devices;
 	uint32_t connections;
@@ -74,6 +83,9 @@ struct nj_settings_limits {
 	uint32_t hello_timeout_ms;
 	uint32_t bind_timeout_ms;
 	uint64_t memory_bytes;
+	struct nj_settings_crowd address, listener, device, customer;
+	uint32_t flapping; /* connects of one client a minute; 0: no limit */
+	uint64_t flapping_max_ms;
 };
 
 #define NJ_SETTINGS_MQTT_TEXT_BYTES 256

@@ -248,6 +248,133 @@ static void a_paused_full_buffer_is_no_protocol_error(void **state)
 	assert_int_equal(s.got_len, SERVER_IN_MAX);
 }
 
+/* ---- tolls ---- */
+
+static struct {
+	uint32_t wait_ms; /* what is said to the next bytes, or messages */
+	size_t bytes;
+	uint32_t messages;
+	int left;
+} toll;
+
+static uint32_t toll_charge(void *arg, uint32_t messages, size_t bytes)
+{
+	toll.bytes += bytes;
+	toll.messages += messages;
+	return toll.wait_ms;
+}
+
+static void toll_left(void *arg)
+{
+	assert_ptr_equal(arg, &toll);
+	toll.left++;
+}
+
+static void set_toll(uint32_t wait_ms)
+{
+	memset(&toll, 0, sizeof(toll));
+	toll.wait_ms = wait_ms;
+	nj_conn_set_toll(s.conn, &(struct nj_conn_toll){ toll_charge, toll_left, &toll });
+}
+
+static void pass(uint64_t ms)
+{
+	nj_clock_fake_advance_ms(&s.clock, ms);
+	turns(2);
+}
+
+static void what_is_too_fast_is_read_later(void **state)
+{
+	turn();
+	set_toll(100);
+	client_write("abc", 3);
+	turns(3);
+	assert_int_equal(s.got_len, 3);
+	assert_int_equal(toll.bytes, 3);
+	assert_true(nj_conn_held(s.conn));
+	client_write("def", 3);
+	pass(99);
+	assert_int_equal(s.got_len, 3);
+	toll.wait_ms = 0;
+	pass(1);
+	assert_int_equal(s.got_len, 6);
+	assert_false(nj_conn_held(s.conn));
+	/* A pause does not pay, and paying does not resume. */
+	toll.wait_ms = 50;
+	client_write("g", 1);
+	turn();
+	nj_conn_pause(s.conn, true);
+	toll.wait_ms = 0;
+	client_write("h", 1);
+	nj_conn_pause(s.conn, false);
+	turns(2);
+	assert_int_equal(s.got_len, 7);
+	nj_conn_pause(s.conn, true);
+	pass(50);
+	assert_int_equal(s.got_len, 7);
+	nj_conn_pause(s.conn, false);
+	turns(2);
+	assert_memory_equal(s.got, "abcdefgh", 8);
+	assert_int_equal(toll.left, 0);
+	nj_conn_abort(s.conn, NJ_CLOSE_LOCAL);
+	turn();
+	assert_int_equal(toll.left, 1);
+}
+
+/* One byte is a message here; whoever parses them stops when the toll says so. */
+static size_t charging_on_data(struct nj_conn *conn, struct nj_view in)
+{
+	size_t eaten = 0;
+	while (eaten < in.len && !nj_conn_held(conn)) {
+		server_record(nj_view_of(in.data + eaten++, 1));
+		nj_conn_charge(conn, 1);
+	}
+	return eaten;
+}
+
+static void messages_of_one_read_wait_for_each_other(void **state)
+{
+	static const struct nj_conn_ops ops = { .on_data = charging_on_data, .on_close = server_on_close };
+	turn();
+	set_toll(0);
+	nj_conn_set_ops(s.conn, &ops, NULL);
+	client_write("ab", 2);
+	turn();
+	assert_int_equal(s.got_len, 2);
+	toll.wait_ms = 100;
+	client_write("cdef", 4);
+	turn();
+	/* Their bytes are charged before any of them. */
+	assert_int_equal(s.got_len, 2);
+	pass(100);
+	assert_int_equal(s.got_len, 3);
+	pass(99);
+	assert_int_equal(s.got_len, 3);
+	pass(1);
+	assert_int_equal(s.got_len, 4);
+	pass(100);
+	pass(100);
+	assert_memory_equal(s.got, "abcdef", 6);
+	assert_int_equal(s.got_len, 6);
+	assert_int_equal(toll.messages, 6);
+}
+
+static void a_full_buffer_that_waits_is_no_protocol_error(void **state)
+{
+	static const uint8_t zeros[SERVER_IN_MAX];
+	static const struct nj_conn_ops ops = { .on_data = charging_on_data, .on_close = server_on_close };
+	turn();
+	set_toll(1000);
+	nj_conn_set_ops(s.conn, &ops, NULL);
+	client_write(zeros, SERVER_IN_MAX);
+	turns(3);
+	assert_int_equal(s.got_len, 0);
+	assert_int_equal(s.closes, 0);
+	toll.wait_ms = 0;
+	pass(1000);
+	assert_int_equal(s.got_len, SERVER_IN_MAX);
+}
+
 static void a_paused_connection_learns_of_a_reset(void **state)
 {
 	turn();
@@ -577,6 +704,9 @@ int main(void)
 		STARTED(a_paused_connection_reads_nothing),
 		STARTED(what_a_pausing_callee_left_is_offered_on_resuming),
 		STARTED(a_paused_full_buffer_is_no_protocol_error),
+		STARTED(what_is_too_fast_is_read_later),
+		STARTED(messages_of_one_read_wait_for_each_other),
+		STARTED(a_full_buffer_that_waits_is_no_protocol_error),
 		STARTED(a_paused_connection_learns_of_a_reset),
 		STARTED(the_peers_end_comes_after_its_last_bytes),
 		STARTED(an_answer_reaches_a_half_closed_peer),
