@@ -95,6 +95,16 @@ static void restart_is_fast(void **state)
 	assert_int_equal(nj_window_count(nj_keeper_window(fx.keeper)), DEVICES);
 }
 
+static void send_junk(size_t count, const struct nj_udp_datagram batch[NJ_UDP_BATCH],
+		      uint8_t junk[NJ_UDP_BATCH][NJ_KNOCK_BYTES])
+{
+	for (size_t done = 0; done < count; done += NJ_UDP_BATCH) {
+		for (size_t i = 0; i < NJ_UDP_BATCH; i++)
+			nj_put_u64(junk[i], nj_random_u64(&fx.random.random));
+		nj_keeper_datagrams(fx.keeper, batch, NJ_UDP_BATCH);
+	}
+}
+
 static void junk_costs_nothing(void **state)
 {
 	static uint8_t junk[NJ_UDP_BATCH][NJ_KNOCK_BYTES];
@@ -104,13 +114,11 @@ static void junk_costs_nothing(void **state)
 
 	for (size_t i = 0; i < NJ_UDP_BATCH; i++)
 		batch[i] = (struct nj_udp_datagram){ nj_view_of(junk[i], NJ_KNOCK_BYTES), address("192.0.2.1") };
+	/* What the libraries keep ready for themselves is there after the first ones. */
+	send_junk(JUNK / 10, batch, junk);
 	before = mallinfo2();
 	at = cpu_ns();
-	for (size_t done = 0; done < JUNK; done += NJ_UDP_BATCH) {
-		for (size_t i = 0; i < NJ_UDP_BATCH; i++)
-			nj_put_u64(junk[i], nj_random_u64(&fx.random.random));
-		nj_keeper_datagrams(fx.keeper, batch, NJ_UDP_BATCH);
-	}
+	send_junk(JUNK, batch, junk);
 	at = cpu_ns() - at;
 	print_message("junk: %llu ns each\n", (unsigned long long)(at / JUNK));
 	assert_true(nj_keeper_counters(fx.keeper)->unknown >= JUNK);
