@@ -6,7 +6,7 @@
 
 void nj_buf_init(struct nj_buf *b, size_t max_bytes)
 {
-	*b = (struct nj_buf){ .max = max_bytes };
+	*b = (struct nj_buf){ .max = max_bytes < UINT32_MAX ? (uint32_t)max_bytes : UINT32_MAX };
 }
 
 void nj_buf_done(struct nj_buf *b)
@@ -34,7 +34,7 @@ static void move_to_front(struct nj_buf *b)
 	if (len > 0)
 		memmove(b->data, b->data + b->start, len);
 	b->start = 0;
-	b->end = len;
+	b->end = (uint32_t)len;
 }
 
 /* Doubling keeps appends linear; the last step goes to the maximum itself. */
@@ -42,6 +42,8 @@ static size_t next_cap(const struct nj_buf *b, size_t need)
 {
 	size_t cap = b->cap < FIRST_BYTES ? FIRST_BYTES : b->cap;
 
+	if (b->cap == 0 && b->usual > need)
+		need = b->usual;
 	while (cap < need)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	return cap < b->max ? cap : b->max;
@@ -58,7 +60,10 @@ static enum nj_err grow(struct nj_buf *b, size_t need)
 	if (len > 0)
 		memcpy(data, b->data + b->start, len);
 	free(b->data);
-	*b = (struct nj_buf){ .data = data, .cap = cap, .end = len, .max = b->max };
+	b->data = data;
+	b->cap = (uint32_t)cap;
+	b->start = 0;
+	b->end = (uint32_t)len;
 	return NJ_OK;
 }
 
@@ -84,7 +89,9 @@ enum nj_err nj_buf_reserve(struct nj_buf *b, size_t want, uint8_t **out_at, size
 void nj_buf_commit(struct nj_buf *b, size_t len)
 {
 	assert(len <= b->cap - b->end && len <= b->max - nj_buf_len(b));
-	b->end += len;
+	b->end += (uint32_t)len;
+	if (b->end > b->peak)
+		b->peak = b->end;
 }
 
 enum nj_err nj_buf_append(struct nj_buf *b, const void *data, size_t len)
@@ -103,13 +110,17 @@ enum nj_err nj_buf_append(struct nj_buf *b, const void *data, size_t len)
 void nj_buf_eat(struct nj_buf *b, size_t len)
 {
 	assert(len <= nj_buf_len(b));
-	b->start += len;
+	b->start += (uint32_t)len;
 	if (b->start == b->end)
 		b->start = b->end = 0;
 }
 
 void nj_buf_release(struct nj_buf *b)
 {
-	if (nj_buf_len(b) == 0)
-		nj_buf_done(b);
+	uint32_t usual = b->peak;
+
+	if (nj_buf_len(b) > 0 || b->data == NULL)
+		return;
+	nj_buf_done(b);
+	b->usual = usual;
 }

@@ -1,6 +1,7 @@
 /*
  * A growable byte queue with a mandatory maximum: appended at the back, eaten at the front.
- * Owns its memory; one owner, no locking. An empty buffer holds no memory after nj_buf_release.
+ * Owns its memory; one owner, no locking. An empty buffer holds no memory after nj_buf_release; when it is filled again
+ * it begins as large as it was needed before, so that steady use neither grows nor copies.
  */
 #ifndef NJ_BASE_BUF_H
 #define NJ_BASE_BUF_H
@@ -9,12 +10,15 @@
 
 struct nj_buf {
 	uint8_t *data;
-	size_t cap;
-	size_t start; /* first unread byte */
-	size_t end;   /* one past the last */
-	size_t max;   /* never holds more than this many unread bytes */
+	uint32_t cap;
+	uint32_t start; /* first unread byte */
+	uint32_t end;   /* one past the last */
+	uint32_t max;   /* never holds more than this many unread bytes */
+	uint32_t peak;  /* the greatest end since memory was taken */
+	uint32_t usual; /* the peak of the time before */
 };
 
+/* At most UINT32_MAX bytes. */
 void nj_buf_init(struct nj_buf *b, size_t max_bytes);
 void nj_buf_done(struct nj_buf *b);
 size_t nj_buf_len(const struct nj_buf *b);

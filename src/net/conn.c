@@ -108,7 +108,7 @@ static void die(struct nj_conn *conn, enum nj_close why, bool reset)
 /* To be called whenever a buffer may have grown or gone. */
 static void count_held(struct nj_conn *conn)
 {
-	size_t held = conn->in.cap + conn->out.cap;
+	size_t held = conn->in.cap + conn->out.cap + (conn->tls != NULL ? nj_tls_held_bytes(conn->tls) : 0);
 	if (held == conn->counted)
 		return;
 	nj_reactor_count_held(conn->reactor, conn->counted, held);
@@ -118,6 +118,7 @@ static void count_held(struct nj_conn *conn)
 static void free_conn(struct nj_conn *conn)
 {
 	nj_tls_free(conn->tls);
+	conn->tls = NULL;
 	nj_buf_done(&conn->in);
 	nj_buf_done(&conn->out);
 	count_held(conn);
@@ -198,8 +199,7 @@ static enum nj_err write_some(struct nj_conn *conn, struct nj_view out, size_t *
 	return NJ_OK;
 }
 
-/* Writes until all is out or the socket is full. */
-static enum nj_err write_out(struct nj_conn *conn)
+static enum nj_err write_all(struct nj_conn *conn)
 {
 	if (conn->tls != NULL)
 		NJ_TRY(nj_tls_flush(conn->tls));
@@ -209,9 +209,16 @@ static enum nj_err write_out(struct nj_conn *conn)
 		nj_buf_eat(&conn->out, written);
 		conn->bytes_out += written;
 	}
+	return conn->tls != NULL ? nj_tls_flush(conn->tls) : NJ_OK;
+}
+
+/* Writes until all is out or the socket is full. */
+static enum nj_err write_out(struct nj_conn *conn)
+{
+	enum nj_err err = write_all(conn);
 	nj_buf_release(&conn->out);
 	count_held(conn);
-	return NJ_OK;
+	return err;
 }
 
 static void tell_drained(struct nj_conn *conn)

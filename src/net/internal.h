@@ -35,10 +35,13 @@ bool nj_tls_hello_seen(const struct nj_tls *tls);
 /* One record's plain text at most. NJ_ERR_AGAIN: no input; NJ_ERR_BUSY: output must drain first; else as above, with
  * NJ_ERR_CLOSED also for the peer's close_notify. */
 NJ_MUST_USE enum nj_err nj_tls_read(struct nj_tls *tls, void *out, size_t cap, size_t *out_len);
-/* After NJ_ERR_AGAIN the same bytes, possibly more of them and elsewhere in memory, are offered again. */
+/* After NJ_ERR_AGAIN the same bytes, possibly more of them and elsewhere in memory, are offered again. What was written
+ * may still be held: nj_tls_flush sends it. */
 NJ_MUST_USE enum nj_err nj_tls_write(struct nj_tls *tls, const void *data, size_t len, size_t *out_written);
-/* Sends what handshake messages left behind; NJ_ERR_AGAIN while some remains. */
+/* Sends what is held; NJ_ERR_AGAIN while some remains. */
 NJ_MUST_USE enum nj_err nj_tls_flush(struct nj_tls *tls);
+/* Memory that it takes. */
+size_t nj_tls_held_bytes(const struct nj_tls *tls);
 /* Best effort, does not wait for the peer's. */
 void nj_tls_close_notify(struct nj_tls *tls);
 /* RFC 8446 7.5 without a context; after the handshake. NJ_ERR_CRYPTO. */

@@ -14,8 +14,10 @@
 #define HELLO_MAX_BYTES 8192
 /* Everything that a peer may send before it has proved itself: two hellos and a Finished, generously. */
 #define HANDSHAKE_IN_MAX_BYTES (32 * 1024)
-/* Handshake output that waits for the verdict of the call that made it, or for the socket. */
-#define HELD_MAX_BYTES (64 * 1024)
+/* Output that waits for the verdict of the call that made it, for more records, or for the socket. */
+#define HELD_MAX_BYTES (80 * 1024)
+#define RECORD_MAX_BYTES 16384              /* RFC 8446 5.1 */
+#define GATHER_BYTES (4 * RECORD_MAX_BYTES) /* that leave in one write */
 #define RECORD_HANDSHAKE 22
 #define HANDSHAKE_CLIENT_HELLO 1
 
@@ -62,7 +64,7 @@ static int bio_write(BIO *bio, const char *data, int len)
 	if (len <= 0)
 		return 0;
 	enum nj_err err;
-	if (tls->holding) {
+	if (tls->holding || tls->gathering) {
 		err = nj_buf_append(&tls->held, data, (size_t)len);
 		sent = (size_t)len;
 	} else {
@@ -315,11 +317,42 @@ enum nj_err nj_tls_read(struct nj_tls *tls, void *out, size_t cap, size_t *out_l
 	return settle(tls, fact_of(tls, SSL_read_ex(tls->ssl, out, cap, out_len)));
 }
 
-enum nj_err nj_tls_write(struct nj_tls *tls, const void *data, size_t len, size_t *out_written)
+static enum nj_err write_record(struct nj_tls *tls, const void *data, size_t len, size_t *out_written)
 {
 	ERR_clear_error();
 	enum nj_err err = fact_of(tls, SSL_write_ex(tls->ssl, data, len, out_written));
 	return err == NJ_ERR_BUSY ? NJ_ERR_AGAIN : err;
+}
+
+/* Records one after the other, that leave together. */
+static enum nj_err write_records(struct nj_tls *tls, const uint8_t *data, size_t len, size_t *out_written)
+{
+	enum nj_err err = NJ_OK;
+	size_t done = 0;
+	tls->gathering = true;
+	while (err == NJ_OK && done < len && done < GATHER_BYTES) {
+		size_t n = 0;
+		err = write_record(tls, data + done, len - done, &n);
+		done += n;
+	}
+	tls->gathering = false;
+	if (done == 0)
+		return err;
+	*out_written = done;
+	err = nj_tls_flush(tls);
+	return err == NJ_ERR_AGAIN ? NJ_OK : err;
+}
+
+enum nj_err nj_tls_write(struct nj_tls *tls, const void *data, size_t len, size_t *out_written)
+{
+	NJ_TRY(nj_tls_flush(tls));
+	return len > RECORD_MAX_BYTES ? write_records(tls, data, len, out_written)
+				      : write_record(tls, data, len, out_written);
+}
+
+size_t nj_tls_held_bytes(const struct nj_tls *tls)
+{
+	return tls->held.cap;
 }
 
 void nj_tls_close_notify(struct nj_tls *tls)

@@ -12,6 +12,7 @@
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:" \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305:"   \
 	"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"
+#define READ_BYTES (64 * 1024) /* four records; OpenSSL takes the memory while it reads, and gives it back */
 #define GROUPS "X25519:P-256"
 #define SIGNATURES                                                                   \
 	"ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ed25519:rsa_pss_rsae_sha256:" \
@@ -86,8 +87,9 @@ static void tune(SSL_CTX *ssl_ctx)
 {
 	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* One recv for a record's header and body, and for several small records. */
+	/* One recv for a record's header and body, and for several records. */
 	SSL_CTX_set_read_ahead(ssl_ctx, 1);
+	SSL_CTX_set_default_read_buffer_len(ssl_ctx, READ_BYTES);
 }
 
 enum nj_err nj_tls_ctx_new(const SSL_METHOD *method, struct nj_tls_ctx **out_ctx, struct nj_why *why)

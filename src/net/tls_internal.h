@@ -39,6 +39,7 @@ struct nj_tls {
 	uint8_t psk_lookups;
 	uint8_t psk_identities; /* different ones that the callback supplied; 2 means more than one */
 	bool holding;           /* output goes to `held` until the call is known not to have failed */
+	bool gathering;         /* output goes to `held` until there is enough of it */
 	bool hello_seen;
 	bool finished;
 	bool eof;
