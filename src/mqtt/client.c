@@ -108,7 +108,6 @@ static void leave_session(struct nj_mqtt_client *client, bool with_will)
 {
 	nj_mqtt_pledges_leave(client);
 	nj_timer_cancel(&client->limit);
-	nj_timer_cancel(&client->throttle);
 	client->phase = NJ_MQTT_ENDED;
 	if (client->session != NULL)
 		nj_mqtt_session_detach(client->session, with_will);
@@ -221,11 +220,6 @@ void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms)
 		nj_timer_cancel(&client->limit);
 	else
 		nj_timer_arm(client->broker->reactor, &client->limit, idle_ms);
-}
-
-static void on_throttle(struct nj_timer *timer)
-{
-	nj_conn_pause(NJ_CONTAINER(timer, struct nj_mqtt_client, throttle)->conn, false);
 }
 
 /* --- packets --- */
@@ -382,7 +376,6 @@ enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, 
 	client->party = entry->party != NULL ? nj_party_ref(entry->party) : NULL;
 	nj_list_init(&client->pledges);
 	client->limit.on_timer = on_limit;
-	client->throttle.on_timer = on_throttle;
 	client->problem_info = true;
 	client->max_packet_bytes = UINT32_MAX;
 	nj_list_push_back(&broker->clients, &client->link);
@@ -396,7 +389,6 @@ enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, 
 void nj_mqtt_client_free(struct nj_mqtt_client *client)
 {
 	nj_timer_cancel(&client->limit);
-	nj_timer_cancel(&client->throttle);
 	nj_list_remove(&client->link);
 	client->broker->counters.connections--;
 	nj_mqtt_pledges_leave(client);

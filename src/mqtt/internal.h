@@ -44,7 +44,9 @@ struct nj_mqtt_subscription {
 };
 
 struct nj_mqtt_will {
-	struct nj_mqtt_message *message; /* NULL: none */
+	struct nj_mqtt_session *session;
+	struct nj_mqtt_message *message;
+	struct nj_timer due;
 	uint32_t delay_s;
 	uint32_t expiry_s; /* of the message, from its publication */
 	bool expires;
@@ -79,8 +81,7 @@ struct nj_mqtt_session {
 	uint32_t subscription_count;
 	uint32_t expiry_s;
 	struct nj_timer expiry;
-	struct nj_timer will_due;
-	struct nj_mqtt_will will;
+	struct nj_mqtt_will *will; /* NULL: none */
 	struct nj_mqtt_flow flow;
 	struct nj_mqtt_keep keep;
 	struct nj_mqtt_subscription *matched; /* during one match */
@@ -154,6 +155,9 @@ void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_clie
 void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will);
 /* Keeps CONNECT's will for later. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
 NJ_MUST_USE enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect);
+/* The same, told by `terms` (their message is not looked at); the session has none. */
+NJ_MUST_USE enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mqtt_content *content,
+					 struct nj_mqtt_will terms);
 void nj_mqtt_will_drop(struct nj_mqtt_session *session);
 /* Checked against the rights of now. */
 void nj_mqtt_will_publish(struct nj_mqtt_session *session);

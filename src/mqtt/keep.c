@@ -37,10 +37,10 @@ static struct nj_mqtt_journal *journal_of(const struct nj_mqtt_session *session)
 
 static void fill_will(const struct nj_mqtt_session *session, struct nj_messages_will *out_will)
 {
-	const struct nj_mqtt_will *will = &session->will;
-	const struct nj_mqtt_message *message = will->message;
-	if (message == NULL)
+	const struct nj_mqtt_will *will = session->will;
+	if (will == NULL)
 		return;
+	const struct nj_mqtt_message *message = will->message;
 	*out_will = (struct nj_messages_will){
 		.present = true,
 		.flags = (uint8_t)(message->content.qos | (message->content.retain ? NJ_MESSAGES_RETAINED : 0)),
@@ -77,8 +77,8 @@ void nj_mqtt_record_fill_row(struct nj_mqtt_record *record)
 	session_row(session, &record->row);
 	memcpy(client_id, record->row.client_id.data, record->row.client_id.len);
 	record->row.client_id.data = client_id;
-	if (session->will.message != NULL)
-		nj_mqtt_record_carry(record, session->will.message);
+	if (session->will != NULL)
+		nj_mqtt_record_carry(record, session->will->message);
 	record->op.row = &record->row;
 }
 

@@ -58,8 +58,7 @@ static void slow_down(struct nj_mqtt_client *client)
 	const struct nj_mqtt_budget *budget = &client->broker->budget;
 	if (nj_mqtt_budget_total(budget) < budget->max / 8 * 7 || client->doomed)
 		return;
-	nj_conn_pause(client->conn, true);
-	nj_timer_arm(client->broker->reactor, &client->throttle, THROTTLE_MS);
+	nj_conn_pause_for(client->conn, THROTTLE_MS);
 }
 
 static bool has_room(const struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content)

@@ -26,7 +26,7 @@ static void on_expiry(struct nj_timer *timer)
 
 static void on_will_due(struct nj_timer *timer)
 {
-	nj_mqtt_will_publish(NJ_CONTAINER(timer, struct nj_mqtt_session, will_due));
+	nj_mqtt_will_publish(NJ_CONTAINER(timer, struct nj_mqtt_will, due)->session);
 }
 
 static struct nj_mqtt_session *alloc_session(struct nj_mqtt_broker *broker, uint32_t key_bytes)
@@ -86,7 +86,6 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	session->key_bytes = key_bytes;
 	session->id = ++broker->ids;
 	session->expiry.on_timer = on_expiry;
-	session->will_due.on_timer = on_will_due;
 	memcpy(session->key, party->uid, sizeof(party->uid));
 	if (client_id.len > 0)
 		memcpy(session->key + sizeof(party->uid), client_id.data, client_id.len);
@@ -195,9 +194,10 @@ void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 		nj_mqtt_session_end(session);
 		return;
 	}
-	uint64_t will_in_ms = UINT64_C(1000) * lesser(session->will.delay_s, session->expiry_s);
-	if (session->will.message != NULL && session->will.delay_s > 0)
-		nj_timer_arm(reactor, &session->will_due, will_in_ms);
+	uint32_t delay_s = session->will != NULL ? session->will->delay_s : 0;
+	uint64_t will_in_ms = UINT64_C(1000) * lesser(delay_s, session->expiry_s);
+	if (delay_s > 0)
+		nj_timer_arm(reactor, &session->will->due, will_in_ms);
 	else
 		nj_mqtt_will_publish(session);
 	uint64_t ends_in_ms = UINT64_C(1000) * session->expiry_s;
@@ -206,9 +206,44 @@ void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 	nj_mqtt_keep_away(session, session->expiry_s != FOREVER ? ends_in_ms : UINT64_MAX, will_in_ms);
 }
 
+static void free_will(struct nj_mqtt_broker *broker, struct nj_mqtt_will *will)
+{
+	nj_timer_cancel(&will->due);
+	nj_mqtt_message_unref(will->message);
+	nj_mqtt_budget_give(&broker->budget, sizeof(*will));
+	free(will);
+}
+
+static struct nj_mqtt_will *alloc_will(struct nj_mqtt_broker *broker)
+{
+	if (nj_mqtt_budget_take(&broker->budget, sizeof(struct nj_mqtt_will)) != NJ_OK)
+		return NULL;
+	struct nj_mqtt_will *will = calloc(1, sizeof(*will));
+	if (will == NULL)
+		nj_mqtt_budget_give(&broker->budget, sizeof(*will));
+	return will;
+}
+
+enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mqtt_content *content,
+			     struct nj_mqtt_will terms)
+{
+	struct nj_mqtt_broker *broker = session->broker;
+	struct nj_mqtt_will *will = alloc_will(broker);
+	if (will == NULL)
+		return NJ_ERR_LIMIT;
+	*will = terms;
+	will->session = session;
+	will->due = (struct nj_timer){ .on_timer = on_will_due };
+	enum nj_err err = nj_mqtt_message_new(&broker->budget, content, &will->message);
+	if (err == NJ_OK)
+		session->will = will;
+	else
+		free_will(broker, will);
+	return err;
+}
+
 enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect)
 {
-	struct nj_mqtt_will *will = &session->will;
 	nj_mqtt_will_drop(session);
 	if (!connect->has_will)
 		return NJ_OK;
@@ -217,17 +252,18 @@ enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_m
 					   .payload = connect->will_payload,
 					   .qos = connect->will_qos,
 					   .retain = connect->will_retain };
-	will->delay_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_WILL_DELAY, 0);
-	will->expires = nj_mqtt_has(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY);
-	will->expiry_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY, 0);
-	return nj_mqtt_message_new(&session->broker->budget, &content, &will->message);
+	struct nj_mqtt_will terms = { .delay_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_WILL_DELAY, 0),
+				      .expires = nj_mqtt_has(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY),
+				      .expiry_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY, 0) };
+	return nj_mqtt_will_put(session, &content, terms);
 }
 
 void nj_mqtt_will_drop(struct nj_mqtt_session *session)
 {
-	nj_timer_cancel(&session->will_due);
-	nj_mqtt_message_unref(session->will.message);
-	session->will.message = NULL;
+	if (session->will == NULL)
+		return;
+	free_will(session->broker, session->will);
+	session->will = NULL;
 }
 
 static bool will_allowed(struct nj_mqtt_session *session, const struct nj_mqtt_content *content)
@@ -245,20 +281,19 @@ static bool will_allowed(struct nj_mqtt_session *session, const struct nj_mqtt_c
 void nj_mqtt_will_publish(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_broker *broker = session->broker;
-	struct nj_mqtt_message *message = session->will.message;
-	if (message == NULL)
+	struct nj_mqtt_will *will = session->will;
+	if (will == NULL)
 		return;
-	nj_timer_cancel(&session->will_due);
-	session->will.message = NULL;
-	struct nj_mqtt_content content = message->content;
-	if (session->will.expires)
-		content.expires_ms = nj_reactor_now_ms(broker->reactor) + UINT64_C(1000) * session->will.expiry_s;
+	session->will = NULL;
+	struct nj_mqtt_content content = will->message->content;
+	if (will->expires)
+		content.expires_ms = nj_reactor_now_ms(broker->reactor) + UINT64_C(1000) * will->expiry_s;
 	if (will_allowed(session, &content)) {
 		broker->counters.wills++;
 		if (content.retain && nj_mqtt_retain(session->space, broker, &content) != NJ_OK)
 			broker->counters.messages_dropped++;
 		(void)nj_mqtt_route(session->space, broker, &content, session);
 	}
-	nj_mqtt_message_unref(message);
+	free_will(broker, will);
 	nj_mqtt_keep_changed(session);
 }

@@ -99,24 +99,21 @@ static void restore_times(struct nj_mqtt_session *session, const struct nj_messa
 		keep->ends_ms = row->expiry_s == FOREVER ? NJ_MESSAGES_NEVER : now_ms + UINT64_C(1000) * row->expiry_s;
 	if (keep->ends_ms != NJ_MESSAGES_NEVER)
 		nj_timer_arm(broker->reactor, &session->expiry, time_left(broker, keep->ends_ms));
-	if (session->will.message == NULL)
+	if (session->will == NULL)
 		return;
 	uint64_t delay_s = row->will.delay_s < row->expiry_s ? row->will.delay_s : row->expiry_s;
 	if (row->will.due_ms == 0)
 		keep->will_due_ms = now_ms + 1000 * delay_s;
-	nj_timer_arm(broker->reactor, &session->will_due, time_left(broker, keep->will_due_ms));
+	nj_timer_arm(broker->reactor, &session->will->due, time_left(broker, keep->will_due_ms));
 }
 
 static enum nj_err restore_will(struct nj_mqtt_session *session, const struct nj_messages_will *row)
 {
-	struct nj_mqtt_will *will = &session->will;
 	if (!row->present)
 		return NJ_OK;
 	struct nj_mqtt_content content = content_of(session->broker, row->flags, &row->body);
-	will->delay_s = row->delay_s;
-	will->expires = row->expires;
-	will->expiry_s = row->expiry_s;
-	return nj_mqtt_message_new(&session->broker->budget, &content, &will->message);
+	struct nj_mqtt_will terms = { .delay_s = row->delay_s, .expires = row->expires, .expiry_s = row->expiry_s };
+	return nj_mqtt_will_put(session, &content, terms);
 }
 
 static enum nj_err restore(struct nj_mqtt_restore *restore, struct nj_party *party,

@@ -32,12 +32,11 @@ struct nj_conn {
 	struct nj_tls *tls; /* NULL: plain */
 	struct nj_buf in;   /* what on_data left; no memory while empty */
 	struct nj_buf out;
-	struct nj_timer limit;     /* the earliest of the three times below */
-	struct nj_timer resume;    /* reading goes on in the next turn */
+	struct nj_timer limit;     /* the earlier of the two times below */
+	struct nj_timer resume;    /* reading goes on: in the next turn, or after a pause */
 	struct nj_deferred at_end; /* flush, or the last call */
-	uint64_t hello_due_ms;     /* 0 = none */
+	uint64_t first_due_ms;     /* of the hello; of the finish, once finishing; 0 = none */
 	uint64_t bind_due_ms;      /* 0 = none */
-	uint64_t finish_due_ms;    /* 0 = none */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t mark;
@@ -150,7 +149,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static void rearm_limit(struct nj_conn *conn)
 {
-	uint64_t due_ms = earlier(conn->finish_due_ms, earlier(conn->hello_due_ms, conn->bind_due_ms));
+	uint64_t due_ms = earlier(conn->first_due_ms, conn->bind_due_ms);
 	uint64_t now_ms = nj_reactor_now_ms(conn->reactor);
 	if (due_ms == 0)
 		nj_timer_cancel(&conn->limit);
@@ -169,7 +168,7 @@ static void on_limit(struct nj_timer *timer)
 	uint64_t now_ms = nj_reactor_now_ms(conn->reactor);
 	if (conn->state == STATE_FINISHING)
 		die(conn, conn->why, true);
-	else if (conn->hello_due_ms != 0 && conn->hello_due_ms <= now_ms)
+	else if (conn->first_due_ms != 0 && conn->first_due_ms <= now_ms)
 		die(conn, NJ_CLOSE_HELLO_TIMEOUT, true);
 	else
 		die(conn, NJ_CLOSE_BIND_TIMEOUT, true);
@@ -177,9 +176,9 @@ static void on_limit(struct nj_timer *timer)
 
 static void hello_arrived(struct nj_conn *conn)
 {
-	if (conn->hello_due_ms == 0)
+	if (conn->first_due_ms == 0 || !is_live(conn))
 		return;
-	conn->hello_due_ms = 0;
+	conn->first_due_ms = 0;
 	rearm_limit(conn);
 }
 
@@ -427,6 +426,8 @@ static bool is_paid(struct nj_conn *conn)
 
 static void pump_in(struct nj_conn *conn)
 {
+	if (!may_read(conn))
+		return;
 	/* One share a turn, whether an event or the timer brought us here. */
 	nj_timer_cancel(&conn->resume);
 	if (conn->held_until_ms != 0 && !is_paid(conn))
@@ -446,7 +447,10 @@ static void pump_in(struct nj_conn *conn)
 
 static void on_resume(struct nj_timer *timer)
 {
-	pump_in(NJ_CONTAINER(timer, struct nj_conn, resume));
+	struct nj_conn *conn = NJ_CONTAINER(timer, struct nj_conn, resume);
+	conn->redeliver |= conn->paused;
+	conn->paused = false;
+	pump_in(conn);
 }
 
 /* --- events --- */
@@ -464,6 +468,9 @@ static void advance_handshake(struct nj_conn *conn)
 	enum nj_err err = nj_tls_handshake(conn->tls);
 	if (nj_tls_hello_seen(conn->tls))
 		hello_arrived(conn);
+	/* What came with the end of the handshake is in OpenSSL's buffer by now, and the socket may never tell of it:
+	 * an event says what is unread when it is fetched. */
+	conn->readable |= err == NJ_OK;
 	if (err == NJ_OK)
 		open_conn(conn);
 	else if (err != NJ_ERR_AGAIN)
@@ -505,7 +512,7 @@ static enum nj_err start(struct nj_reactor *reactor, struct nj_conn *conn, const
 		NJ_TRY(nj_tls_new(config->tls, config->fd, config->user, &conn->tls));
 	send_without_delay(config->fd);
 	NJ_TRY(nj_io_add(reactor, &conn->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET));
-	conn->hello_due_ms = due_in(conn, config->hello_timeout_ms);
+	conn->first_due_ms = due_in(conn, config->hello_timeout_ms);
 	rearm_limit(conn);
 	return NJ_OK;
 }
@@ -583,6 +590,13 @@ void nj_conn_pause(struct nj_conn *conn, bool paused)
 	nj_timer_arm(conn->reactor, &conn->resume, 0);
 }
 
+void nj_conn_pause_for(struct nj_conn *conn, uint32_t ms)
+{
+	nj_conn_pause(conn, true);
+	if (is_live(conn))
+		nj_timer_arm(conn->reactor, &conn->resume, ms);
+}
+
 void nj_conn_finish(struct nj_conn *conn, enum nj_close why)
 {
 	if (!is_live(conn))
@@ -594,9 +608,8 @@ void nj_conn_finish(struct nj_conn *conn, enum nj_close why)
 	}
 	conn->state = STATE_FINISHING;
 	conn->why = why;
-	conn->hello_due_ms = 0;
 	conn->bind_due_ms = 0;
-	conn->finish_due_ms = due_in(conn, FINISH_MS);
+	conn->first_due_ms = due_in(conn, FINISH_MS);
 	nj_timer_cancel(&conn->resume);
 	rearm_limit(conn);
 	request_flush(conn);

@@ -85,6 +85,8 @@ NJ_MUST_USE enum nj_err nj_conn_send2(struct nj_conn *conn, struct nj_view head,
 size_t nj_conn_unsent(const struct nj_conn *conn);
 /* Stops and resumes reading (back-pressure). */
 void nj_conn_pause(struct nj_conn *conn, bool paused);
+/* Stops reading for so long. */
+void nj_conn_pause_for(struct nj_conn *conn, uint32_t ms);
 /* Writes what is queued (at most 2 s), then closes; TLS with close_notify. on_close comes later. */
 void nj_conn_finish(struct nj_conn *conn, enum nj_close why);
 /* Closes at once with a reset (SO_LINGER 0) and without an alert: what fails or is revoked. on_close comes at the end

@@ -90,6 +90,25 @@ static void gives_memory_back_only_when_empty(void **state)
 	nj_buf_done(&b);
 }
 
+static void begins_as_large_as_it_was_needed_before(void **state)
+{
+	static const uint8_t in[5000] = { 1 };
+	struct nj_buf b;
+
+	nj_buf_init(&b, 6000);
+	assert_int_equal(nj_buf_append(&b, in, 5000), NJ_OK);
+	nj_buf_eat(&b, 5000);
+	nj_buf_release(&b);
+	nj_buf_release(&b);
+	assert_int_equal(nj_buf_append(&b, in, 1), NJ_OK);
+	assert_true(b.cap >= 5000 && b.cap <= 6000);
+	nj_buf_eat(&b, 1);
+	nj_buf_release(&b);
+	assert_int_equal(nj_buf_append(&b, in, 1), NJ_OK);
+	assert_true(b.cap < 1000);
+	nj_buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -97,6 +116,7 @@ int main(void)
 		cmocka_unit_test(keeps_the_order_of_bytes),
 		cmocka_unit_test(reserved_room_never_passes_the_maximum),
 		cmocka_unit_test(gives_memory_back_only_when_empty),
+		cmocka_unit_test(begins_as_large_as_it_was_needed_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,6 +213,22 @@ static void a_paused_connection_reads_nothing(void **state)
 	assert_int_equal(s.got_len, 3);
 }
 
+/* What arrives meanwhile neither ends the pause nor makes it endless. */
+static void a_pause_for_a_time_ends_by_itself(void **state)
+{
+	turn();
+	nj_conn_pause_for(s.conn, 20);
+	client_write("abc", 3);
+	turns(3);
+	nj_clock_fake_advance_ms(&s.clock, 19);
+	client_write("def", 3);
+	turns(3);
+	assert_int_equal(s.datas, 0);
+	nj_clock_fake_advance_ms(&s.clock, 1);
+	turn();
+	assert_int_equal(s.got_len, 6);
+}
+
 /* Back-pressure from inside on_data: what was left is offered when reading resumes, with nothing new arriving. */
 static void what_a_pausing_callee_left_is_offered_on_resuming(void **state)
 {
@@ -702,6 +718,7 @@ int main(void)
 		TEST(big_transfer_both_ways),
 		TEST(one_connection_does_not_take_the_whole_turn),
 		STARTED(a_paused_connection_reads_nothing),
+		STARTED(a_pause_for_a_time_ends_by_itself),
 		STARTED(what_a_pausing_callee_left_is_offered_on_resuming),
 		STARTED(a_paused_full_buffer_is_no_protocol_error),
 		STARTED(what_is_too_fast_is_read_later),

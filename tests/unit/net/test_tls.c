@@ -1,3 +1,5 @@
+#include <sys/eventfd.h>
+
 #include "unit/net/tls_client.h"
 
 static struct nj_tls_ctx *ctx;
@@ -474,6 +476,40 @@ static void client_ssl_write(const void *data, size_t len)
 	client_push();
 }
 
+/* A neighbour whose event comes before the server's in each turn: it lets the client answer after the events of the
+ * turn were fetched, when the server's says nothing of input yet. */
+static void client_answers(struct nj_io *io, uint32_t events)
+{
+	size_t n;
+	client_pull();
+	if (!client_step() || c.psk_asked == 0)
+		return;
+	nj_io_remove(io);
+	assert_int_equal(SSL_write_ex(c.ssl, "early", 5, &n), 1);
+	client_push();
+}
+
+static int setup_neighbour(void **state)
+{
+	lookups = 0;
+	make_ctx();
+	server_init();
+	return 0;
+}
+
+static void what_comes_with_the_end_of_the_handshake_is_read(void **state)
+{
+	struct nj_io neighbour = { .fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), .on_event = client_answers };
+	assert_int_equal(nj_io_add(s.reactor, &neighbour, EPOLLIN), NJ_OK);
+	server_start(ctx);
+	client_start(good);
+	turns(8);
+	assert_bound();
+	assert_int_equal(s.got_len, 5);
+	assert_memory_equal(s.got, "early", 5);
+	close(neighbour.fd);
+}
+
 static void big_transfer_both_ways(void **state)
 {
 	enum { TOTAL = 3 * 1024 * 1024, STEP = 64 * 1024 };
@@ -747,6 +783,8 @@ int main(void)
 		TEST(a_hello_without_more_ends_at_the_bind_deadline),
 		TEST(an_early_end_is_the_peers),
 		TEST(finishing_before_the_handshake_says_nothing),
+		cmocka_unit_test_setup_teardown(what_comes_with_the_end_of_the_handshake_is_read, setup_neighbour,
+						teardown),
 		TEST(big_transfer_both_ways),
 		TEST(small_sends_of_one_turn_share_a_record),
 		TEST(records_of_one_turn_are_offered_together),
