@@ -23,7 +23,8 @@ function(nj_unit_tests folder)
   endforeach()
 endfunction()
 
-# nj_fuzz_targets(<folder> <libraries>): every tests/fuzz/<folder>/fuzz_*.c becomes a libFuzzer program.
+# nj_fuzz_targets(<folder> <libraries>): every tests/fuzz/<folder>/fuzz_*.c becomes a libFuzzer program; all of them are
+# the target fuzz_targets.
 function(nj_fuzz_targets folder)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/${folder}/fuzz_*.c)
   foreach(source ${sources})
@@ -32,5 +33,6 @@ function(nj_fuzz_targets folder)
     target_link_libraries(${name} PRIVATE ${ARGN})
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_targets ${name})
   endforeach()
 endfunction()
