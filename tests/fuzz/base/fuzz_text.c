@@ -1,4 +1,5 @@
-/* Texts from outside: hex, numbers, durations, sizes, addresses, UTF-8, and the escaping of values in the log. */
+/* Texts from outside: hex, numbers, durations, sizes, addresses, UTF-8, and the escaping of values in the log, whose
+ * format and length the first byte chooses. */
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -87,10 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	view = nj_view_of(data, size);
 	try_hex(view);
-	try_log(view, NJ_LOG_LOGFMT, NJ_LOG_LINE_BYTES);
-	try_log(view, NJ_LOG_JSON, NJ_LOG_LINE_BYTES);
-	try_log(view, NJ_LOG_LOGFMT, NJ_LOG_LINE_MIN + data[0]);
-	try_log(view, NJ_LOG_JSON, NJ_LOG_LINE_MIN + data[0]);
+	try_log(view, data[0] % 2 == 0 ? NJ_LOG_LOGFMT : NJ_LOG_JSON,
+		data[0] < 0x40 ? NJ_LOG_LINE_BYTES : NJ_LOG_LINE_MIN + data[0]);
 	if (nj_text_copy_view(text, sizeof(text), view) != NJ_OK)
 		return 0;
 	try_numbers(text);

@@ -1,4 +1,5 @@
-/* Bytes of a client, in pieces that the input chooses, against a server with every kind of handler. */
+/* Bytes of a client, in pieces that the input chooses, against a server with every kind of handler. Few requests an
+ * input: each is answered, and the answers would take all the time. */
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,6 +22,17 @@ static void answer(void *arg, struct nj_admin_call *call)
 	nj_admin_ok(call, json_pack("{s:I, s:b}", "n", (json_int_t)number, "f", flag));
 }
 
+#define REQUESTS_MAX 4
+
+static size_t requests_in(const uint8_t *data, size_t size)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < size; i++)
+		count += data[i] == '\n';
+	return count;
+}
+
 static struct nj_admin_call *kept;
 
 static void keep(void *arg, struct nj_admin_call *call)
@@ -31,15 +43,27 @@ static void keep(void *arg, struct nj_admin_call *call)
 
 static const struct nj_admin_verb verbs[] = { { "answer", answer }, { "keep", keep } };
 
-static void settle(struct nj_reactor *reactor)
+static void turn(struct nj_reactor *reactor)
 {
-	for (int i = 0; i < 3; i++) {
-		if (nj_reactor_turn(reactor, 0) != NJ_OK)
-			abort();
-	}
+	if (nj_reactor_turn(reactor, 0) != NJ_OK)
+		abort();
 }
 
-static int dial(const char *path)
+/* What a turn leads to in the next ones. */
+static void settle(struct nj_reactor *reactor)
+{
+	for (int i = 0; i < 3; i++)
+		turn(reactor);
+}
+
+static char path[64];
+
+static void remove_path(void)
+{
+	(void)unlink(path);
+}
+
+static int dial(void)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -54,7 +78,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct nj_reactor *reactor;
 	static struct nj_admin_server *server;
-	static char path[64];
 	int fd;
 	int listener;
 
@@ -64,16 +87,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    nj_socket_unix(path, 0600, &listener, NULL) != NJ_OK ||
 		    nj_admin_server_new(reactor, listener, geteuid(), verbs, 2, NULL, &server) != NJ_OK)
 			abort();
+		(void)atexit(remove_path);
 	}
-	fd = dial(path);
-	settle(reactor);
+	if (requests_in(data, size) > REQUESTS_MAX)
+		return 0;
+	fd = dial();
+	turn(reactor);
 	while (size > 0) {
 		size_t piece = data[0] < size ? data[0] + 1u : size;
 
 		(void)!send(fd, data, piece, MSG_NOSIGNAL);
 		data += piece;
 		size -= piece;
-		settle(reactor);
+		turn(reactor);
 		if (kept != NULL && piece % 2 == 0) {
 			struct nj_admin_call *call = kept;
 

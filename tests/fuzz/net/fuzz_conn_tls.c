@@ -1,10 +1,14 @@
 /*
- * A stranger's bytes into a TLS server connection over a socket pair. Input: a mode, then chunks of {u8 length, bytes};
- * each is sent by itself, followed by a turn. Modes: nothing comes first · a genuine handshake, so that records after
- * it are reached · a genuine ClientHello spoilt by edits {u8 count, count × {u16 position, u8 xor}}.
+ * A stranger against a whole TLS server connection over a socket pair, keys and certificates on: a system target, whose
+ * input is a handshake with its public-key arithmetic (the parsers of ours have fast targets: fuzz_tls_hello,
+ * fuzz_tls_subject, fuzz_tls_offer). Input: a mode, edits {u8 count, count × {u16 position, u8 xor}}, then chunks of
+ * {u8 length, bytes}; each is sent by itself, followed by a turn. Modes: nothing comes first · a genuine ClientHello of
+ * a client with a key or a certificate, spoilt by the edits · a genuine hello and the client's second flight, spoilt
+ * by the edits (in TLS 1.2 its certificate is in the clear) · a genuine handshake, then the chunks as they are or as
+ * the plain text of genuine records.
  *
- * Holds: no crash, no leak, on_close exactly once, nothing is delivered without an accepted key, a stranger's whole
- * answer is bounded.
+ * Holds: no crash, no leak, on_close exactly once, nothing is open without a key or a certificate that was accepted,
+ * nothing is delivered but what a genuine client sent, a stranger's whole answer is bounded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +16,35 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include "crypto/crypto.h"
+#include "crypto/x509.h"
 #include "net/conn.h"
 
 #define IDENTITY "00112233aabbccdd"
+#define ANSWER_MAX 4096 /* a flight with our certificate */
+
+enum client { WITH_KEY, WITH_CERTIFICATE, WITH_CERTIFICATE_12, STRANGER, CLIENTS };
+enum phase { NOTHING, HELLO, SECOND_FLIGHT, RAW_RECORDS, GENUINE_RECORDS, PHASES };
+
+static struct {
+	struct nj_clock_fake clock;
+	struct nj_reactor *reactor;
+	struct nj_tls_ctx *server_ctx;
+	struct nj_tls_trust *trust;
+	SSL_CTX *clients[CLIENTS];
+	struct nj_conn *conn;
+	int fd;
+	int opens;
+	int closes;
+	size_t answered;
+	size_t said; /* by a genuine client, as plain text */
+	size_t delivered;
+} fz;
 
 static const uint8_t key[NJ_TLS_PSK_BYTES] = { 1, 2, 3 };
-static struct nj_clock_fake clock_;
-static struct nj_reactor *reactor;
-static struct nj_tls_ctx *server_ctx;
-static SSL_CTX *client_ctx;
-static int opens;
-static int closes;
-static size_t delivered;
 
 /* assert() is compiled out of the optimised build that fuzzing uses. */
 static void must(bool holds)
@@ -33,6 +52,8 @@ static void must(bool holds)
 	if (!holds)
 		abort();
 }
+
+/* ---- the server ---- */
 
 static bool find_key(void *arg, struct nj_view identity, uint8_t out_key[NJ_TLS_PSK_BYTES])
 {
@@ -42,10 +63,64 @@ static bool find_key(void *arg, struct nj_view identity, uint8_t out_key[NJ_TLS_
 	return true;
 }
 
+static enum nj_tls_admission admit(void *arg, void *who)
+{
+	return NJ_TLS_FROM_12;
+}
+
+static const struct nj_tls_trust *trust_of(void *arg, void *who, const struct nj_tls_subject *subject)
+{
+	return fz.trust;
+}
+
+static void on_open(struct nj_conn *conn)
+{
+	const struct nj_tls_facts *facts = nj_conn_tls_facts(conn);
+
+	fz.opens++;
+	must(facts->psk_bound != facts->certificate_bound);
+}
+
+static size_t on_data(struct nj_conn *conn, struct nj_view in)
+{
+	must(fz.opens == 1);
+	/* Keeps a little, so that the buffered path runs as well. */
+	size_t eaten = in.len - in.len % 3;
+	fz.delivered += eaten;
+	(void)!nj_conn_send(conn, in.data, eaten);
+	return eaten;
+}
+
+static void on_close(struct nj_conn *conn, enum nj_close why)
+{
+	fz.closes++;
+}
+
+static const struct nj_conn_ops ops = { .on_open = on_open, .on_data = on_data, .on_close = on_close };
+
+static void make_server(const struct nj_x509_pair *ca, uint64_t now_s)
+{
+	static const char *const names[] = { "gateway.test" };
+	const struct nj_tls_certificates certificates = { .admit = admit, .trust = trust_of };
+	struct nj_x509_pair pair;
+	struct nj_why why;
+
+	must(nj_x509_issue_server(ca, names, 1, now_s, 3650, &pair) == NJ_OK);
+	must(nj_tls_trust_new(ca->cert_pem, NULL, &fz.trust, &why) == NJ_OK);
+	const struct nj_tls_server_config config = {
+		.cert_pem = pair.cert_pem, .key_pem = pair.key_pem, .psk = find_key, .certificates = &certificates
+	};
+	must(nj_tls_server_ctx_new(&config, &fz.server_ctx, &why) == NJ_OK);
+	nj_x509_pair_done(&pair);
+}
+
+/* ---- clients ---- */
+
 static int use_key(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *id_len, SSL_SESSION **out_session)
 {
 	static const unsigned char suite[] = { 0x13, 0x01 };
 	SSL_SESSION *session = SSL_SESSION_new();
+
 	SSL_SESSION_set1_master_key(session, key, sizeof key);
 	SSL_SESSION_set_cipher(session, SSL_CIPHER_find(ssl, suite));
 	SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION);
@@ -55,133 +130,203 @@ static int use_key(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t 
 	return 1;
 }
 
-static void on_open(struct nj_conn *conn)
+static void use_certificate(SSL_CTX *ctx, const struct nj_x509_pair *pair)
 {
-	opens++;
-	must(nj_conn_tls_facts(conn)->psk_bound);
+	BIO *cert_bio = BIO_new_mem_buf(pair->cert_pem, -1);
+	BIO *key_bio = BIO_new_mem_buf(pair->key_pem, -1);
+	X509 *cert = PEM_read_bio_X509(cert_bio, NULL, NULL, NULL);
+	EVP_PKEY *private = PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL);
+
+	must(SSL_CTX_use_certificate(ctx, cert) == 1 && SSL_CTX_use_PrivateKey(ctx, private) == 1);
+	X509_free(cert);
+	EVP_PKEY_free(private);
+	BIO_free(cert_bio);
+	BIO_free(key_bio);
 }
 
-static size_t on_data(struct nj_conn *conn, struct nj_view in)
+static void make_clients(const struct nj_x509_pair *ca, uint64_t now_s)
 {
-	must(opens == 1);
-	delivered += in.len;
-	(void)!nj_conn_send(conn, in.data, in.len);
-	/* Keeps a little, so that the buffered path runs as well. */
-	return in.len - in.len % 3;
-}
+	static const uint8_t uid[16] = { 1 };
+	struct nj_x509_pair pair;
 
-static void on_close(struct nj_conn *conn, enum nj_close why)
-{
-	closes++;
-}
+	must(nj_x509_issue_client(ca, "d1", uid, now_s, 3650, &pair) == NJ_OK);
+	for (enum client client = 0; client < CLIENTS; client++) {
+		SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+		int version = client == WITH_CERTIFICATE_12 ? TLS1_2_VERSION : TLS1_3_VERSION;
 
-static const struct nj_conn_ops ops = { .on_open = on_open, .on_data = on_data, .on_close = on_close };
+		must(SSL_CTX_set_min_proto_version(ctx, version) == 1);
+		must(SSL_CTX_set_max_proto_version(ctx, version) == 1);
+		if (client == WITH_KEY)
+			SSL_CTX_set_psk_use_session_callback(ctx, use_key);
+		else if (client != STRANGER)
+			use_certificate(ctx, &pair);
+		fz.clients[client] = ctx;
+	}
+	nj_x509_pair_done(&pair);
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const struct nj_tls_server_config config = { .psk = find_key };
-	nj_clock_fake_init(&clock_, 0, 0);
-	must(nj_tls_init() == NJ_OK);
-	must(nj_reactor_new(&clock_.clock, &reactor) == NJ_OK);
-	must(nj_tls_server_ctx_new(&config, &server_ctx, NULL) == NJ_OK);
-	client_ctx = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_psk_use_session_callback(client_ctx, use_key);
+	const uint64_t now_s = nj_clock_wall_ms(nj_clock_system()) / 1000;
+	struct nj_x509_pair ca;
+
+	nj_clock_fake_init(&fz.clock, 0, 0);
+	must(nj_crypto_init() == NJ_OK && nj_tls_init() == NJ_OK);
+	must(nj_reactor_new(&fz.clock.clock, &fz.reactor) == NJ_OK);
+	must(nj_x509_make_ca("ca", now_s, 3650, &ca) == NJ_OK);
+	make_server(&ca, now_s);
+	make_clients(&ca, now_s);
+	nj_x509_pair_done(&ca);
 	return 0;
+}
+
+/* A client over memory: what it wants to send is spoilt or not, and sent. */
+static SSL *client_new(enum client client)
+{
+	SSL *ssl = SSL_new(fz.clients[client]);
+	BIO *in = BIO_new(BIO_s_mem());
+
+	BIO_set_mem_eof_return(in, -1);
+	SSL_set_bio(ssl, in, BIO_new(BIO_s_mem()));
+	SSL_set_connect_state(ssl);
+	return ssl;
 }
 
 static void turn(void)
 {
-	must(nj_reactor_turn(reactor, 0) == NJ_OK);
+	must(nj_reactor_turn(fz.reactor, 0) == NJ_OK);
 }
 
-static void genuine_handshake(int fd)
+static void send_bytes(const uint8_t *bytes, size_t len)
 {
-	SSL *ssl = SSL_new(client_ctx);
-	SSL_set_fd(ssl, fd);
-	SSL_set_connect_state(ssl);
-	for (int i = 0; i < 4 && opens == 0; i++) {
-		(void)SSL_do_handshake(ssl);
-		turn();
-	}
-	must(opens == 1);
-	SSL_free(ssl);
-	ERR_clear_error();
-}
-
-/* Without edits the key is right, and the server answers; it never opens, as no Finished follows. */
-static void spoilt_hello(int fd, struct nj_reader *r)
-{
-	uint8_t hello[1024];
-	SSL *ssl = SSL_new(client_ctx);
-	BIO *out = BIO_new(BIO_s_mem());
-	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
-	SSL_set_connect_state(ssl);
-	(void)SSL_do_handshake(ssl);
-	int len = BIO_read(out, hello, sizeof hello);
-	must(len > 0);
-	for (int edits = nj_read_u8(r); edits > 0; edits--) {
-		size_t position = nj_read_u16(r);
-		hello[position % (size_t)len] ^= nj_read_u8(r);
-	}
-	(void)!send(fd, hello, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	SSL_free(ssl);
-	ERR_clear_error();
+	if (len > 0)
+		(void)!send(fz.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	turn();
 }
 
-static size_t drain(int fd)
+/* What the server said, to a client or to nobody. */
+static void hear(SSL *ssl)
 {
-	uint8_t sink[4096];
-	size_t total = 0;
+	uint8_t bytes[4096];
 	ssize_t n;
-	while ((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) > 0)
-		total += (size_t)n;
-	return total;
+
+	while ((n = recv(fz.fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+		fz.answered += (size_t)n;
+		if (ssl != NULL)
+			(void)BIO_write(SSL_get_rbio(ssl), bytes, (int)n);
+	}
 }
 
-static size_t feed(int fd, struct nj_reader *r)
+/* The client's next flight, spoilt where there are edits. */
+static void flight(SSL *ssl, struct nj_reader *edits)
 {
-	size_t answered = 0;
-	while (nj_reader_left(r) > 0 && closes == 0) {
+	uint8_t bytes[8192];
+
+	ERR_clear_error();
+	(void)SSL_do_handshake(ssl);
+	ERR_clear_error();
+	int len = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
+	if (len <= 0)
+		return;
+	for (int count = edits == NULL ? 0 : nj_read_u8(edits); count > 0 && edits->err == NJ_OK; count--) {
+		size_t position = nj_read_u16(edits);
+		bytes[position % (size_t)len] ^= nj_read_u8(edits);
+	}
+	send_bytes(bytes, (size_t)len);
+	hear(ssl);
+}
+
+static void handshake(SSL *ssl)
+{
+	for (int i = 0; i < 6 && fz.opens == 0 && fz.closes == 0; i++)
+		flight(ssl, NULL);
+	flight(ssl, NULL); /* reads the server's last words in TLS 1.2 */
+}
+
+static void say_genuine(SSL *ssl, struct nj_view plain)
+{
+	uint8_t bytes[8192];
+	size_t written = 0;
+
+	if (plain.len == 0)
+		(void)SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED);
+	else if (SSL_write_ex(ssl, plain.data, plain.len, &written) == 1)
+		fz.said += written;
+	ERR_clear_error();
+	int len = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
+	send_bytes(bytes, len > 0 ? (size_t)len : 0);
+}
+
+static void feed(struct nj_reader *r, SSL *ssl, bool genuine)
+{
+	while (nj_reader_left(r) > 0 && fz.closes == 0) {
 		size_t len = nj_read_u8(r);
 		struct nj_view chunk = nj_read_view(r, len < nj_reader_left(r) ? len : nj_reader_left(r));
-		if (chunk.len > 0)
-			(void)!send(fd, chunk.data, chunk.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		turn();
-		answered += drain(fd);
+
+		if (genuine)
+			say_genuine(ssl, chunk);
+		else
+			send_bytes(chunk.data, chunk.len);
+		hear(genuine ? ssl : NULL);
 	}
-	return answered;
+}
+
+/* Returns whether this may have opened the connection. */
+static bool talk(enum phase phase, enum client client, struct nj_reader *r)
+{
+	SSL *ssl = client_new(client);
+	bool may_open = client != STRANGER;
+
+	switch (phase) {
+	case NOTHING:
+	case PHASES:
+		may_open = false;
+		break;
+	case HELLO:
+		flight(ssl, r);
+		may_open = false;
+		break;
+	case SECOND_FLIGHT:
+		flight(ssl, NULL);
+		flight(ssl, r);
+		break;
+	case RAW_RECORDS:
+	case GENUINE_RECORDS:
+		handshake(ssl);
+		must((fz.opens == 1) == may_open);
+	}
+	bool stranger = fz.opens == 0;
+	feed(r, ssl, phase == GENUINE_RECORDS);
+	must(!stranger || fz.answered <= ANSWER_MAX);
+	SSL_free(ssl);
+	ERR_clear_error();
+	return may_open;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nj_reader r = nj_reader_of(data, size);
-	uint8_t mode = nj_read_u8(&r) % 3;
-	bool genuine = mode == 1;
+	uint8_t mode = nj_read_u8(&r);
 	int fds[2];
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
 		return 0;
-	opens = 0;
-	closes = 0;
-	delivered = 0;
-	struct nj_conn *conn;
+	fz.fd = fds[1];
+	fz.opens = fz.closes = 0;
+	fz.answered = fz.said = fz.delivered = 0;
 	const struct nj_conn_config config = {
-		.fd = fds[0], .tls = server_ctx, .max_in_bytes = 1024, .max_out_bytes = 4096, .ops = &ops
+		.fd = fds[0], .tls = fz.server_ctx, .max_in_bytes = 1024, .max_out_bytes = 4096, .ops = &ops
 	};
-	must(nj_conn_new(reactor, &config, &conn) == NJ_OK);
-	if (genuine)
-		genuine_handshake(fds[1]);
-	else if (mode == 2)
-		spoilt_hello(fds[1], &r);
-	size_t answered = feed(fds[1], &r);
-	must(genuine || (opens == 0 && answered < 1024));
-	must(delivered == 0);
-	if (closes == 0)
-		nj_conn_abort(conn, NJ_CLOSE_SHUTDOWN);
+	must(nj_conn_new(fz.reactor, &config, &fz.conn) == NJ_OK);
+	bool may_open = talk((enum phase)(mode % PHASES), (enum client)(mode / PHASES % CLIENTS), &r);
+	must(may_open || fz.opens == 0);
+	must(fz.delivered <= fz.said);
+	if (fz.closes == 0)
+		nj_conn_abort(fz.conn, NJ_CLOSE_SHUTDOWN);
 	turn();
-	must(closes == 1);
-	close(fds[1]);
+	must(fz.closes == 1);
+	close(fz.fd);
 	return 0;
 }
