@@ -6,6 +6,7 @@ raw.py hold FROM ADDRESS PORT     a connection that sends each line of standard 
 raw.py ask ADDRESS PORT           prints what answers a datagram, or "silence"
 raw.py udp FROM FROM-PORT TO PORT sends one
 raw.py icmp|icmp6 TO TYPE CODE    sends one, with a piece of a packet in it
+raw.py syn6 FROM TO FIRST LAST    a SYN to each port, in two fragments
 """
 import os
 import socket
@@ -72,6 +73,23 @@ def send_icmp(kind, to, number, code):
     raw(kind).sendto(body, socket.getaddrinfo(to, 0)[0][4])
 
 
+IPV6_HDRINCL = 36
+
+
+def syn6(source, to, first, last):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    s.setsockopt(socket.IPPROTO_IPV6, IPV6_HDRINCL, 1)
+    ends = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, to)
+    for port in range(int(first), int(last) + 1):
+        segment = struct.pack("!HHIIBBHHH", 40000, port, 1, 0, 5 << 4, 2, 1024, 0, 0)
+        total = checksum(ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP) + segment)
+        segment = segment[:16] + struct.pack("!H", total) + segment[18:]
+        for at, piece in (0, segment[:8]), (8, segment[8:]):
+            fragment = struct.pack("!BBHI", socket.IPPROTO_TCP, 0, at | (at == 0), port)
+            head = struct.pack("!IHBB", 6 << 28, len(fragment) + len(piece), socket.IPPROTO_FRAGMENT, 64)
+            s.sendto(head + ends + fragment + piece, (to, 0))
+
+
 def beat(connection):
     while True:
         time.sleep(0.3)
@@ -113,5 +131,7 @@ elif what == "ask":
     ask(*arguments)
 elif what == "udp":
     udp(arguments[0], int(arguments[1])).sendto(b"hello", socket.getaddrinfo(arguments[2], int(arguments[3]))[0][4])
+elif what == "syn6":
+    syn6(*arguments)
 else:
     send_icmp(what, *arguments)
