@@ -367,6 +367,16 @@ static enum nj_err input_room(struct nj_conn *conn, size_t budget, uint8_t **out
 	return err;
 }
 
+/* Reads nothing for so long, or for what is left of a longer time. */
+static void hold(struct nj_conn *conn, uint32_t ms)
+{
+	uint64_t until_ms = nj_reactor_now_ms(conn->reactor) + ms;
+
+	if (until_ms > conn->held_until_ms)
+		conn->held_until_ms = until_ms;
+	nj_timer_arm(conn->reactor, &conn->resume, ms);
+}
+
 /* What was read is delivered all the same: it is here already. */
 static void charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
 {
@@ -374,8 +384,7 @@ static void charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
 
 	if (ms == 0 || !is_live(conn))
 		return;
-	conn->held_until_ms = nj_reactor_now_ms(conn->reactor) + ms;
-	nj_timer_arm(conn->reactor, &conn->resume, ms);
+	hold(conn, ms);
 }
 
 /* Reads once and delivers. Returns the bytes read. */
@@ -426,8 +435,6 @@ static bool is_paid(struct nj_conn *conn)
 
 static void pump_in(struct nj_conn *conn)
 {
-	if (!may_read(conn))
-		return;
 	/* One share a turn, whether an event or the timer brought us here. */
 	nj_timer_cancel(&conn->resume);
 	if (conn->held_until_ms != 0 && !is_paid(conn))
@@ -447,10 +454,7 @@ static void pump_in(struct nj_conn *conn)
 
 static void on_resume(struct nj_timer *timer)
 {
-	struct nj_conn *conn = NJ_CONTAINER(timer, struct nj_conn, resume);
-	conn->redeliver |= conn->paused;
-	conn->paused = false;
-	pump_in(conn);
+	pump_in(NJ_CONTAINER(timer, struct nj_conn, resume));
 }
 
 /* --- events --- */
@@ -592,9 +596,8 @@ void nj_conn_pause(struct nj_conn *conn, bool paused)
 
 void nj_conn_pause_for(struct nj_conn *conn, uint32_t ms)
 {
-	nj_conn_pause(conn, true);
 	if (is_live(conn))
-		nj_timer_arm(conn->reactor, &conn->resume, ms);
+		hold(conn, ms);
 }
 
 void nj_conn_finish(struct nj_conn *conn, enum nj_close why)
