@@ -11,7 +11,8 @@ enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
 
 struct nj_mqtt_client {
 	struct nj_list link;
-	struct nj_list pledges; /* acknowledgements that it waits for, in order (pledge.h) */
+	struct nj_list pledges;   /* acknowledgements that it waits for, in order (pledge.h) */
+	uint32_t pledged_pubacks; /* of them: QoS 1 messages of its receive maximum */
 	struct nj_conn *conn;
 	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_entry entry;

@@ -12,7 +12,14 @@ struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t
 	if (items.len > 0)
 		memcpy(pledge->items, items.data, items.len);
 	nj_list_push_back(&client->pledges, &pledge->link);
+	client->pledged_pubacks += type == NJ_MQTT_PUBACK;
 	return pledge;
+}
+
+static void take_off(struct nj_mqtt_client *client, struct nj_mqtt_pledge *pledge)
+{
+	nj_list_remove(&pledge->link);
+	client->pledged_pubacks -= pledge->type == NJ_MQTT_PUBACK;
 }
 
 void nj_mqtt_pledge_hold(struct nj_mqtt_pledge *pledge)
@@ -51,7 +58,7 @@ static void send_ready(struct nj_mqtt_client *client)
 		struct nj_mqtt_pledge *pledge = NJ_CONTAINER(client->pledges.next, struct nj_mqtt_pledge, link);
 		if (pledge->holds > 0)
 			return;
-		nj_list_remove(&pledge->link);
+		take_off(client, pledge);
 		if (client->phase == NJ_MQTT_CONNECTED)
 			send_answer(client, pledge);
 		free(pledge);
@@ -73,7 +80,7 @@ void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept)
 
 void nj_mqtt_pledge_withdraw(struct nj_mqtt_pledge *pledge)
 {
-	nj_list_remove(&pledge->link);
+	take_off(pledge->client, pledge);
 	pledge->client = NULL;
 	nj_mqtt_pledge_release(pledge, false);
 }
@@ -82,7 +89,7 @@ void nj_mqtt_pledges_leave(struct nj_mqtt_client *client)
 {
 	while (!nj_list_empty(&client->pledges)) {
 		struct nj_mqtt_pledge *pledge = NJ_CONTAINER(client->pledges.next, struct nj_mqtt_pledge, link);
-		nj_list_remove(&pledge->link);
+		take_off(client, pledge);
 		pledge->client = NULL;
 		if (pledge->holds == 0)
 			free(pledge);

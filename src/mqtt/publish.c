@@ -43,9 +43,10 @@ static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_pub
 		refuse(client, m, NJ_MQTT_R_PACKET_ID_IN_USE, NJ_MQTT_FAULT_PACKET_ID_IN_USE, NULL);
 	else if (in_use)
 		acknowledge(client, m, NJ_MQTT_R_SUCCESS, NULL);
-	if (in_use || m->qos < 2)
+	if (in_use || m->qos == 0)
 		return !in_use;
-	if (client->version >= NJ_MQTT_V5 && flow->received_count >= client->broker->limits.max_inflight) {
+	if (client->version >= NJ_MQTT_V5 &&
+	    flow->received_count + client->pledged_pubacks >= client->broker->limits.max_inflight) {
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_RECEIVE_MAXIMUM);
 		return false;
 	}

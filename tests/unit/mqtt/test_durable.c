@@ -53,6 +53,30 @@ static void away(struct gate *gate, const char *filter, uint8_t qos)
 	settle_for(gate, &disk, 150);
 }
 
+/* 3.3.4-7: what waits for its commit is unacknowledged, and counts. */
+static void who_does_not_wait_for_acknowledgements_is_ended(void **state)
+{
+	struct gate *gate = *state;
+	away(gate, "a/#", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	for (uint16_t i = 1; i <= 4; i++)
+		publish(alice, "a/1", "x", 1, i);
+	expect_nothing(alice);
+	settle_for(gate, &disk, 5);
+	for (uint16_t i = 1; i <= 4; i++)
+		assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, i), 0);
+	publish(alice, "b", "x", 2, 9);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBREC, 9), NJ_MQTT_R_NO_SUBSCRIBERS);
+	for (uint16_t i = 1; i <= 3; i++)
+		publish(alice, "a/1", "x", 1, i);
+	publish(alice, "a/1", "x", 0, 0);
+	expect_nothing(alice);
+	publish(alice, "a/1", "x", 1, 4);
+	expect_closed_with(alice, NJ_MQTT_R_RECEIVE_MAXIMUM);
+	peer_close(alice);
+}
+
 static void acknowledged_when_on_disk(void **state)
 {
 	struct gate *gate = *state;
@@ -257,7 +281,7 @@ static void a_long_queue_comes_page_by_page(void **state)
 	for (int i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "%d", i);
 		publish(alice, "a", text, 1, (uint16_t)(i % 50 + 1));
-		if (i % 10 == 9)
+		if (i % 4 == 3)
 			settle_for(gate, &disk, 5);
 	}
 	gate_crash(gate, &disk, 1000);
@@ -431,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(acknowledged_when_on_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_does_not_wait_for_acknowledgements_is_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(exactly_once_step_by_step, setup, teardown),
