@@ -103,6 +103,7 @@ static struct nj_mqtt_limits limits_of(const struct gateway *g)
 		.retained_max_bytes = mqtt->retained_max_bytes,
 		.topic_alias_max = TOPIC_ALIAS_MAX,
 		.denied_publish_limit = DENIED_PUBLISH_LIMIT,
+		.sys_interval_ms = mqtt->sys_interval_ms,
 		.share_policy = share_policy(mqtt->share),
 		.connect_timeout_ms = settings->limits.bind_timeout_ms,
 	};

@@ -1,6 +1,7 @@
 #include "mqtt/client.h"
 #include "mqtt/keep.h"
 #include "mqtt/share.h"
+#include "mqtt/sys.h"
 
 #define SPACES_MAX 10000
 #define SUBSCRIPTIONS_MAX (16u << 20)
@@ -54,6 +55,7 @@ enum nj_err nj_mqtt_space_of(struct nj_mqtt_broker *broker, const char *customer
 	if (space == NULL)
 		return NJ_ERR_NO_MEMORY;
 	memcpy(space->customer, customer, name.len);
+	space->count.tally = nj_mqtt_tally_of(broker->tallies, customer);
 	enum nj_err err = fill_space(broker, space);
 	if (err == NJ_OK)
 		err = nj_map_put(&broker->spaces, space);
@@ -139,11 +141,14 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 	nj_map_init(&broker->spaces, space_key, SPACES_MAX, random);
 	nj_map_init(&broker->session_map, session_key, limits->max_sessions, random);
 	nj_map_init(&broker->subscriptions, subscription_key, SUBSCRIPTIONS_MAX, random);
-	enum nj_err err = alloc_scratch(broker);
+	broker->own_tallies = broker->tallies = nj_mqtt_tallies_new();
+	broker->tells_sys = true;
+	enum nj_err err = broker->tallies != NULL ? alloc_scratch(broker) : NJ_ERR_NO_MEMORY;
 	if (err != NJ_OK) {
 		nj_mqtt_broker_free(broker);
 		return err;
 	}
+	nj_mqtt_sys_begin(broker);
 	*out_broker = broker;
 	return NJ_OK;
 }
@@ -187,6 +192,7 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	taken.total_queued_bytes = limits->total_queued_bytes;
 	taken.retained_max_count = limits->retained_max_count;
 	taken.retained_max_bytes = limits->retained_max_bytes;
+	taken.sys_interval_ms = limits->sys_interval_ms;
 	taken.share_policy = limits->share_policy;
 	memcpy(taken.server_reference, limits->server_reference, sizeof(taken.server_reference));
 	memcpy(taken.response_topic, limits->response_topic, sizeof(taken.response_topic));
@@ -198,6 +204,7 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	broker->retained.max_count = taken.retained_max_count;
 	broker->retained.max_bytes = taken.retained_max_bytes;
 	broker->session_map.max = taken.max_sessions;
+	nj_mqtt_sys_changed(broker);
 }
 
 void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
@@ -220,6 +227,8 @@ void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 	nj_map_done(&broker->spaces);
 	nj_map_done(&broker->session_map);
 	nj_map_done(&broker->subscriptions);
+	nj_timer_cancel(&broker->sys);
+	nj_mqtt_tallies_free(broker->own_tallies);
 	free(broker->packet);
 	free(broker->head[0]);
 	free(broker->head[1]);

@@ -56,6 +56,7 @@ struct nj_mqtt_limits {
 	uint64_t retained_max_bytes;
 	uint16_t topic_alias_max;      /* from clients */
 	uint32_t denied_publish_limit; /* denied messages on one connection before it is closed */
+	uint64_t sys_interval_ms;      /* of $SYS topics; 0: none */
 	enum nj_mqtt_share_policy share_policy;
 	char server_reference[NJ_MQTT_TEXT_BYTES]; /* where else clients may go, when this one stops or is full */
 	char response_topic[NJ_MQTT_TEXT_BYTES];   /* told as Response Information, {customer} and {name} filled in */
@@ -142,6 +143,11 @@ void nj_mqtt_broker_free(struct nj_mqtt_broker *broker);
 /* Sends DISCONNECT where the version has it (0x8B, or 0x9C with a server reference) and closes; wills are not
  * published. */
 void nj_mqtt_broker_close(struct nj_mqtt_broker *broker);
+
+/* Brokers that are one to the world count into the same tallies, which outlive them, and one of them tells. Before the
+ * first connection. */
+struct nj_mqtt_tallies;
+void nj_mqtt_broker_share_tallies(struct nj_mqtt_broker *broker, struct nj_mqtt_tallies *tallies, bool tells);
 
 /* Takes over a connection: its ops become the broker's. On an error it is aborted. */
 NJ_MUST_USE enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn,

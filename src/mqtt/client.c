@@ -349,6 +349,8 @@ static void on_close(struct nj_conn *conn, enum nj_close why)
 	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
 	if (client->phase != NJ_MQTT_ENDED)
 		leave_session(client, why != NJ_CLOSE_REVOKED);
+	if (client->welcomed)
+		client->space->count.values[NJ_MQTT_TALLY_CONNECTED]--;
 	if (client->welcomed && hooks->on_disconnected != NULL)
 		hooks->on_disconnected(hooks->arg, &seen, why, client->reason);
 	if (client->party == NULL && client->entry.unbound != NULL)

@@ -18,7 +18,8 @@ struct nj_mqtt_client {
 	struct nj_mqtt_entry entry;
 	struct nj_party *party; /* NULL before plain binding */
 	struct nj_mqtt_session *session;
-	struct nj_timer limit; /* CONNECT's, then keep alive */
+	struct nj_mqtt_space *space; /* once it is welcomed */
+	struct nj_timer limit;       /* CONNECT's, then keep alive */
 	enum nj_mqtt_phase phase;
 	uint8_t version;
 	uint8_t reason; /* of the end */

@@ -212,6 +212,8 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	struct nj_mqtt_seen seen;
 	client->phase = NJ_MQTT_CONNECTED;
 	client->welcomed = true;
+	client->space = client->session->space;
+	client->space->count.values[NJ_MQTT_TALLY_CONNECTED]++;
 	nj_mqtt_client_watch(client, client->keep_alive_s * UINT64_C(1500));
 	send_connack(client, c, terms);
 	seen = nj_mqtt_client_seen(client);

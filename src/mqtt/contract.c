@@ -1,12 +1,14 @@
 /* What a profile's contracts say to a message, and what a denial of each kind is on the wire. */
 #include "mqtt/client.h"
+#include "mqtt/sys.h"
 
 struct nj_verdict nj_mqtt_judge(struct nj_mqtt_broker *broker, struct nj_party *party,
 				const struct nj_mqtt_content *content)
 {
 	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_PUBLISH, content->topic);
 
-	if (party->revoked) {
+	/* Nobody but the gateway says what $SYS topics say. */
+	if (party->revoked || nj_mqtt_topic_sys(content->topic)) {
 		verdict.allowed = false;
 		verdict.breach = NJ_BREACH_TOPIC;
 	}

@@ -9,10 +9,12 @@
 #include "mqtt/broker.h"
 #include "mqtt/retained.h"
 #include "mqtt/session.h"
+#include "mqtt/tally.h"
 
 struct nj_mqtt_space {
 	struct nj_mqtt_tree subscriptions;
 	struct nj_mqtt_retained retained;
+	struct nj_mqtt_own_count count;
 	uint64_t kept_bytes; /* of its sessions' queues in the store */
 	char customer[];
 };
@@ -106,6 +108,11 @@ struct nj_mqtt_broker {
 	struct nj_map subscriptions;     /* by (node id, session id) */
 	struct nj_list sessions;
 	struct nj_list clients;
+	struct nj_timer sys; /* sys.h */
+	uint64_t began_ms;
+	struct nj_mqtt_tallies *tallies;
+	struct nj_mqtt_tallies *own_tallies; /* the same, if nobody shares them; NULL: not its own */
+	bool tells_sys;
 	uint64_t ids;     /* of nodes, sessions and groups */
 	uint8_t seed[16]; /* of hashes that choose a group's member */
 	uint8_t *packet;  /* scratch: one packet on its way out */

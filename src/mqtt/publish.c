@@ -182,6 +182,8 @@ void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 	}
 	broker->counters.messages_in++;
 	broker->counters.payload_bytes_in += m->payload.len;
+	client->space->count.values[NJ_MQTT_TALLY_MESSAGES_IN]++;
+	client->space->count.values[NJ_MQTT_TALLY_BYTES_IN] += m->payload.len;
 	if (nj_mqtt_topic_own(topic)) {
 		take_own(client, m, topic);
 		return;

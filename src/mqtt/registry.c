@@ -103,6 +103,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
 			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
 	broker->counters.sessions++;
+	space->count.values[NJ_MQTT_TALLY_SESSIONS]++;
 	*out_session = session;
 	return NJ_OK;
 }
@@ -131,6 +132,7 @@ void nj_mqtt_subscription_free(struct nj_mqtt_subscription *s)
 	nj_mqtt_tree_prune(&session->space->subscriptions, s->node);
 	session->subscription_count--;
 	broker->counters.subscriptions--;
+	session->space->count.values[NJ_MQTT_TALLY_SUBSCRIPTIONS]--;
 	nj_mqtt_budget_give(&broker->budget, sizeof(*s) + s->filter_bytes);
 	free(s);
 }
@@ -152,6 +154,7 @@ void nj_mqtt_session_free(struct nj_mqtt_session *session)
 	session->party->sessions--;
 	nj_party_unref(session->party);
 	broker->counters.sessions--;
+	session->space->count.values[NJ_MQTT_TALLY_SESSIONS]--;
 	free_memory(session);
 }
 

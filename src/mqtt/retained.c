@@ -16,6 +16,7 @@ static void drop(struct nj_mqtt_retained *retained, struct nj_mqtt_node *node)
 	if (message == NULL)
 		return;
 	node->retained = NULL;
+	retained->count--;
 	retained->quota->count--;
 	retained->quota->bytes -= nj_mqtt_content_bytes(&message->content);
 	nj_mqtt_message_unref(message);
@@ -53,6 +54,7 @@ enum nj_err nj_mqtt_retained_put(struct nj_mqtt_retained *retained, struct nj_mq
 	}
 	drop(retained, node);
 	node->retained = nj_mqtt_message_ref(message);
+	retained->count++;
 	retained->quota->count++;
 	retained->quota->bytes += bytes;
 	return NJ_OK;

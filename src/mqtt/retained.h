@@ -17,6 +17,7 @@ struct nj_mqtt_retained_quota {
 struct nj_mqtt_retained {
 	struct nj_mqtt_tree tree;
 	struct nj_mqtt_retained_quota *quota;
+	uint64_t count;
 };
 
 typedef void (*nj_mqtt_message_fn)(void *arg, struct nj_mqtt_message *message);

@@ -150,6 +150,8 @@ static enum nj_err send_now(struct route *route, struct nj_mqtt_client *client, 
 	nj_mqtt_alias_said(client, content->topic, sending);
 	route->broker->counters.messages_out++;
 	route->broker->counters.payload_bytes_out += content->payload.len;
+	client->space->count.values[NJ_MQTT_TALLY_MESSAGES_OUT]++;
+	client->space->count.values[NJ_MQTT_TALLY_BYTES_OUT] += content->payload.len;
 	return NJ_OK;
 }
 

@@ -96,6 +96,7 @@ static struct nj_mqtt_subscription *add(struct nj_mqtt_session *session, const s
 	nj_list_push_back(&session->subscriptions, &s->by_session);
 	session->subscription_count++;
 	broker->counters.subscriptions++;
+	session->space->count.values[NJ_MQTT_TALLY_SUBSCRIPTIONS]++;
 	return s;
 }
 

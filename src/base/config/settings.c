@@ -186,6 +186,9 @@ static const struct nj_config_row mqtt_rows[] = {
 	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max), .max = 10000000 },
 	{ "retained_max_bytes", "Bytes of all retained messages.", "64MiB",
 	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, retained_max_bytes), .max = 64 * GIB },
+	{ "sys_interval", "How often $SYS topics tell a customer its own numbers; 0 turns them off. Profiles must allow them by "
+	  "name: no leading wildcard reaches them.", "10s",
+	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_mqtt, sys_interval_ms), .max = 1 * DAY },
 	{ "shared", "Who of a shared subscription gets a message: each in turn, whoever has least to do, or the same one for "
 	  "each publisher or topic.", "round-robin", .names = share_names,
 	  .live = true, .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_mqtt, share) },

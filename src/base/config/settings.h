@@ -118,6 +118,7 @@ struct nj_settings_mqtt {
 	uint64_t session_expiry_max_ms;
 	uint32_t retained_max;
 	uint64_t retained_max_bytes;
+	uint64_t sys_interval_ms; /* 0: off */
 	enum nj_settings_share share;
 	char server_reference[NJ_SETTINGS_MQTT_TEXT_BYTES];
 	char response_topic[NJ_SETTINGS_MQTT_TEXT_BYTES];
