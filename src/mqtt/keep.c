@@ -563,6 +563,24 @@ enum nj_err nj_mqtt_keep_received(struct nj_mqtt_session *session, uint16_t pack
 	return NJ_OK;
 }
 
+void nj_mqtt_keep_repeated(struct nj_mqtt_session *session, uint16_t packet_id)
+{
+	struct nj_mqtt_journal *journal = journal_of(session);
+	struct nj_mqtt_pledge *pledge = journal != NULL ? journal->pledge : NULL;
+	if (pledge == NULL)
+		return;
+	NJ_LIST_EACH (&session->keep.records, at) {
+		struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
+		struct nj_mqtt_pledge *former = record->pledge;
+		if (record->op.type != NJ_MESSAGES_RECEIVE || record->op.value != packet_id ||
+		    (former != NULL && former->client != NULL))
+			continue;
+		nj_mqtt_pledge_hold(pledge);
+		record->pledge = pledge;
+		nj_mqtt_pledge_release(former, true);
+	}
+}
+
 void nj_mqtt_keep_forgotten(struct nj_mqtt_session *session, uint16_t packet_id)
 {
 	struct nj_mqtt_journal *journal = journal_of(session);

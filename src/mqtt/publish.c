@@ -33,26 +33,6 @@ static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 		       verdict.fault != NULL ? verdict.fault : "no rule allows this topic");
 }
 
-/* QoS 2: a repetition is answered and goes no further (4.3.3). True when the message is new. A packet identifier that
- * is in use for a QoS 2 message cannot be another's (2.2.1). */
-static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
-{
-	struct nj_mqtt_flow *flow = &client->session->flow;
-	bool in_use = m->qos > 0 && nj_mqtt_flow_received(flow, m->packet_id);
-	if (in_use && m->qos == 1)
-		refuse(client, m, NJ_MQTT_R_PACKET_ID_IN_USE, NJ_MQTT_FAULT_PACKET_ID_IN_USE, NULL);
-	else if (in_use)
-		acknowledge(client, m, NJ_MQTT_R_SUCCESS, NULL);
-	if (in_use || m->qos == 0)
-		return !in_use;
-	if (client->version >= NJ_MQTT_V5 &&
-	    flow->received_count + client->pledged_pubacks >= client->broker->limits.max_inflight) {
-		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_RECEIVE_MAXIMUM);
-		return false;
-	}
-	return true;
-}
-
 /* Near the ceiling whoever publishes reads less often, so that receivers can keep up. */
 static void slow_down(struct nj_mqtt_client *client)
 {
@@ -135,6 +115,35 @@ static void drop_pledge(struct nj_mqtt_client *client)
 	nj_mqtt_pledge_withdraw(journal->pledge);
 	journal->pledge = NULL;
 	journal->together = false;
+}
+
+/* A QoS 2 message again: the connection of the first may have ended before its PUBREC, as it was not on disk. Nor is
+ * this one answered before it is. */
+static void repeat(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
+{
+	begin_pledge(client, m);
+	nj_mqtt_keep_repeated(client->session, m->packet_id);
+	end_pledge(client, m, NJ_MQTT_R_SUCCESS);
+}
+
+/* QoS 2: a repetition is answered and goes no further (4.3.3). True when the message is new. A packet identifier that
+ * is in use for a QoS 2 message cannot be another's (2.2.1). */
+static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
+{
+	struct nj_mqtt_flow *flow = &client->session->flow;
+	bool in_use = m->qos > 0 && nj_mqtt_flow_received(flow, m->packet_id);
+	if (in_use && m->qos == 1)
+		refuse(client, m, NJ_MQTT_R_PACKET_ID_IN_USE, NJ_MQTT_FAULT_PACKET_ID_IN_USE, NULL);
+	else if (in_use)
+		repeat(client, m);
+	if (in_use || m->qos == 0)
+		return !in_use;
+	if (client->version >= NJ_MQTT_V5 &&
+	    flow->received_count + client->pledged_pubacks >= client->broker->limits.max_inflight) {
+		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_RECEIVE_MAXIMUM);
+		return false;
+	}
+	return true;
 }
 
 static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view topic)

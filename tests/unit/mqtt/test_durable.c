@@ -77,6 +77,32 @@ static void who_does_not_wait_for_acknowledgements_is_ended(void **state)
 	peer_close(alice);
 }
 
+/* The client comes back before its QoS 2 message's identifier is on disk: PUBREC still waits for that. */
+static void a_repetition_is_not_acknowledged_sooner(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	publish(alice, "a/1", "x", 2, 7);
+	expect_nothing(alice);
+	peer_close(alice);
+	alice = peer_open(gate, ALICE, V5);
+	assert_true(join(alice, "alice", false, 1000));
+	struct nj_mqtt_packet again = publish_packet("a/1", "x", 2, 7);
+	again.as.publish.dup = true;
+	send_packet(alice, &again);
+	expect_nothing(alice);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBREC, 7), 0);
+	gate_crash(gate, &disk, 0);
+	peer_close(alice);
+	alice = peer_open(gate, ALICE, V5);
+	assert_true(join(alice, "alice", false, 1000));
+	acknowledge(alice, NJ_MQTT_PUBREL, 7);
+	settle_for(gate, &disk, 5);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBCOMP, 7), 0);
+	peer_close(alice);
+}
+
 static void acknowledged_when_on_disk(void **state)
 {
 	struct gate *gate = *state;
@@ -212,6 +238,7 @@ static void a_packet_identifier_is_remembered(void **state)
 	struct nj_mqtt_packet again = publish_packet("a", "x", 2, 3);
 	again.as.publish.dup = true;
 	send_packet(alice, &again);
+	settle_for(gate, &disk, 5);
 	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBREC, 3), 0);
 	assert_int_equal(disk.enqueued, 1);
 	peer_close(alice);
@@ -455,6 +482,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(acknowledged_when_on_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_repetition_is_not_acknowledged_sooner, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_wait_for_acknowledgements_is_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
