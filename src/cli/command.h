@@ -58,6 +58,7 @@ enum nj_err nj_run_party_add(struct nj_cli *cli);
 enum nj_err nj_run_party_list(struct nj_cli *cli);
 enum nj_err nj_run_party_show(struct nj_cli *cli);
 enum nj_err nj_run_party_raise(struct nj_cli *cli);
+enum nj_err nj_run_party_certificate(struct nj_cli *cli);
 enum nj_err nj_run_party_revoke(struct nj_cli *cli);
 enum nj_err nj_run_ca_show(struct nj_cli *cli);
 enum nj_err nj_run_ca_crl(struct nj_cli *cli);

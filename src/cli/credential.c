@@ -261,3 +261,35 @@ enum nj_err nj_credential_prove(const char *path, uint64_t counter, struct nj_wh
 	nj_credential_settle(&file, counter);
 	return store(path, mode, &file, why);
 }
+
+/* ---- a new certificate ---- */
+
+enum nj_err nj_credential_is_of(const char *path, enum nj_credfile_kind kind, const char *customer, const char *name,
+				struct nj_why *why)
+{
+	NJ_CLEANUP_CREDFILE struct nj_credfile file = { 0 };
+
+	NJ_TRY(nj_credential_load(path, &file, why));
+	if (file.kind != kind || strcmp(file.name, name) != 0 ||
+	    (customer != NULL && strcmp(file.customer, customer) != 0))
+		return nj_why(why, NJ_ERR_USAGE, "%s is the file of %s \"%s\" of customer %s", path,
+			      file.kind == NJ_CREDFILE_APPLICATION ? "application" : "device", file.name,
+			      file.customer);
+	if (access(path, W_OK) != 0)
+		return nj_why(why, nj_err_from_errno(errno), "cannot write %s: %m", path);
+	return NJ_OK;
+}
+
+enum nj_err nj_credential_certify(const char *path, const char *cert, const char *cert_key, struct nj_why *why)
+{
+	NJ_CLEANUP_CREDFILE struct nj_credfile file = { 0 };
+	NJ_CLEANUP_FD int lock = -1;
+	mode_t mode = 0;
+
+	NJ_TRY(open_locked(path, &lock, &mode, why));
+	NJ_TRY(nj_credential_load(path, &file, why));
+	if (nj_text_copy(file.cert, sizeof(file.cert), cert) != NJ_OK ||
+	    nj_text_copy(file.cert_key, sizeof(file.cert_key), cert_key) != NJ_OK)
+		return nj_why(why, NJ_ERR_TOO_LARGE, "the certificate does not fit into %s", path);
+	return store(path, mode, &file, why);
+}

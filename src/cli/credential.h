@@ -41,6 +41,13 @@ NJ_MUST_USE enum nj_err nj_credential_take(const char *path, struct nj_credfile 
 /* The knock with `counter` led to a bound connection. Nothing happens when a later one was proven before. */
 NJ_MUST_USE enum nj_err nj_credential_prove(const char *path, uint64_t counter, struct nj_why *why);
 
+/* The file is that party's (`customer` NULL: any) and can be written; NJ_ERR_USAGE, or what opening it says. */
+NJ_MUST_USE enum nj_err nj_credential_is_of(const char *path, enum nj_credfile_kind kind, const char *customer,
+					    const char *name, struct nj_why *why);
+/* Certificate and private key, as PEM, take the place of those in it, under its lock. */
+NJ_MUST_USE enum nj_err nj_credential_certify(const char *path, const char *cert, const char *cert_key,
+					      struct nj_why *why);
+
 /* Pure: the state of `file` after `counter` was proven. Attempts already sent past `counter` are not sent again. */
 void nj_credential_settle(struct nj_credfile *file, uint64_t counter);
 

@@ -14,8 +14,10 @@
 #include "cli/names.h"
 #include "cli/print.h"
 #include "crypto/crypto.h"
+#include "crypto/x509.h"
 
 #define CHUNK_NAMES 1000
+#define CHUNK_CERTIFIED 100 /* with a key and a request each */
 #define CSV_MAX_BYTES (128u << 20)
 #define LIST_ROWS 1000
 #define COMPLAINTS_MAX 20
@@ -28,6 +30,8 @@ struct import {
 	struct nj_names wanted;
 	struct nj_names known; /* devices that the gateway has already */
 	int dir_fd;
+	bool certified;             /* the profile binds by certificate */
+	struct nj_x509_pair *pairs; /* of the chunk on its way: a request and its key a name */
 	uint64_t added;
 	uint64_t kept;
 	uint64_t refused;
@@ -95,6 +99,23 @@ static enum nj_err read_known(struct import *import)
 	return NJ_OK;
 }
 
+/* One that is not there is for the gateway to refuse. */
+static void read_profile(struct import *import)
+{
+	struct nj_cli *cli = import->cli;
+	json_t *profile = NULL;
+	struct nj_why ignored;
+	const char *bind;
+
+	if (nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "profile.show",
+			   json_pack("{s:s}", "name", nj_args_text(cli->args, "profile")), NULL, NULL, &profile,
+			   &ignored) != NJ_OK)
+		return;
+	bind = json_string_value(json_object_get(profile, "bind"));
+	import->certified = bind != NULL && strcmp(bind, "psk") != 0;
+	json_decref(profile);
+}
+
 static enum nj_err open_folder(struct import *import)
 {
 	const char *path = nj_args_text(import->cli->args, "out");
@@ -119,9 +140,10 @@ static void complain(struct import *import, const char *name, const char *text)
 /* Takes the next names that are to be made; `*next` goes on. */
 static json_t *next_chunk(struct import *import, size_t *next)
 {
+	const size_t most = import->certified ? CHUNK_CERTIFIED : CHUNK_NAMES;
 	json_t *chunk = json_array();
 
-	while (*next < import->wanted.count && json_array_size(chunk) < CHUNK_NAMES) {
+	while (*next < import->wanted.count && json_array_size(chunk) < most) {
 		const char *name = import->wanted.at[(*next)++]->text;
 		char file[FILE_NAME_BYTES];
 		bool known = nj_names_has(&import->known, name);
@@ -177,6 +199,14 @@ static void take_back(struct import *import, const json_t *item)
 	(void)!nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "device.revoke", args, NULL, NULL, NULL, &ignored);
 }
 
+/* Answers come in the order of the names. */
+static enum nj_err add_key(struct import *import, size_t index, struct nj_credfile *content)
+{
+	if (import->pairs == NULL || index >= CHUNK_CERTIFIED || import->pairs[index].key_pem == NULL)
+		return nj_why(&import->cli->why, NJ_ERR_MALFORMED, "a certificate that nobody asked for");
+	return nj_text_copy(content->cert_key, sizeof(content->cert_key), import->pairs[index].key_pem);
+}
+
 static enum nj_err write_files(struct import *import, const json_t *items, const json_t *shared)
 {
 	enum nj_err err = NJ_OK;
@@ -189,6 +219,8 @@ static enum nj_err write_files(struct import *import, const json_t *items, const
 
 		if (err == NJ_OK)
 			err = nj_credential_read(item, shared, &content, &import->cli->why);
+		if (err == NJ_OK && content.cert[0] != '\0')
+			err = add_key(import, index, &content);
 		if (err == NJ_OK)
 			err = write_file(import, &content);
 		if (err == NJ_OK)
@@ -207,6 +239,37 @@ static void keep_item(void *items, const json_t *item)
 	(void)json_array_append(items, (json_t *)item);
 }
 
+/* A key of its own for each name, and the request for it. */
+static enum nj_err make_requests(struct import *import, const json_t *names, json_t *args)
+{
+	json_t *requests;
+	enum nj_err err = NJ_OK;
+
+	if (!import->certified)
+		return NJ_OK;
+	import->pairs = calloc(CHUNK_CERTIFIED, sizeof(*import->pairs));
+	requests = json_array();
+	if (import->pairs == NULL)
+		err = NJ_ERR_NO_MEMORY;
+	for (size_t i = 0; err == NJ_OK && i < json_array_size(names); i++) {
+		err = nj_x509_make_request(json_string_value(json_array_get(names, i)), &import->pairs[i]);
+		if (err == NJ_OK)
+			(void)json_array_append_new(requests, json_string(import->pairs[i].cert_pem));
+	}
+	(void)json_object_set_new(args, "csrs", requests);
+	return err == NJ_OK
+		   ? NJ_OK
+		   : nj_why(&import->cli->why, err, "no certificate request can be made: %s", nj_err_text(err));
+}
+
+static void requests_done(struct import *import)
+{
+	for (size_t i = 0; import->pairs != NULL && i < CHUNK_CERTIFIED; i++)
+		nj_x509_pair_done(&import->pairs[i]);
+	free(import->pairs);
+	import->pairs = NULL;
+}
+
 /* Takes over `names`. */
 static enum nj_err import_chunk(struct import *import, json_t *names)
 {
@@ -215,11 +278,16 @@ static enum nj_err import_chunk(struct import *import, json_t *names)
 	json_t *ok = NULL;
 	json_t *args = json_pack("{s:s, s:o, s:s*}", "profile", nj_args_text(cli->args, "profile"), "names", names,
 				 "customer", nj_args_text(cli->args, "customer"));
-	enum nj_err err =
-	    nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "device.import", args, keep_item, items, &ok, &cli->why);
+	enum nj_err err = make_requests(import, names, args);
 
 	if (err == NJ_OK)
+		err = nj_session_ask(&cli->session, NJ_SIDE_KEEPER, "device.import", args, keep_item, items, &ok,
+				     &cli->why);
+	else
+		json_decref(args);
+	if (err == NJ_OK)
 		err = write_files(import, items, ok);
+	requests_done(import);
 	json_decref(items);
 	json_decref(ok);
 	return err;
@@ -279,6 +347,8 @@ enum nj_err nj_run_device_import(struct nj_cli *cli)
 		err = open_folder(&import);
 	if (err == NJ_OK)
 		err = read_known(&import);
+	if (err == NJ_OK)
+		read_profile(&import);
 	if (err == NJ_OK) {
 		err = import_all(&import);
 		tell(&import);

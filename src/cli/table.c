@@ -84,6 +84,19 @@ static const struct nj_option add_options[] = {
 	JSON_OPTION,
 };
 
+static const struct nj_option certificate_options[] = {
+	{ "credentials", "FILE", "its credentials file, in which certificate and key are replaced", NJ_OPTION_FILE },
+	{ "out", "FILE", "instead: a PEM file for certificate and key, mode 0600", NJ_OPTION_FILE },
+	{ "csr", "FILE", "a certificate request (PEM) of a key that it has; only the certificate is written",
+	  NJ_OPTION_FILE },
+	{ "force", NULL, "replace the file of --out if it is there", NJ_OPTION_FLAG },
+	{ "revoke-old", NULL, "revoke the certificates that it has (default: they are valid until they lapse)",
+	  NJ_OPTION_FLAG },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
 static const struct nj_option revoke_options[] = {
 	{ "serial", "HEX", "one certificate, by its number, instead of all of NAME's", NJ_OPTION_TEXT },
 	{ "application", NULL, "NAME is an application", NJ_OPTION_FLAG },
@@ -207,6 +220,12 @@ const struct nj_command_group nj_command_groups[] = {
 };
 const size_t nj_command_group_count = COUNT(nj_command_groups);
 
+#define CERTIFICATE_DETAILS                                                                                         \
+	"For a profile that binds by certificate, and the built-in CA. The private key is made here and never "     \
+	"reaches the "                                                                                              \
+	"gateway. The old certificates go on until they lapse, at most eight of one party; with --revoke-old they " \
+	"are "                                                                                                      \
+	"revoked at once, and sessions that came with them are cut."
 #define ADD_DETAILS                                                                                               \
 	"The credentials file is the only copy of its root key outside the vault: bring it to the device over a " \
 	"safe way and delete it here. If the file cannot be written, nothing stays registered."
@@ -307,6 +326,8 @@ const struct nj_command nj_commands[] = {
 	  nj_run_device_import },
 	{ "device list", SET(customer_options, "", 0, 0), "all devices", NULL, nj_run_party_list },
 	{ "device show", SET(customer_options, "NAME", 1, 1), "one device", NULL, nj_run_party_show },
+	{ "device certificate", SET(certificate_options, "NAME", 1, 1), "give a device a new certificate",
+	  CERTIFICATE_DETAILS, nj_run_party_certificate },
 	{ "device raise", SET(raise_options, "NAME", 1, 1), "move a device's counter on, after a restore",
 	  RAISE_DETAILS, nj_run_party_raise },
 	{ "device revoke", SET(customer_options, "NAME", 1, 1), "shut a device out and cut its connections", NULL,
@@ -315,6 +336,8 @@ const struct nj_command nj_commands[] = {
 	  ADD_DETAILS, nj_run_party_add },
 	{ "application list", SET(customer_options, "", 0, 0), "all applications", NULL, nj_run_party_list },
 	{ "application show", SET(customer_options, "NAME", 1, 1), "one application", NULL, nj_run_party_show },
+	{ "application certificate", SET(certificate_options, "NAME", 1, 1), "give an application a new certificate",
+	  CERTIFICATE_DETAILS, nj_run_party_certificate },
 	{ "application raise", SET(raise_options, "NAME", 1, 1), "move an application's counter on, after a restore",
 	  RAISE_DETAILS, nj_run_party_raise },
 	{ "application revoke", SET(customer_options, "NAME", 1, 1), "shut an application out and cut its connections",

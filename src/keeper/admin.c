@@ -14,6 +14,8 @@ const struct nj_admin_verb nj_keeper_verbs[] = {
 	{ "device.show", nj_keeper_verb_device_show },
 	{ "device.revoke", nj_keeper_verb_device_revoke },
 	{ "device.raise", nj_keeper_verb_device_raise },
+	{ "device.certificate", nj_keeper_verb_device_certificate },
+	{ "application.certificate", nj_keeper_verb_application_certificate },
 	{ "application.raise", nj_keeper_verb_application_raise },
 	{ "application.add", nj_keeper_verb_application_add },
 	{ "application.list", nj_keeper_verb_application_list },

@@ -46,6 +46,14 @@ static struct changing *changing_new(struct nj_admin_call *call, json_t *ok)
 	return changing;
 }
 
+void nj_keeper_trust_then_answer(struct nj_keeper *keeper, struct nj_admin_call *call, json_t *ok)
+{
+	struct changing *changing = changing_new(call, ok);
+
+	if (changing != NULL)
+		nj_keeper_trust_own(keeper, on_put, changing);
+}
+
 /* ---- ca.show, ca.crl ---- */
 
 void nj_keeper_verb_ca_show(void *arg, struct nj_admin_call *call)
@@ -141,7 +149,6 @@ static bool revoking_read(struct nj_keeper *keeper, struct nj_admin_call *call, 
 void nj_keeper_verb_ca_revoke(void *arg, struct nj_admin_call *call)
 {
 	struct nj_keeper *keeper = arg;
-	struct changing *changing;
 	struct revoking what;
 	enum nj_err err;
 
@@ -154,9 +161,7 @@ void nj_keeper_verb_ca_revoke(void *arg, struct nj_admin_call *call)
 		nj_admin_fail(call, err, "not revoked: %s", revoke_fault(err));
 		return;
 	}
-	changing = changing_new(call, json_pack("{s:b}", "revoked", 1));
-	if (changing != NULL)
-		nj_keeper_trust_own(keeper, on_put, changing);
+	nj_keeper_trust_then_answer(keeper, call, json_pack("{s:b}", "revoked", 1));
 }
 
 /* ---- a customer's own CA ---- */

@@ -15,8 +15,6 @@ struct adding {
 	struct nj_secret *root_keys; /* 32 bytes a row */
 	struct nj_secret *recovery_keys;
 	bool many;
-	const char *request; /* for a certificate, one row only; lives as long as the call. NULL: none is made */
-	char *certificate;   /* of the built-in CA, owned */
 	uint8_t kind;
 	size_t count;
 	size_t sent;  /* rows that the gateway has, or may have */
@@ -27,13 +25,16 @@ struct adding {
 	struct {
 		uint8_t uid[NJ_UID_BYTES];
 		char name[NJ_NAME_BYTES];
+		const char *request; /* for a certificate; lives as long as the call. NULL: none is made */
+		char *certificate;   /* of the built-in CA, owned */
 	} rows[];
 };
 
 static void adding_free(struct adding *adding)
 {
 	nj_secret_free(adding->root_keys);
-	free(adding->certificate);
+	for (size_t i = 0; i < adding->count; i++)
+		free(adding->rows[i].certificate);
 	nj_secret_free(adding->recovery_keys);
 	free(adding);
 }
@@ -105,8 +106,8 @@ static json_t *credentials(const struct adding *adding, size_t row)
 			   nj_party_kind_name(adding->kind), "name", adding->rows[row].name, "customer",
 			   adding->customer, "uid", uid, "key", key, "epoch", 1);
 	nj_wipe(key, sizeof(key));
-	if (object != NULL && adding->certificate != NULL)
-		json_object_set_new(object, "cert", json_string(adding->certificate));
+	if (object != NULL && adding->rows[row].certificate != NULL)
+		json_object_set_new(object, "cert", json_string(adding->rows[row].certificate));
 	nj_wipe(recovery, sizeof(recovery));
 	return object;
 }
@@ -149,29 +150,24 @@ static enum nj_err audit_added(const struct adding *adding)
 						      });
 }
 
-static enum nj_err record_certificate(const struct adding *adding)
+static enum nj_err record_certificate(const struct adding *adding, size_t row)
 {
-	struct nj_keeper *keeper = adding->keeper;
-	struct nj_certificate_row row = { 0 };
-
-	_Static_assert(NJ_STORE_SERIAL_BYTES == NJ_X509_SERIAL_BYTES, "one length of serial numbers");
-	memcpy(row.uid, adding->rows[0].uid, sizeof(row.uid));
-	NJ_TRY(nj_x509_serial(adding->certificate, row.serial));
-	NJ_TRY(nj_x509_not_after(adding->certificate, &row.not_after_s));
-	NJ_TRY(nj_keeper_store_certificate_put(keeper->store, &row));
-	return nj_audit_append(keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_CERTIFICATE_ISSUED,
-									 .customer = adding->customer,
-									 .subject = adding->rows[0].name,
-									 .source = nj_admin_caller(adding->call),
-									 .detail = row.serial });
+	return nj_keeper_certificate_record(adding->keeper, &(struct nj_keeper_certified){
+								.uid = adding->rows[row].uid,
+								.customer = adding->customer,
+								.name = adding->rows[row].name,
+								.pem = adding->rows[row].certificate,
+								.caller = nj_admin_caller(adding->call),
+							    });
 }
 
 static enum nj_err set_live(const struct adding *adding)
 {
-	if (adding->certificate != NULL)
-		NJ_TRY(record_certificate(adding));
-	for (size_t i = 0; i < adding->count; i++)
+	for (size_t i = 0; i < adding->count; i++) {
+		if (adding->rows[i].certificate != NULL)
+			NJ_TRY(record_certificate(adding, i));
 		NJ_TRY(nj_keeper_store_device_set_live(adding->keeper->store, adding->rows[i].uid));
+	}
 	return audit_added(adding);
 }
 
@@ -299,41 +295,24 @@ static enum nj_err insert_one(struct adding *adding, size_t at, struct nj_why *w
 	return err;
 }
 
-/* Whether the built-in CA certifies parties of a customer: not where the customer has a CA of its own. */
-static bool certifies(const struct nj_keeper *keeper, const char *customer)
-{
-	uint64_t all = 0;
-	uint64_t others = 0;
-
-	return nj_keeper_store_trust_bytes(keeper->store, "", &all) == NJ_OK &&
-	       nj_keeper_store_trust_bytes(keeper->store, customer, &others) == NJ_OK && all == others;
-}
-
 /* A certificate where the profile binds by one. The private key stays with whoever made the request. */
-static enum nj_err certify(struct adding *adding, struct nj_why *why)
+static enum nj_err certify(struct adding *adding, size_t at, struct nj_why *why)
 {
 	struct nj_keeper *keeper = adding->keeper;
 	const struct nj_door_policy *policy = nj_keeper_policy(keeper, adding->profile);
-	uint64_t now_s = nj_clock_wall_ms(keeper->clock) / 1000;
-	enum nj_err err;
+	const char *request = adding->rows[at].request;
 
-	if (policy == NULL || (policy->bind & NJ_BINDING_CERTIFICATE) == 0 || !certifies(keeper, adding->customer))
+	if (policy == NULL || (policy->bind & NJ_BINDING_CERTIFICATE) == 0 ||
+	    !nj_keeper_certifies(keeper, adding->customer))
 		return NJ_OK;
-	if (adding->request == NULL && (policy->bind & NJ_BINDING_PSK) != 0)
+	if (request == NULL && (policy->bind & NJ_BINDING_PSK) != 0)
 		return NJ_OK;
-	if (adding->request == NULL)
+	if (request == NULL)
 		return nj_why(why, NJ_ERR_USAGE,
-			      "profile %s binds by certificate alone: add its devices one by one, each with a "
-			      "certificate request of its own",
+			      "profile %s binds by certificate alone: each of its devices needs a certificate request",
 			      adding->profile);
-	err = nj_authority_certify(keeper->authority, adding->request, adding->rows[0].name, adding->rows[0].uid, now_s,
-				   &adding->certificate);
-	if (err != NJ_OK)
-		return nj_why(why, err,
-			      "the certificate request is refused (%s): it must be signed by its own P-256 or Ed25519 "
-			      "key",
-			      nj_err_text(err));
-	return NJ_OK;
+	return nj_keeper_certify(keeper, request, adding->rows[at].name, adding->rows[at].uid,
+				 &adding->rows[at].certificate, why);
 }
 
 static enum nj_err insert_all(struct adding *adding, struct nj_why *why)
@@ -344,8 +323,8 @@ static enum nj_err insert_all(struct adding *adding, struct nj_why *why)
 		return err;
 	for (size_t i = 0; i < adding->count && err == NJ_OK; i++)
 		err = insert_one(adding, i, why);
-	if (err == NJ_OK)
-		err = certify(adding, why);
+	for (size_t i = 0; i < adding->count && err == NJ_OK; i++)
+		err = certify(adding, i, why);
 	return nj_keeper_end(adding->keeper, err);
 }
 
@@ -433,7 +412,7 @@ static void add_one(struct nj_keeper *keeper, struct nj_admin_call *call, uint8_
 	adding = adding_new(keeper, call, kind, 1);
 	if (adding == NULL || !name_take(adding, 0, name))
 		return;
-	adding->request = request;
+	adding->rows[0].request = request;
 	start(adding);
 }
 
@@ -445,6 +424,22 @@ void nj_keeper_verb_device_add(void *keeper, struct nj_admin_call *call)
 void nj_keeper_verb_application_add(void *keeper, struct nj_admin_call *call)
 {
 	add_one(keeper, call, NJ_PARTY_APPLICATION);
+}
+
+/* A request a name, or none at all. */
+static bool requests_take(struct adding *adding, const json_t *requests)
+{
+	if (requests == NULL || json_is_null(requests))
+		return true;
+	for (size_t i = 0; i < adding->count; i++) {
+		adding->rows[i].request = json_string_value(json_array_get(requests, i));
+		if (json_array_size(requests) == adding->count && adding->rows[i].request != NULL)
+			continue;
+		fail(adding, NJ_ERR_USAGE,
+		     "\"csrs\" must be a list of as many certificate requests as there are names");
+		return false;
+	}
+	return true;
 }
 
 void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call)
@@ -464,5 +459,6 @@ void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call)
 	for (size_t i = 0; i < count; i++)
 		if (!name_take(adding, i, json_string_value(json_array_get(names, i))))
 			return;
-	start(adding);
+	if (requests_take(adding, json_object_get(nj_admin_args(call), "csrs")))
+		start(adding);
 }

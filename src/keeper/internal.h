@@ -166,6 +166,23 @@ void nj_keeper_trust_of(struct nj_keeper *keeper, const char *customer, nj_link_
 void nj_keeper_trust_all(struct nj_keeper *keeper);
 void nj_keeper_trust_tick(struct nj_keeper *keeper);
 
+/* ---- certificates of the built-in CA (admin_certificate.c) ---- */
+#define NJ_KEEPER_CERTIFICATES_OF_ONE 8 /* of a party, valid at one time */
+
+/* Whether it certifies parties of a customer: not where the customer has a CA of its own. */
+bool nj_keeper_certifies(const struct nj_keeper *keeper, const char *customer);
+/* For the key of a request; nothing is stored, the caller frees the text. */
+NJ_MUST_USE enum nj_err nj_keeper_certify(struct nj_keeper *keeper, const char *request, const char *name,
+					  const uint8_t uid[NJ_UID_BYTES], char **out_pem, struct nj_why *why);
+struct nj_keeper_certified {
+	const uint8_t *uid;
+	const char *customer, *name, *pem, *caller;
+};
+/* Its row and its audit record, in the caller's transaction. */
+NJ_MUST_USE enum nj_err nj_keeper_certificate_record(struct nj_keeper *keeper, const struct nj_keeper_certified *what);
+/* The gateway gets the new revocation list, then the call is answered with `ok`, which is taken over. */
+void nj_keeper_trust_then_answer(struct nj_keeper *keeper, struct nj_admin_call *call, json_t *ok);
+
 /* A slice of the copy, if one is made. */
 void nj_keeper_copy_step(struct nj_keeper *keeper);
 void nj_keeper_copy_abort(struct nj_keeper *keeper);

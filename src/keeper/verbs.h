@@ -21,6 +21,8 @@ void nj_keeper_verb_device_import(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_list(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_show(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_revoke(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_device_certificate(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_application_certificate(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_device_raise(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_application_raise(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_application_add(void *keeper, struct nj_admin_call *call);

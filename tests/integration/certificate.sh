@@ -133,6 +133,52 @@ with_own() { # NAME FILE [OPTIONS]
 		--key "$tmp/$file.key" -t "dev/$name/temp" -m x "$@" 2> "$tmp/publish.err"
 }
 
+test_renewal() {
+	local old
+	cp "$tmp/c2.cred" "$tmp/old.cred"
+	old=$(sed -n '/^cert:/,/END CERT/p' "$tmp/c2.cred")
+	refused "into another's file" 'is the file of device "c2"' \
+		gateway device certificate both --credentials "$tmp/c2.cred"
+	refused "nowhere" 'either --credentials' gateway device certificate c2
+	succeeds "a new certificate" gateway device certificate c2 --credentials "$tmp/c2.cred"
+	is "it is another one" 1 "$([ "$old" != "$(sed -n '/^cert:/,/END CERT/p' "$tmp/c2.cred")" ] && echo 1)"
+	is "the rest of the file is as it was" "$(sed '/^cert/,$d' "$tmp/old.cred" | sha256sum)" \
+		"$(sed '/^cert/,$d' "$tmp/c2.cred" | sha256sum)"
+	succeeds "it binds" certified c2
+	split old
+	succeeds "the old one lapses, and binds until then" with_own c2 split-old
+	succeeds "with --revoke-old" gateway device certificate c2 --out "$tmp/c2.new.pem" --revoke-old
+	is "the old one binds no more" 1 "$(with_own c2 split-old; [ $? = 0 ]; echo $?)"
+	is "nor the one that came between" 1 "$(certified c2; [ $? = 0 ]; echo $?)"
+	cp "$tmp/c2.new.pem" "$tmp/split-new.pem"
+	cp "$tmp/c2.new.pem" "$tmp/split-new.key"
+	succeeds "the new one does" with_own c2 split-new
+	is "mode of the file" 600 "$(stat -c %a "$tmp/c2.new.pem")"
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/split-own.key" \
+		-subj /CN=whatever -out "$tmp/own.csr" 2> /dev/null
+	succeeds "for a key of its own" gateway device certificate c2 --csr "$tmp/own.csr" --out "$tmp/split-own.pem"
+	succeeds "it binds" with_own c2 split-own
+	gateway_stop
+	succeeds "with the gateway stopped" gateway device certificate c2 --credentials "$tmp/c2.cred"
+	gateway_start
+	succeeds "it binds" certified c2
+}
+# NAME: certificate and key of $tmp/NAME.cred as PEM, split-NAME
+split() {
+	sed -n '/^cert:/,/END CERT/p' "$tmp/$1.cred" | sed 's/^  //; /^cert/d' > "$tmp/split-$1.pem"
+	sed -n '/^cert-key:/,/END PRIV/p' "$tmp/$1.cred" | sed 's/^  //; /^cert/d' > "$tmp/split-$1.key"
+}
+
+test_import() {
+	succeeds "many at once" gateway device import --count 103 --prefix m --profile certified --out "$tmp/many"
+	is "a file each" 103 "$(ls "$tmp/many" | wc -l)"
+	is "with a certificate each" 103 "$(grep -l "^cert:" "$tmp/many"/* | wc -l)"
+	is "and a key of its own" 103 "$(sed -n '/BEGIN PRIV/{n;p;n;p}' "$tmp/many"/*.cred | paste - - | sort -u | wc -l)"
+	cp "$tmp/many/m103.cred" "$tmp/m103.cred"
+	succeeds "one of them binds" certified m103
+	succeeds "run again" gateway device import --count 103 --prefix m --profile certified --out "$tmp/many"
+}
+
 test_customer_ca() {
 	own_ca mine
 	own_ca theirs
@@ -191,6 +237,8 @@ test_built_in
 test_refusals
 test_tls12
 test_revoke
+test_renewal
+test_import
 test_customer_ca
 gateway_stop
 has "all is recorded" '^whole' "$(gateway audit verify)"

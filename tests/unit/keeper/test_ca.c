@@ -1,6 +1,8 @@
 /* Certificates at the keeper: issued for a request, listed when revoked; customers' own CAs, whole or not at all. */
 #include "unit/keeper/keeper_fixture.h"
 
+#include "keeper/internal.h"
+
 static struct fixture f;
 static struct nj_x509_pair request;
 static struct nj_x509_pair mine;
@@ -114,6 +116,105 @@ static void a_revocation_reaches_list_and_gateway(void **state)
 	json_decref(ok);
 }
 
+/* ---- a new certificate for a party that lives ---- */
+
+static enum nj_err renew(const char *name, const char *csr, bool revoke_old, json_t **out_ok)
+{
+	return ask(&f, "device.certificate",
+		   json_pack("{s:s, s:s*, s:b}", "name", name, "csr", csr, "revoke_old", (int)revoke_old), out_ok);
+}
+
+static json_int_t valid(void)
+{
+	json_t *ok = NULL;
+	json_int_t count;
+
+	assert_int_equal(ask(&f, "ca.show", json_object(), &ok), NJ_OK);
+	count = json_integer_value(json_object_get(ok, "certificates"));
+	json_decref(ok);
+	return count;
+}
+
+/* The old ones lapse; of one party so many are valid at a time, and no more. */
+static void a_new_certificate_beside_the_old(void **state)
+{
+	json_t *ok = NULL;
+
+	assert_int_equal(profile("certificate", NULL, NULL, NULL), NJ_OK);
+	assert_int_equal(add("d1", request.cert_pem, NULL), NJ_OK);
+	assert_int_equal(renew("d1", request.cert_pem, false, &ok), NJ_OK);
+	assert_non_null(strstr(json_string_value(json_object_get(ok, "cert")), "BEGIN CERTIFICATE"));
+	assert_int_equal(json_integer_value(json_object_get(ok, "revoked")), 0);
+	json_decref(ok);
+	for (int i = 3; i <= NJ_KEEPER_CERTIFICATES_OF_ONE; i++)
+		assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_OK);
+	assert_int_equal(valid(), NJ_KEEPER_CERTIFICATES_OF_ONE);
+	assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_ERR_LIMIT);
+	/* What has lapsed does not count. */
+	nj_clock_fake_advance_ms(&f.clock, (NJ_AUTHORITY_CLIENT_DAYS + 1) * UINT64_C(86400000));
+	assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_OK);
+	assert_int_equal(valid(), 1);
+}
+
+static void a_new_certificate_in_the_place_of_the_old(void **state)
+{
+	json_t *ok = NULL;
+
+	assert_int_equal(profile("certificate", NULL, NULL, NULL), NJ_OK);
+	assert_int_equal(add("d1", request.cert_pem, NULL), NJ_OK);
+	for (int i = 2; i <= NJ_KEEPER_CERTIFICATES_OF_ONE; i++)
+		assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_OK);
+	assert_int_equal(renew("d1", request.cert_pem, true, &ok), NJ_OK);
+	assert_int_equal(json_integer_value(json_object_get(ok, "revoked")), NJ_KEEPER_CERTIFICATES_OF_ONE);
+	json_decref(ok);
+	assert_int_equal(valid(), 1);
+	/* The gateway has the list that names them before the answer comes. */
+	assert_int_equal(f.gateway.last.type, NJ_IPC_TRUST_PUT);
+	assert_true(f.gateway.last.as.trust.list_pem.len > 0);
+	assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_OK);
+	assert_int_equal(valid(), 2);
+}
+
+static void what_gets_no_certificate(void **state)
+{
+	assert_int_equal(profile("psk", NULL, NULL, NULL), NJ_OK);
+	assert_int_equal(add("d1", NULL, NULL), NJ_OK);
+	assert_int_equal(renew("d1", request.cert_pem, true, NULL), NJ_ERR_USAGE);
+	assert_int_equal(profile("either", NULL, NULL, NULL), NJ_OK);
+	assert_int_equal(renew("nobody", request.cert_pem, false, NULL), NJ_ERR_NOT_FOUND);
+	assert_int_equal(renew("d1", NULL, false, NULL), NJ_ERR_USAGE);
+	assert_int_equal(renew("d1", "nonsense", true, NULL), NJ_ERR_MALFORMED);
+	assert_int_equal(valid(), 0);
+	/* A device that bound by its key alone gets its first one. */
+	assert_int_equal(renew("d1", request.cert_pem, true, NULL), NJ_OK);
+	assert_int_equal(valid(), 1);
+	/* A refused request revokes nothing. */
+	assert_int_equal(renew("d1", "nonsense", true, NULL), NJ_ERR_MALFORMED);
+	assert_int_equal(valid(), 1);
+	assert_int_equal(ask(&f, "application.certificate",
+			     json_pack("{s:s, s:s}", "name", "d1", "csr", request.cert_pem), NULL),
+			 NJ_ERR_NOT_FOUND);
+	assert_int_equal(ask(&f, "customer.ca.set", json_pack("{s:s}", "ca", mine.cert_pem), NULL), NJ_OK);
+	assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_ERR_USAGE);
+	assert_int_equal(ask(&f, "device.revoke", json_pack("{s:s}", "name", "d1"), NULL), NJ_OK);
+	assert_int_equal(renew("d1", request.cert_pem, false, NULL), NJ_ERR_NOT_FOUND);
+}
+
+static void an_import_brings_a_request_a_name(void **state)
+{
+	json_t *args = json_pack("{s:[s,s], s:s, s:[s]}", "names", "a", "b", "profile", "p", "csrs", request.cert_pem);
+
+	assert_int_equal(profile("certificate", NULL, NULL, NULL), NJ_OK);
+	assert_int_equal(ask(&f, "device.import", json_incref(args), NULL), NJ_ERR_USAGE);
+	json_array_append_new(json_object_get(args, "csrs"), json_integer(7));
+	assert_int_equal(ask(&f, "device.import", json_incref(args), NULL), NJ_ERR_USAGE);
+	json_array_set_new(json_object_get(args, "csrs"), 1, json_string("nonsense"));
+	assert_int_equal(ask(&f, "device.import", json_incref(args), NULL), NJ_ERR_MALFORMED);
+	json_array_set_new(json_object_get(args, "csrs"), 1, json_string(request.cert_pem));
+	assert_int_equal(ask(&f, "device.import", args, NULL), NJ_OK);
+	assert_int_equal(valid(), 2);
+}
+
 static enum nj_err set_ca(const char *ca, const char *crl)
 {
 	return ask(&f, "customer.ca.set", json_pack("{s:s, s:s*}", "ca", ca, "crl", crl), NULL);
@@ -199,6 +300,10 @@ int main(void)
 		ROW(a_certified_profile_wants_a_request),
 		ROW(other_profiles_make_none),
 		ROW(a_revocation_reaches_list_and_gateway),
+		ROW(a_new_certificate_beside_the_old),
+		ROW(a_new_certificate_in_the_place_of_the_old),
+		ROW(what_gets_no_certificate),
+		ROW(an_import_brings_a_request_a_name),
 		ROW(a_customers_ca_is_whole_or_not_at_all),
 		ROW(too_large_is_refused),
 	};
