@@ -563,6 +563,18 @@ enum nj_err nj_mqtt_keep_received(struct nj_mqtt_session *session, uint16_t pack
 	return NJ_OK;
 }
 
+void nj_mqtt_keep_refused(struct nj_mqtt_session *session, uint16_t packet_id)
+{
+	(void)nj_mqtt_flow_forget(&session->flow, packet_id);
+	NJ_LIST_EACH (&session->keep.records, at) {
+		struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
+		if (record->op.type == NJ_MESSAGES_RECEIVE && record->op.value == packet_id && !record->handed_over) {
+			nj_mqtt_record_elide(journal_of(session), record);
+			return;
+		}
+	}
+}
+
 void nj_mqtt_keep_repeated(struct nj_mqtt_session *session, uint16_t packet_id)
 {
 	struct nj_mqtt_journal *journal = journal_of(session);

@@ -100,10 +100,13 @@ static void end_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publi
 		acknowledge(client, m, code, NULL);
 		return;
 	}
+	bool kept = journal->full == 0 || journal->taken > 0;
 	journal->pledge = NULL;
 	journal->together = false;
 	pledge->code = code;
-	nj_mqtt_pledge_release(pledge, journal->full == 0 || journal->taken > 0);
+	if (!kept && m->qos == 2)
+		nj_mqtt_keep_refused(client->session, m->packet_id);
+	nj_mqtt_pledge_release(pledge, kept);
 }
 
 /* It is answered otherwise. */
