@@ -66,6 +66,7 @@ struct nj_mqtt_keep {
 	uint64_t messages, bytes;  /* in the queue, on disk or on their way there */
 	uint64_t ends_ms;          /* Unix; 0: its client is connected */
 	uint64_t will_due_ms;      /* Unix; 0: likewise */
+	bool waits_for_row;        /* that is on its way to the disk; then it is read on */
 	bool behind;               /* the queue goes on behind the window */
 	struct nj_mqtt_page *page; /* on its way; NULL: none */
 	struct nj_list records;    /* of the journal, that are about it */

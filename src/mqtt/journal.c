@@ -279,6 +279,9 @@ static void come_back(struct nj_mqtt_journal *journal)
 		struct nj_mqtt_page *page =
 		    NJ_CONTAINER(NJ_CONTAINER(pages.next, struct nj_messages_page, link), struct nj_mqtt_page, page);
 		nj_list_remove(&page->page.link);
+		/* What was acknowledged may still be in what was read. */
+		if (err != NJ_OK)
+			page->page.result = err;
 		nj_mqtt_page_done(page);
 	}
 	plan(journal);

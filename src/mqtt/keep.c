@@ -151,8 +151,9 @@ void nj_mqtt_keep_refill(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_keep *keep = &session->keep;
 	const struct nj_mqtt_flow *flow = &session->flow;
-	if (!keep->behind || keep->page != NULL || session->client == NULL || journal_of(session) == NULL ||
-	    flow->waiting_count > WINDOW_MESSAGES / 2 || flow->waiting_bytes > WINDOW_BYTES / 2)
+	if (!keep->behind || keep->page != NULL || keep->waits_for_row || session->client == NULL ||
+	    journal_of(session) == NULL || flow->waiting_count > WINDOW_MESSAGES / 2 ||
+	    flow->waiting_bytes > WINDOW_BYTES / 2)
 		return;
 	struct nj_mqtt_page *page = calloc(1, sizeof(*page));
 	if (page == NULL) {
@@ -213,19 +214,42 @@ static enum nj_err take_row(struct nj_mqtt_session *session, const struct nj_mes
 	return NJ_OK;
 }
 
+/* The first row that is still on its way to the disk: younger ones may be there before it, and wait for it. */
+static uint64_t first_open(const struct nj_mqtt_session *session)
+{
+	uint64_t first = UINT64_MAX;
+	NJ_LIST_EACH ((struct nj_list *)&session->keep.records, at) {
+		const struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
+		if (record->op.type == NJ_MESSAGES_ENQUEUE && record->delivery == NULL && !record->over &&
+		    record->op.position < first)
+			first = record->op.position;
+	}
+	return first;
+}
+
+static enum nj_err take_rows(struct nj_mqtt_session *session, const struct nj_messages_page *page, uint64_t first)
+{
+	NJ_TRY(page->result);
+	NJ_LIST_EACH ((struct nj_list *)&page->rows, at) {
+		const struct nj_messages_row *row = NJ_CONTAINER(at, struct nj_messages_row, link);
+		if (row->position >= first)
+			return NJ_ERR_AGAIN;
+		NJ_TRY(take_row(session, row));
+	}
+	return !page->more && first != UINT64_MAX ? NJ_ERR_AGAIN : NJ_OK;
+}
+
+/* NJ_ERR_AGAIN: the row that it waits for asks again when it is there. */
 static void take_page(struct nj_mqtt_session *session, struct nj_messages_page *page)
 {
 	struct nj_mqtt_keep *keep = &session->keep;
-	enum nj_err err = page->result;
+	enum nj_err err = take_rows(session, page, first_open(session));
 	keep->page = NULL;
-	NJ_LIST_EACH (&page->rows, at) {
-		if (err == NJ_OK)
-			err = take_row(session, NJ_CONTAINER(at, struct nj_messages_row, link));
-	}
-	if (err != NJ_OK) {
+	keep->waits_for_row = err == NJ_ERR_AGAIN;
+	if (err != NJ_OK && err != NJ_ERR_AGAIN) {
 		keep->again.on_timer = on_again;
 		nj_timer_arm(session->broker->reactor, &keep->again, AGAIN_MS);
-	} else if (!page->more && keep->tail == keep->tail_asked) {
+	} else if (err == NJ_OK && !page->more && keep->tail == keep->tail_asked) {
 		keep->behind = false;
 	}
 	nj_mqtt_pump(session);
@@ -262,6 +286,7 @@ void nj_mqtt_keep_attach(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_keep *keep = &session->keep;
 	keep->behind = keep->messages > 0;
+	keep->waits_for_row = false;
 	keep->window_last = 0;
 	nj_mqtt_keep_refill(session);
 }
@@ -673,6 +698,14 @@ static uint64_t record_bytes(const struct nj_mqtt_record *record)
 	return nj_messages_body_bytes(&record->op.body) + NJ_MESSAGES_ROW_BYTES;
 }
 
+/* Younger rows may have waited for it. */
+static void row_settled(struct nj_mqtt_record *record)
+{
+	record->over = true;
+	record->session->keep.waits_for_row = false;
+	nj_mqtt_keep_refill(record->session);
+}
+
 /* Not on disk: whoever published was told so, or will be. A QoS 1 message that was sent already goes on from memory. */
 static void enqueue_failed(struct nj_mqtt_record *record)
 {
@@ -686,13 +719,17 @@ static void enqueue_failed(struct nj_mqtt_record *record)
 	count(session, -1, -(int64_t)record_bytes(record));
 	if (delivery != NULL)
 		nj_mqtt_delivery_free(&session->flow, delivery);
+	else
+		row_settled(record);
 }
 
 static void enqueue_done(struct nj_mqtt_record *record)
 {
 	struct nj_mqtt_delivery *delivery = record->delivery;
-	if (delivery == NULL)
+	if (delivery == NULL) {
+		row_settled(record);
 		return;
+	}
 	delivery->record = NULL;
 	delivery->stored = true;
 	if (delivery->qos == 2)

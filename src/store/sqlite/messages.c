@@ -216,6 +216,16 @@ static void bind_signed(struct nj_query *q, int64_t value)
 		q->err = nj_db_err(sqlite3_bind_int64(q->stmt, ++q->at, value));
 }
 
+/* Rows that came after their session was purged would stay for ever. */
+static enum nj_err drop_orphans(struct nj_messages_store *store, uint64_t session)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_SQL_QUEUE_DROP);
+
+	nj_bind_u64(&q, nj_messages_key((uint32_t)session, 0));
+	nj_bind_u64(&q, nj_messages_key((uint32_t)session, NJ_MESSAGES_POSITION_MAX));
+	return nj_query_run(&q);
+}
+
 static enum nj_err settle_session(struct nj_messages_store *store, const struct nj_messages_tally *tally)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_SQL_SESSION_TALLY);
@@ -224,7 +234,8 @@ static enum nj_err settle_session(struct nj_messages_store *store, const struct 
 	bind_signed(&q, tally->count);
 	bind_signed(&q, tally->bytes);
 	nj_bind_u64(&q, tally->tail);
-	return nj_query_run(&q);
+	NJ_TRY(nj_query_run(&q));
+	return sqlite3_changes(store->db->sql) > 0 || tally->count <= 0 ? NJ_OK : drop_orphans(store, tally->key);
 }
 
 static enum nj_err run_with(struct nj_messages_store *store, enum nj_messages_statement statement, uint64_t value)

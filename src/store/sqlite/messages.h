@@ -33,6 +33,7 @@
 	X(ENQUEUE, "INSERT INTO queue(key, head, expires_ms, ids, shared, body) VALUES(?,?,?,?,?,?)")                 \
 	X(RELEASE, "UPDATE queue SET head = head & 7 | 8, body = NULL, expires_ms = NULL, ids = NULL, shared = NULL " \
 		   "WHERE key = ? AND head & 8 = 0")                                                                  \
+	X(QUEUE_DROP, "DELETE FROM queue WHERE key > ? AND key <= ?")                                                 \
 	X(DEQUEUE, "DELETE FROM queue WHERE key = ?")                                                                 \
 	X(QUEUE_PAGE, "SELECT q.key, q.head, q.expires_ms, q.ids, q.shared, coalesce(q.body, b.body) FROM queue q "   \
 		      "LEFT JOIN bodies b ON b.id = q.shared WHERE q.key > ? AND q.key <= ? ORDER BY q.key")          \

@@ -333,6 +333,19 @@ static void a_dropped_session_goes_piece_by_piece(void **state)
 	assert_int_equal(number(*state, "SELECT count(*) FROM bodies"), 1);
 }
 
+/* Another broker's group may bring a row when its session is gone. */
+static void rows_without_a_session_do_not_stay(void **state)
+{
+	struct nj_messages_store *store = create(*state);
+
+	put_session(store, 2);
+	enqueue(store, 1, 1, "tppbody", 0);
+	enqueue(store, 2, 1, "tppbody", 0);
+	page_reads(store, 1, 0, 10, "end");
+	page_reads(store, 2, 0, 10, "1:1:tppbody end");
+	nj_messages_store_close(store);
+}
+
 static void a_will_and_the_times_survive(void **state)
 {
 	struct nj_messages_store *store = create(*state);
@@ -509,6 +522,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_group_is_whole_or_not_at_all, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_make_room, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_dropped_session_goes_piece_by_piece, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(rows_without_a_session_do_not_stay, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_will_and_the_times_survive, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_last_retained_message_of_a_topic_stays, fixture_setup,
 						fixture_teardown),
