@@ -19,9 +19,6 @@
 
 /* What one address, listener, device, customer or client takes. */
 struct group {
-	uint8_t key[KEY_BYTES];
-	uint8_t key_len;
-	char label[LABEL_BYTES]; /* for people */
 	uint32_t refs;
 	uint32_t connections;
 	uint32_t unproven;
@@ -30,6 +27,8 @@ struct group {
 	struct nj_meter bytes;
 	uint64_t put_off_until_ns; /* a client that flaps */
 	uint32_t put_offs;         /* without a quiet minute between them */
+	uint8_t key_len;
+	uint8_t key[]; /* and behind it a text for people */
 };
 
 /* Read on every thread, changed by one. */
@@ -76,6 +75,11 @@ const char *nj_crowd_what_name(enum nj_crowd_what what)
 	};
 
 	return names[what];
+}
+
+static const char *label_of(const struct group *group)
+{
+	return (const char *)group->key + group->key_len;
 }
 
 static struct nj_view group_key(const void *entry)
@@ -157,17 +161,19 @@ static struct group *group_of(struct nj_crowd *crowd, size_t kind, struct nj_vie
 {
 	uint8_t bytes[KEY_BYTES] = { (uint8_t)kind };
 	struct group *group;
+	size_t label_len;
 
 	memcpy(bytes + 1, key.data, key.len);
 	group = nj_map_get(&crowd->groups, nj_view_of(bytes, key.len + 1));
 	if (group != NULL)
 		return group;
-	group = calloc(1, sizeof(*group));
+	label_len = strnlen(label, LABEL_BYTES - 1);
+	group = calloc(1, sizeof(*group) + key.len + 1 + label_len + 1);
 	if (group == NULL)
 		return NULL;
 	group->key_len = (uint8_t)(key.len + 1);
 	memcpy(group->key, bytes, key.len + 1);
-	(void)!nj_text_copy(group->label, sizeof(group->label), label);
+	memcpy(group->key + group->key_len, label, label_len);
 	if (nj_map_put(&crowd->groups, group) == NJ_OK)
 		return group;
 	free(group);
@@ -213,7 +219,7 @@ static void note(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj_crow
 static bool refuse(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj_crowd_what what,
 		   const struct group *group, struct nj_crowd_verdict *out_verdict)
 {
-	note(crowd, scope, what, group->label);
+	note(crowd, scope, what, label_of(group));
 	*out_verdict = (struct nj_crowd_verdict){ .scope = scope, .what = what };
 	return false;
 }
@@ -453,7 +459,7 @@ static void note_slow(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj
 		      const struct group *group)
 {
 	(void)pthread_mutex_lock(&crowd->lock);
-	note(crowd, scope, what, group->label);
+	note(crowd, scope, what, label_of(group));
 	(void)pthread_mutex_unlock(&crowd->lock);
 }
 
