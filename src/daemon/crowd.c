@@ -34,6 +34,7 @@ struct group {
 /* Read on every thread, changed by one. */
 struct limits {
 	_Atomic uint64_t of[NJ_CROWD_SCOPES][NJ_CROWD_WHATS]; /* 0: none */
+	_Atomic uint64_t rated;                               /* a bit a scope that has a limit of messages or bytes */
 	_Atomic uint64_t flapping;                            /* a minute */
 	_Atomic uint64_t flapping_max_ns;
 };
@@ -55,6 +56,7 @@ struct nj_crowd {
 struct nj_ticket {
 	struct nj_crowd *crowd;
 	struct group *of[NJ_CROWD_SCOPES]; /* NULL: not counted there, or not known yet */
+	uint32_t scopes;                   /* a bit for each that is not */
 	bool proven;
 };
 
@@ -138,13 +140,18 @@ void nj_crowd_set_limits(struct nj_crowd *crowd, const struct nj_settings_limits
 		[NJ_CROWD_CUSTOMER] = &limits->customer,
 	};
 
+	uint64_t rated = 0;
+
 	for (size_t scope = 0; scope < NJ_CROWD_SCOPES; scope++) {
+		if (of[scope]->messages > 0 || of[scope]->bytes > 0)
+			rated |= UINT64_C(1) << scope;
 		set(&crowd->limits.of[scope][NJ_CROWD_CONNECTIONS], of[scope]->connections);
 		set(&crowd->limits.of[scope][NJ_CROWD_CONNECTS], of[scope]->connects);
 		set(&crowd->limits.of[scope][NJ_CROWD_UNPROVEN], of[scope]->unproven);
 		set(&crowd->limits.of[scope][NJ_CROWD_MESSAGES], of[scope]->messages);
 		set(&crowd->limits.of[scope][NJ_CROWD_BYTES], of[scope]->bytes);
 	}
+	set(&crowd->limits.rated, rated);
 	set(&crowd->limits.flapping, limits->flapping);
 	set(&crowd->limits.flapping_max_ns, limits->flapping_max_ms * UINT64_C(1000000));
 }
@@ -252,6 +259,7 @@ static bool in_rate(struct nj_crowd *crowd, enum nj_crowd_scope scope, struct gr
 static void join(struct nj_ticket *ticket, enum nj_crowd_scope scope, struct group *group)
 {
 	ticket->of[scope] = group;
+	ticket->scopes |= 1u << scope;
 	group->refs++;
 	group->connections++;
 	group->unproven += !ticket->proven;
@@ -463,37 +471,42 @@ static void note_slow(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj
 	(void)pthread_mutex_unlock(&crowd->lock);
 }
 
-/* The clock is asked only where a limit is set. */
-static uint64_t charge_one(struct nj_ticket *ticket, enum nj_crowd_scope scope, enum nj_crowd_what what, uint64_t units)
+static uint64_t charge_one(struct nj_ticket *ticket, enum nj_crowd_scope scope, enum nj_crowd_what what, uint64_t units,
+			   uint64_t now_ns)
 {
 	struct group *group = ticket->of[scope];
-	uint64_t per_s = group == NULL || units == 0 ? 0 : limit_of(ticket->crowd, scope, what);
-	struct nj_meter *meter;
-	uint64_t debt_ns;
+	uint64_t per_s = units == 0 ? 0 : limit_of(ticket->crowd, scope, what);
+	struct nj_meter *meter = what == NJ_CROWD_MESSAGES ? &group->messages : &group->bytes;
+	uint64_t debt_ns = 0;
 
-	if (per_s == 0)
-		return 0;
-	meter = what == NJ_CROWD_MESSAGES ? &group->messages : &group->bytes;
-	debt_ns = nj_meter_charge(meter, nj_meter_cost_ns(units, per_s), NJ_METER_SECOND_NS,
-				  nj_clock_boot_ns(ticket->crowd->clock));
+	if (per_s > 0)
+		debt_ns = nj_meter_charge(meter, nj_meter_cost_ns(units, per_s), NJ_METER_SECOND_NS, now_ns);
 	if (debt_ns > 0)
 		note_slow(ticket->crowd, scope, what, group);
 	return debt_ns;
 }
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 uint32_t nj_crowd_charge(struct nj_ticket *ticket, uint32_t messages, size_t bytes)
 {
+	uint32_t scopes = (uint32_t)get(&ticket->crowd->limits.rated) & ticket->scopes;
 	uint64_t longest_ns = 0;
+	uint64_t now_ns;
 	uint64_t ms;
 
+	/* On the way of every message: what has no limit costs nothing. */
+	if (scopes == 0)
+		return 0;
+	now_ns = nj_clock_boot_ns(ticket->crowd->clock);
 	for (size_t scope = 0; scope < NJ_CROWD_SCOPES; scope++) {
-		uint64_t by_messages_ns = charge_one(ticket, scope, NJ_CROWD_MESSAGES, messages);
-		uint64_t by_bytes_ns = charge_one(ticket, scope, NJ_CROWD_BYTES, bytes);
-
-		if (by_messages_ns > longest_ns)
-			longest_ns = by_messages_ns;
-		if (by_bytes_ns > longest_ns)
-			longest_ns = by_bytes_ns;
+		if ((scopes & 1u << scope) == 0)
+			continue;
+		longest_ns = longer(longest_ns, charge_one(ticket, scope, NJ_CROWD_MESSAGES, messages, now_ns));
+		longest_ns = longer(longest_ns, charge_one(ticket, scope, NJ_CROWD_BYTES, bytes, now_ns));
 	}
 	ms = (longest_ns + 999999) / 1000000;
 	return ms > HOLD_MAX_MS ? HOLD_MAX_MS : (uint32_t)ms;
