@@ -72,6 +72,7 @@ struct nj_mqtt_seen {
 	uint16_t keep_alive_s;
 	bool clean_start;
 	bool session_present;
+	bool local;                    /* of its entry */
 	uint64_t tag;                  /* of its entry */
 	struct nj_mqtt_client *client; /* for nj_mqtt_tell, until on_disconnected; NULL for a will */
 	const struct nj_conn *conn;    /* NULL for a will */

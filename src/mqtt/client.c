@@ -10,6 +10,7 @@ struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 				      .keep_alive_s = client->keep_alive_s,
 				      .clean_start = client->clean_start,
 				      .session_present = client->session_present,
+				      .local = client->entry.local,
 				      .tag = client->entry.tag,
 				      .client = client,
 				      .conn = client->conn };

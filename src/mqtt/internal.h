@@ -109,7 +109,8 @@ struct nj_mqtt_broker {
 	struct nj_map subscriptions;     /* by (node id, session id) */
 	struct nj_list sessions;
 	struct nj_list clients;
-	struct nj_timer sys; /* sys.h */
+	struct nj_mqtt_tap *taps; /* of operators who look; NULL: nobody */
+	struct nj_timer sys;      /* sys.h */
 	uint64_t began_ms;
 	struct nj_mqtt_tallies *tallies;
 	struct nj_mqtt_tallies *own_tallies; /* the same, if nobody shares them; NULL: not its own */
@@ -147,6 +148,10 @@ enum nj_mqtt_fault nj_mqtt_breach_fault(enum nj_breach breach, bool often);
 void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_verdict *verdict);
 /* Delivery of this message to the party, by the rights of now. */
 bool nj_mqtt_may_receive(const struct nj_party *party, const struct nj_mqtt_content *content);
+
+/* inspect.c: shows a message that comes in to who looks. */
+void nj_mqtt_taps_see(const struct nj_mqtt_broker *broker, const struct nj_mqtt_space *space,
+		      const struct nj_mqtt_content *content, const struct nj_mqtt_session *publisher);
 
 /* registry.c: sessions and wills */
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,

@@ -283,6 +283,8 @@ bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, c
 			       .publisher = publisher,
 			       .now_ms = nj_reactor_now_ms(broker->reactor) };
 	bool any = false;
+	if (broker->taps != NULL)
+		nj_mqtt_taps_see(broker, space, content, publisher);
 	nj_mqtt_tree_match(&space->subscriptions, content->topic, collect, &route);
 	while (route.sessions != NULL) {
 		struct nj_mqtt_session *session = route.sessions;

@@ -33,6 +33,7 @@ struct nj_conn;
 	X(NJ_CLOSE_IDLE, "idle-timeout")           \
 	X(NJ_CLOSE_OVERFLOW, "output-overflow")    \
 	X(NJ_CLOSE_REVOKED, "revoked")             \
+	X(NJ_CLOSE_KICKED, "kicked")               \
 	X(NJ_CLOSE_SHUTDOWN, "shutdown")
 
 enum nj_close {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
 #include "net/tls_internal.h"
 
 /* OpenSSL would allocate what a ClientHello claims, up to 128 KiB. Ours are under 1 KiB, browsers' under 2. */
@@ -280,6 +281,19 @@ static const char *group_name(SSL *ssl)
 	return name == NULL ? "" : name;
 }
 
+static void note_certificate(struct nj_tls *tls)
+{
+	const X509 *cert = tls->facts.certificate_bound ? SSL_get0_peer_certificate(tls->ssl) : NULL;
+	const ASN1_INTEGER *serial = cert != NULL ? X509_get0_serialNumber(cert) : NULL;
+	size_t most = (sizeof(tls->facts.certificate) - 1) / 2;
+
+	tls->facts.certificate[0] = '\0';
+	/* RFC 5280 4.1.2.2: no longer than 20 octets. */
+	if (serial != NULL && ASN1_STRING_length(serial) > 0 && (size_t)ASN1_STRING_length(serial) <= most)
+		nj_hex_encode(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial),
+			      tls->facts.certificate);
+}
+
 static void note_facts(struct nj_tls *tls)
 {
 	bool reused = SSL_session_reused(tls->ssl) == 1;
@@ -291,6 +305,7 @@ static void note_facts(struct nj_tls *tls)
 	tls->facts.offer = tls->offer;
 	tls->facts.psk_bound = reused && SSL_version(tls->ssl) == TLS1_3_VERSION && tls->psk_identities == 1;
 	tls->facts.certificate_bound = !reused && peer_certified(tls) && session_unique(tls);
+	note_certificate(tls);
 	if (!tls->facts.psk_bound)
 		tls->facts.psk_identity[0] = '\0';
 }

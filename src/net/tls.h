@@ -98,6 +98,7 @@ struct nj_tls_facts {
 	 */
 	bool certificate_bound;
 	char psk_identity[NJ_TLS_IDENTITY_MAX + 1];
+	char certificate[2 * 20 + 1];     /* its serial number in hex, where it bound; else "" */
 	const char *version;              /* static text, "TLSv1.3" */
 	const char *cipher;               /* static text */
 	const char *group;                /* static text; "" when none was agreed */
