@@ -30,6 +30,8 @@ const char *nj_admin_caller(const struct nj_admin_call *call);
 void nj_admin_item(struct nj_admin_call *call, json_t *value);
 void nj_admin_ok(struct nj_admin_call *call, json_t *value);
 void nj_admin_fail(struct nj_admin_call *call, enum nj_err err, const char *format, ...) NJ_PRINTF(3, 4);
+/* Whether nobody is there any more to hear the answer, which is due all the same. */
+bool nj_admin_gone(const struct nj_admin_call *call);
 /* Typed access with an error that names the argument; answers the call itself on failure and returns false. */
 bool nj_admin_text(struct nj_admin_call *call, const char *key, bool required, const char **out_text);
 bool nj_admin_uint(struct nj_admin_call *call, const char *key, uint64_t fallback, uint64_t max, uint64_t *out_value);

@@ -33,6 +33,11 @@ const char *nj_admin_caller(const struct nj_admin_call *call)
 	return call->caller;
 }
 
+bool nj_admin_gone(const struct nj_admin_call *call)
+{
+	return call->gone;
+}
+
 void nj_admin_item(struct nj_admin_call *call, json_t *value)
 {
 	if (value != NULL && !call->answered)

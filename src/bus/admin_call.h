@@ -21,6 +21,7 @@ struct nj_admin_call {
 	json_t *args; /* an object; owned */
 	const char *caller;
 	bool answered;
+	bool gone; /* who asked is not there any more */
 };
 
 /* Reads {"verb":…,"args":{…}}. `out_request` is a new reference and owns the verb; `out_args` another, never NULL. */

@@ -185,8 +185,10 @@ static void on_open(struct nj_conn *conn)
 
 static void forget_call(struct client *client)
 {
-	if (client->pending != NULL)
+	if (client->pending != NULL) {
 		client->pending->client = NULL;
+		client->pending->call.gone = true;
+	}
 	client->pending = NULL;
 }
 

@@ -328,6 +328,28 @@ static void get_rekey(struct nj_reader *r, struct nj_ipc *m)
 	nj_read_bytes(r, m->as.rekey.value, sizeof(m->as.rekey.value));
 }
 
+static void put_kick(struct nj_writer *w, const struct nj_ipc *m)
+{
+	const struct nj_ipc_kick *k = &m->as.kick;
+
+	nj_write_u32(w, k->request);
+	nj_write_bytes(w, k->uid, sizeof(k->uid));
+	put_bool(w, k->forget);
+	put_bool(w, k->one);
+	put_text(w, k->client_id);
+}
+
+static void get_kick(struct nj_reader *r, struct nj_ipc *m)
+{
+	struct nj_ipc_kick *k = &m->as.kick;
+
+	k->request = nj_read_u32(r);
+	nj_read_bytes(r, k->uid, sizeof(k->uid));
+	k->forget = get_bool(r);
+	k->one = get_bool(r);
+	k->client_id = get_text(r);
+}
+
 static void put_rekey_cut(struct nj_writer *w, const struct nj_ipc *m)
 {
 	nj_write_u64(w, m->as.rekey_cut.grant_id);
@@ -404,6 +426,7 @@ static const struct layout layouts[] = {
 	{ NJ_IPC_REKEY_OFFER, "rekey-offer", false, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_DONE, "rekey-done", false, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_CUT, "rekey-cut", false, put_rekey_cut, get_rekey_cut },
+	{ NJ_IPC_KICK, "kick", false, put_kick, get_kick },
 	{ NJ_IPC_REKEY_READY, "rekey-ready", true, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_STORED, "rekey-stored", true, put_rekey, get_rekey },
 	{ NJ_IPC_GRANT_ACK, "grant-ack", true, put_grant_id, get_grant_id },

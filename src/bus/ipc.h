@@ -20,24 +20,25 @@
 #define NJ_IPC_AUDIT_MAX 64 /* records in one NJ_IPC_AUDIT */
 
 /* X(name, number, who sends it) */
-#define NJ_IPC_TABLE(X)                                                                                               \
-	X(NJ_IPC_HELLO, 1, "keeper: certificate and key for the gateway's listeners; the first message")              \
-	X(NJ_IPC_GRANT, 2, "keeper: a one-time key; answered by NJ_IPC_GRANT_ACK before the cloak opens")             \
-	X(NJ_IPC_GRANT_END, 3, "keeper: a grant expired or was withdrawn")                                            \
-	X(NJ_IPC_PROFILE_PUT, 4, "keeper: store a profile; answered by NJ_IPC_RESULT")                                \
-	X(NJ_IPC_PARTIES_PUT, 5, "keeper: store devices or applications; answered by NJ_IPC_RESULT")                  \
-	X(NJ_IPC_PARTY_CUT, 6, "keeper: a party was revoked: forget it, cut its sessions; answered by NJ_IPC_RESULT") \
-	X(NJ_IPC_PARTY_QUERY, 7, "keeper at start: is this party stored? answered by NJ_IPC_RESULT")                  \
-	X(NJ_IPC_TRUST_PUT, 8, "keeper: what certifies a customer's parties; answered by NJ_IPC_RESULT")              \
-	X(NJ_IPC_REKEY_OFFER, 10, "keeper: OFFER for the session of a grant")                                         \
-	X(NJ_IPC_REKEY_DONE, 11, "keeper: DONE for the session of a grant")                                           \
-	X(NJ_IPC_REKEY_CUT, 12, "keeper: a device's key was replaced: cut its sessions but one; no answer")           \
-	X(NJ_IPC_REKEY_READY, 26, "gateway: a session that may rekey takes messages; its exporter")                   \
-	X(NJ_IPC_REKEY_STORED, 27, "gateway: STORED came in the session of a grant")                                  \
-	X(NJ_IPC_GRANT_ACK, 16, "gateway: the one-time key is in place")                                              \
-	X(NJ_IPC_BOUND, 17, "gateway: a connection proved itself; the grant is consumed")                             \
-	X(NJ_IPC_FLOW_END, 18, "gateway: a connection of a cloaked listener ended")                                   \
-	X(NJ_IPC_AUDIT, 19, "gateway: records for the audit log")                                                     \
+#define NJ_IPC_TABLE(X)                                                                                                \
+	X(NJ_IPC_HELLO, 1, "keeper: certificate and key for the gateway's listeners; the first message")               \
+	X(NJ_IPC_GRANT, 2, "keeper: a one-time key; answered by NJ_IPC_GRANT_ACK before the cloak opens")              \
+	X(NJ_IPC_GRANT_END, 3, "keeper: a grant expired or was withdrawn")                                             \
+	X(NJ_IPC_PROFILE_PUT, 4, "keeper: store a profile; answered by NJ_IPC_RESULT")                                 \
+	X(NJ_IPC_PARTIES_PUT, 5, "keeper: store devices or applications; answered by NJ_IPC_RESULT")                   \
+	X(NJ_IPC_PARTY_CUT, 6, "keeper: a party was revoked: forget it, cut its sessions; answered by NJ_IPC_RESULT")  \
+	X(NJ_IPC_PARTY_QUERY, 7, "keeper at start: is this party stored? answered by NJ_IPC_RESULT")                   \
+	X(NJ_IPC_TRUST_PUT, 8, "keeper: what certifies a customer's parties; answered by NJ_IPC_RESULT")               \
+	X(NJ_IPC_REKEY_OFFER, 10, "keeper: OFFER for the session of a grant")                                          \
+	X(NJ_IPC_REKEY_DONE, 11, "keeper: DONE for the session of a grant")                                            \
+	X(NJ_IPC_REKEY_CUT, 12, "keeper: a device's key was replaced: cut its sessions but one; no answer")            \
+	X(NJ_IPC_KICK, 13, "keeper: end a party's connections; answered by NJ_IPC_RESULT, whose text is their number") \
+	X(NJ_IPC_REKEY_READY, 26, "gateway: a session that may rekey takes messages; its exporter")                    \
+	X(NJ_IPC_REKEY_STORED, 27, "gateway: STORED came in the session of a grant")                                   \
+	X(NJ_IPC_GRANT_ACK, 16, "gateway: the one-time key is in place")                                               \
+	X(NJ_IPC_BOUND, 17, "gateway: a connection proved itself; the grant is consumed")                              \
+	X(NJ_IPC_FLOW_END, 18, "gateway: a connection of a cloaked listener ended")                                    \
+	X(NJ_IPC_AUDIT, 19, "gateway: records for the audit log")                                                      \
 	X(NJ_IPC_RESULT, 20, "gateway: the outcome of a request")
 
 enum nj_ipc_type {
@@ -83,6 +84,14 @@ struct nj_ipc_parties {
 struct nj_ipc_uid {
 	uint32_t request;
 	uint8_t uid[16];
+};
+
+struct nj_ipc_kick {
+	uint32_t request;
+	uint8_t uid[16];
+	bool forget; /* their sessions too */
+	bool one;    /* this client identifier alone */
+	struct nj_view client_id;
 };
 
 #define NJ_IPC_TRUST_CA_MAX (16 * 1024)
@@ -146,6 +155,7 @@ struct nj_ipc {
 		struct nj_ipc_parties parties;
 		struct nj_ipc_uid uid; /* PARTY_CUT, PARTY_QUERY */
 		struct nj_ipc_trust trust;
+		struct nj_ipc_kick kick;
 		struct nj_ipc_bound bound;
 		struct nj_ipc_flow flow;
 		struct nj_ipc_rekey rekey; /* REKEY_READY, …_OFFER, …_STORED, …_DONE */

@@ -33,6 +33,7 @@ static const struct nj_option init_options[] = {
 };
 
 static const struct nj_option plain_options[] = { DIR_OPTION, JSON_OPTION };
+static const struct nj_option dir_options[] = { DIR_OPTION };
 
 static const struct nj_option json_only_options[] = { JSON_OPTION };
 
@@ -170,6 +171,52 @@ static const struct nj_option why_options[] = {
 	JSON_OPTION,
 };
 
+#define LIMIT_OPTION                                                                              \
+	{                                                                                         \
+		"limit", "N", "show at most N (default: all)", NJ_OPTION_NUMBER, .max = INT64_MAX \
+	}
+#define APPLICATION_OPTION                                                    \
+	{                                                                     \
+		"application", NULL, "NAME is an application", NJ_OPTION_FLAG \
+	}
+
+static const struct nj_option mqtt_sessions_options[] = {
+	{ "connected", NULL, "only those with a connection", NJ_OPTION_FLAG },
+	{ "client", "ID", "only those of this client identifier", NJ_OPTION_TEXT },
+	LIMIT_OPTION,
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option mqtt_list_options[] = { LIMIT_OPTION, CUSTOMER_OPTION, DIR_OPTION, JSON_OPTION };
+
+static const struct nj_option mqtt_session_options[] = {
+	{ "client", "ID", "only the session of this client identifier", NJ_OPTION_TEXT },
+	APPLICATION_OPTION,
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option mqtt_kick_options[] = {
+	{ "client", "ID", "only the connection of this client identifier", NJ_OPTION_TEXT },
+	{ "forget", NULL, "end its sessions too, connected or not, with all that waits for them", NJ_OPTION_FLAG },
+	APPLICATION_OPTION,
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option mqtt_tail_options[] = {
+	{ "count", "N", "end after N messages (default: 100)", NJ_OPTION_NUMBER, .max = 100000 },
+	{ "seconds", "N", "end after N seconds (default: 60)", NJ_OPTION_NUMBER, .max = 3600 },
+	{ "bytes", "N", "show at most N bytes of a payload (default: 256)", NJ_OPTION_NUMBER, .max = 65536 },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
 static const struct nj_option slot_add_options[] = {
 	{ "own", NULL, "ask for a passphrase of your own (16 characters or more) instead of making one",
 	  NJ_OPTION_FLAG },
@@ -213,10 +260,10 @@ const struct nj_command_group nj_command_groups[] = {
 	{ "application", "programs that own the devices' data" },
 	{ "ca", "the built-in certificate authority" },
 	{ "customer", "what belongs to a customer as a whole" },
+	{ "mqtt", "the broker, and what it holds" },
 	{ "audit", "what happened, chained and signed" },
 	{ "perimeter", "the whole host, silent" },
 	{ "vault", "where every secret is sealed" },
-	{ "mqtt", "the broker" },
 };
 const size_t nj_command_group_count = COUNT(nj_command_groups);
 
@@ -305,6 +352,13 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"does not hold the password, but guesses can be tried on it: keep the configuration unreadable to others. "    \
 	"Clients then authenticate as the application's name: by SCRAM-SHA-256 in MQTT 5, or with user name and "      \
 	"password in either version."
+#define KICK_DETAILS                                                                                                \
+	"They are told so (DISCONNECT 0x98 in MQTT 5), their wills are published, and they may come back: to shut " \
+	"one out, revoke it. Audited."
+#define TAIL_DETAILS                                                                                            \
+	"Shows payloads, and is audited before it shows any. Text as text, other payloads in hex; at most 500 " \
+	"messages "                                                                                             \
+	"a second, the rest is counted."
 
 const struct nj_command nj_commands[] = {
 	{ "init", SET(init_options, "", 0, 0), "make a new gateway: keys, CA, configuration, vault",
@@ -352,6 +406,18 @@ const struct nj_command nj_commands[] = {
 	  nj_run_customer_ca },
 	{ "customer crl", SET(customer_crl_options, "set|show", 1, 1), "the revocation list of a customer's own CA",
 	  CUSTOMER_CA_DETAILS, nj_run_customer_crl },
+	{ "mqtt sessions", SET(mqtt_sessions_options, "", 0, 0), "all sessions, connected or not", NULL,
+	  nj_run_mqtt_sessions },
+	{ "mqtt session", SET(mqtt_session_options, "NAME", 1, 1),
+	  "the sessions of one device, with what they subscribe to", NULL, nj_run_mqtt_session },
+	{ "mqtt kick", SET(mqtt_kick_options, "NAME", 1, 1), "end a device's connections", KICK_DETAILS,
+	  nj_run_mqtt_kick },
+	{ "mqtt retained", SET(mqtt_list_options, "[FILTER]", 0, 1), "retained messages, without their payloads", NULL,
+	  nj_run_mqtt_retained },
+	{ "mqtt topics", SET(mqtt_list_options, "", 0, 0), "filters, and how many sessions subscribe to each", NULL,
+	  nj_run_mqtt_topics },
+	{ "mqtt tail", SET(mqtt_tail_options, "FILTER", 1, 1), "messages as they come in", TAIL_DETAILS,
+	  nj_run_mqtt_tail },
 	{ "audit tail", SET(tail_options, "", 0, 0), "the last records of the audit log", NULL, nj_run_audit_tail },
 	{ "audit verify", SET(plain_options, "", 0, 0), "find any edit, deletion, reordering or cut of the audit log",
 	  NULL, nj_run_audit_verify },
@@ -379,6 +445,8 @@ const struct nj_command nj_commands[] = {
 	{ "perimeter off", SET(plain_options, "", 0, 0), "back to the host's own face", NULL, nj_run_perimeter_off },
 	{ "perimeter status", SET(plain_options, "", 0, 0), "is it on, and who is let in", NULL,
 	  nj_run_perimeter_status },
+	{ "metrics", SET(dir_options, "", 0, 0), "what a running gateway counts, as OpenMetrics text",
+	  "For a scraper's textfile folder, or behind a socket of its choice.", nj_run_metrics },
 	{ "why", SET(why_options, "", 0, 0), "the rule that allows or denies a topic",
 	  "The exit status is 0 for either answer; --json has it as \"allowed\".", nj_run_why },
 	{ "version", SET(version_options, "", 0, 0), "the program's version", NULL, nj_run_version },

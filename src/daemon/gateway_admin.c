@@ -130,6 +130,12 @@ static void handle_tls_show(void *arg, struct nj_admin_call *call)
 
 const struct nj_admin_verb gateway_admin_verbs[] = {
 	{ "gateway.status", handle_status },
+	{ "mqtt.sessions", gateway_handle_sessions },
+	{ "mqtt.session", gateway_handle_session },
+	{ "mqtt.topics", gateway_handle_topics },
+	{ "mqtt.retained", gateway_handle_retained },
+	{ "mqtt.tail", gateway_handle_tail },
+	{ "gateway.metrics", gateway_handle_metrics },
 	{ "gateway.copy", handle_copy },
 	{ "why", handle_why },
 	{ "tls.show", handle_tls_show },

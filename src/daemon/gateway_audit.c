@@ -36,6 +36,7 @@ static struct gateway_audit_record *push(struct gateway_audit *audit)
 {
 	if (audit->count == GATEWAY_AUDIT_QUEUE) {
 		audit->lost++;
+		audit->lost_ever++;
 		return NULL;
 	}
 	return &audit->ring[(audit->first + audit->count++) % GATEWAY_AUDIT_QUEUE];

@@ -5,6 +5,7 @@
 #include "crypto/crypto.h"
 #include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
+#include "mqtt/inspect.h"
 
 #define QUEUE_BYTES (1024 * 1024)
 
@@ -67,6 +68,19 @@ static void cut_party(struct gateway *g, const uint8_t uid[NJ_UID_BYTES])
 		gateway_audit_write(g, NJ_AUDIT_SESSION_CUT, party, NULL, "revoked");
 }
 
+/* The number of connections is the answer's text. */
+static void kick(struct gateway *g, const struct nj_ipc_kick *request)
+{
+	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
+	char text[24];
+	size_t count =
+	    nj_mqtt_kick(g->broker, request->uid, request->one ? &request->client_id : NULL, request->forget);
+
+	snprintf(text, sizeof(text), "%zu", count);
+	reply.as.result = (struct nj_ipc_result){ .request = request->request, .text = nj_view_str(text) };
+	answer(g, &reply);
+}
+
 static void apply(struct gateway *g, const struct nj_ipc *request)
 {
 	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
@@ -103,6 +117,9 @@ static enum nj_err handle(struct gateway *g, struct nj_ipc *message)
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
 		gateway_rekey_tell(g, message);
+		return NJ_OK;
+	case NJ_IPC_KICK:
+		kick(g, &message->as.kick);
 		return NJ_OK;
 	case NJ_IPC_REKEY_CUT:
 		gateway_rekey_cut(g, &message->as.rekey_cut);

@@ -30,6 +30,7 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event)
 	bool weak = event->tls == NULL;
 	struct nj_ipc message = { .type = NJ_IPC_BOUND };
 
+	g->proofs.bound++;
 	message.as.bound.grant_id = event->grant->id;
 	message.as.bound.peer = *event->peer;
 	message.as.bound.local_port = event->local->port;
@@ -52,6 +53,7 @@ void gateway_report_failed(void *arg, const struct nj_entry_event *event)
 	uint64_t suppressed = 0;
 
 	end_flow(g, event->peer, event->local->port);
+	g->proofs.failed++;
 	if (!nj_log_brake_pass(&failed_brake, nj_clock_system(), &suppressed))
 		return;
 	NJ_LOG(NJ_LOG_WARN, "bind.failed", NJ_A("peer", event->peer), NJ_S("service", nj_service_name(event->service)),

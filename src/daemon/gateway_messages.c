@@ -190,11 +190,19 @@ void gateway_messages_free(struct gateway *g)
 
 /* ---- for people ---- */
 
+void gateway_messages_count(const struct gateway *g, struct nj_mqtt_durable_state *out_state,
+			    struct nj_committer_stats *out_stats)
+{
+	*out_state = nj_mqtt_durable_state_of(g->broker);
+	*out_stats = nj_committer_stats_of(g->messages->committer);
+}
+
 json_t *gateway_messages_state(const struct gateway *g)
 {
-	struct nj_mqtt_durable_state state = nj_mqtt_durable_state_of(g->broker);
-	struct nj_committer_stats stats = nj_committer_stats_of(g->messages->committer);
+	struct nj_mqtt_durable_state state;
+	struct nj_committer_stats stats;
 
+	gateway_messages_count(g, &state, &stats);
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "durability", state.relaxed ? "relaxed" : "strict",
 			 "disk", state.troubled ? nj_err_name(stats.last_error) : "ok", "queued_bytes",
 			 (json_int_t)state.queued_bytes, "commits", (json_int_t)stats.commits, "operations",

@@ -3,6 +3,8 @@
 #define NJ_DAEMON_GATEWAY_MESSAGES_H
 
 #include "daemon/gateway_state.h"
+#include "mqtt/restore.h"
+#include "store/committer.h"
 
 /* Opens the store (makes it where there is none yet), makes the broker durable, and restores what it had. After
  * gateway_mqtt_init. */
@@ -13,6 +15,9 @@ NJ_MUST_USE enum nj_err gateway_messages_start(void *arg, struct nj_why *why);
 void gateway_messages_close(struct gateway *g);
 /* After the broker. */
 void gateway_messages_free(struct gateway *g);
+/* What the broker has on disk, and how that goes: for metrics. */
+void gateway_messages_count(const struct gateway *g, struct nj_mqtt_durable_state *out_state,
+			    struct nj_committer_stats *out_stats);
 /* For `status`. */
 json_t *gateway_messages_state(const struct gateway *g);
 

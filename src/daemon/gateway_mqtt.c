@@ -8,8 +8,10 @@
 #define TOPIC_ALIAS_MAX 16
 #define DENIED_PUBLISH_LIMIT 100
 #define DENIED_TOPIC_BYTES 96
+#define CLIENT_SHOWN_BYTES 64
 
 static struct nj_log_brake denied_brake = NJ_LOG_BRAKE(50, 200);
+static struct nj_log_brake closed_brake = NJ_LOG_BRAKE(50, 200);
 static struct nj_log_brake error_brake = NJ_LOG_BRAKE(20, 1000);
 
 static const char *party_name(const struct nj_mqtt_seen *seen)
@@ -25,11 +27,43 @@ static void on_connected(void *arg, const struct nj_mqtt_seen *seen)
 	       NJ_B("clean", seen->clean_start), NJ_B("present", seen->session_present));
 }
 
+/* What the connection was bound by, as the records of its knock or certificate name it. */
+static void proof_of(const struct nj_mqtt_seen *seen, char *out, size_t cap)
+{
+	const struct nj_tls_facts *tls = seen->conn != NULL ? nj_conn_tls_facts(seen->conn) : NULL;
+	const char *how = seen->local ? "local" : "password";
+
+	if (tls == NULL)
+		snprintf(out, cap, "%s", how);
+	else if (tls->psk_bound)
+		snprintf(out, cap, "knock %s", tls->psk_identity);
+	else
+		snprintf(out, cap, "certificate %s", tls->certificate);
+}
+
+/* Whoever comes and goes all the time fills the log no faster than the brake lets him. */
+static void record_end(struct gateway *g, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
+{
+	struct nj_view client = nj_utf8_cut(seen->client_id, CLIENT_SHOWN_BYTES);
+	char detail[CLIENT_SHOWN_BYTES + 256];
+	char proof[128];
+	uint64_t suppressed = 0;
+
+	if (!nj_log_brake_pass(&closed_brake, nj_clock_system(), &suppressed))
+		return;
+	proof_of(seen, proof, sizeof(proof));
+	if (nj_text_format(detail, sizeof(detail), "client %.*s, %s, %s, reason 0x%02x %s", (int)client.len,
+			   (const char *)client.data, proof, nj_close_name(why), reason,
+			   nj_mqtt_reason_text(reason)) == NJ_OK)
+		gateway_audit_write(g, NJ_AUDIT_SESSION_CLOSED, seen->party, seen->peer, detail);
+}
+
 static void on_disconnected(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
 {
 	gateway_rekey_end(arg, seen);
 	NJ_LOG(NJ_LOG_INFO, "mqtt.disconnected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
 	       NJ_A("peer", seen->peer), NJ_S("why", nj_close_name(why)), NJ_U("reason", reason));
+	record_end(arg, seen, why, reason);
 }
 
 static void on_denied(void *arg, const struct nj_mqtt_seen *seen, enum nj_direction direction, struct nj_view topic,

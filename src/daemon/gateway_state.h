@@ -29,7 +29,8 @@ struct gateway_audit_record {
 struct gateway_audit {
 	struct gateway_audit_record *ring; /* GATEWAY_AUDIT_QUEUE of them */
 	size_t first, count;
-	uint64_t lost;
+	uint64_t lost;      /* not recorded yet */
+	uint64_t lost_ever; /* since the start */
 	struct nj_deferred flush;
 	struct nj_timer retry;
 };
@@ -76,6 +77,10 @@ struct gateway {
 	enum nj_err failed; /* why the loop was ended, other than by the supervisor */
 	struct nj_timer stop;
 	struct gateway_audit audit;
+	unsigned tails; /* of mqtt.tail, now */
+	struct {
+		uint64_t bound, failed;
+	} proofs; /* of connections, ever */
 	struct gateway_listener listeners[NJ_HANDLES_MAX];
 	size_t listener_count;
 	uint64_t started_ms; /* Unix */
@@ -119,6 +124,16 @@ void gateway_trust_done(struct gateway *g);
 void gateway_trust_put(struct gateway *g, const struct nj_ipc_trust *put, struct nj_ipc_result *out_result,
 		       struct nj_why *out_why);
 const struct nj_tls_trust *gateway_trust_of(void *arg, const char *customer, bool *out_own);
+
+/* gateway_look.c, gateway_tail.c: the verbs mqtt.… */
+void gateway_handle_sessions(void *gateway, struct nj_admin_call *call);
+void gateway_handle_session(void *gateway, struct nj_admin_call *call);
+void gateway_handle_topics(void *gateway, struct nj_admin_call *call);
+void gateway_handle_retained(void *gateway, struct nj_admin_call *call);
+void gateway_handle_tail(void *gateway, struct nj_admin_call *call);
+
+/* gateway_metrics.c: the verb gateway.metrics. */
+void gateway_handle_metrics(void *gateway, struct nj_admin_call *call);
 
 /* gateway_admin.c */
 extern const struct nj_admin_verb gateway_admin_verbs[];

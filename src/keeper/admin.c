@@ -36,6 +36,8 @@ const struct nj_admin_verb nj_keeper_verbs[] = {
 	{ "vault.unlock", nj_keeper_verb_unlock },
 	{ "backup.copy", nj_keeper_verb_backup_copy },
 	{ "reload", nj_keeper_verb_reload },
+	{ "mqtt.kick", nj_keeper_verb_kick },
+	{ "keeper.metrics", nj_keeper_verb_metrics },
 	{ "status", nj_keeper_verb_status },
 };
 const size_t nj_keeper_verb_count = sizeof(nj_keeper_verbs) / sizeof(nj_keeper_verbs[0]);

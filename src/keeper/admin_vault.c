@@ -272,7 +272,7 @@ static void refuse_locked(void *arg, struct nj_admin_call *call)
 
 void nj_keeper_locked_verbs(struct nj_admin_verb *out_verbs)
 {
-	static const char *const open[] = { "status", "vault.slot.list", "vault.unlock" };
+	static const char *const open[] = { "status", "keeper.metrics", "vault.slot.list", "vault.unlock" };
 
 	for (size_t i = 0; i < nj_keeper_verb_count; i++) {
 		out_verbs[i] = (struct nj_admin_verb){ nj_keeper_verbs[i].name, refuse_locked };

@@ -23,8 +23,8 @@ struct nj_link {
 
 struct nj_link_ops {
 	bool (*connected)(const struct nj_link *link);
-	/* PROFILE_PUT, PARTIES_PUT, PARTY_CUT, PARTY_QUERY, TRUST_PUT; sets the request's number. May answer before it
-	 * returns. */
+	/* PROFILE_PUT, PARTIES_PUT, PARTY_CUT, PARTY_QUERY, TRUST_PUT, KICK; sets the request's number. May answer
+	 * before it returns. */
 	void (*request)(struct nj_link *link, struct nj_ipc *message, nj_link_done_fn done, void *arg);
 	/* NJ_ERR_CLOSED, NJ_ERR_LIMIT: nothing was handed over. */
 	enum nj_err (*grant)(struct nj_link *link, const struct nj_grant *grant);

@@ -80,6 +80,8 @@ static void number_set(struct nj_ipc *message, uint32_t number)
 		message->as.parties.request = number;
 	else if (message->type == NJ_IPC_TRUST_PUT)
 		message->as.trust.request = number;
+	else if (message->type == NJ_IPC_KICK)
+		message->as.kick.request = number;
 	else
 		message->as.uid.request = number;
 }
@@ -233,6 +235,7 @@ static const char *deliver(struct ipc_link *ipc, const struct nj_ipc *message)
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
 	case NJ_IPC_REKEY_CUT:
+	case NJ_IPC_KICK:
 		break;
 	}
 	return "a message that is not its to send";

@@ -36,6 +36,8 @@ void nj_keeper_verb_audit_tail(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_audit_verify(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_backup_copy(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_reload(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_kick(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_metrics(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_status(void *keeper, struct nj_admin_call *call);
 
 #endif
