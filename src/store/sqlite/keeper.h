@@ -44,10 +44,12 @@
 	X(TOMBSTONE_DELETE_UID, "DELETE FROM tombstones WHERE uid = ?")                                             \
 	X(TOMBSTONE_BEFORE,                                                                                         \
 	  "SELECT " NJ_TOMBSTONE_COLUMNS " FROM tombstones WHERE buried_ms < ? ORDER BY buried_ms LIMIT ?")         \
-	/* By CROSS JOIN the devices are walked, and for each its few newest rows are found by their key. */        \
-	X(TOMBSTONE_NEWEST, "SELECT t.uid, t.epoch, t.buried_ms, t.floor, t.proven, t.sealed FROM devices d "       \
-			    "CROSS JOIN tombstones t WHERE d.rekeyed_ms > 0 AND d.state = 2 AND t.uid = d.uid AND " \
-			    "t.epoch >= d.epoch - ?1 ORDER BY t.uid, t.epoch")                                      \
+	/* From one device that has any to the next, each found by its key: those without cost nothing. */          \
+	X(TOMBSTONE_NEWEST,                                                                                         \
+	  "WITH RECURSIVE u(uid) AS (SELECT min(uid) FROM tombstones UNION ALL SELECT (SELECT min(x.uid) FROM "     \
+	  "tombstones x WHERE x.uid > u.uid) FROM u WHERE u.uid IS NOT NULL) SELECT t.uid, t.epoch, t.buried_ms, "  \
+	  "t.floor, t.proven, t.sealed FROM u CROSS JOIN tombstones t WHERE t.uid = u.uid AND t.epoch >= (SELECT "  \
+	  "d.epoch FROM devices d WHERE d.uid = u.uid AND d.state = 2) - ?1")                                       \
 	X(TOMBSTONE_COUNT, "SELECT count(*) FROM tombstones")                                                       \
 	X(HINT_PUT, "INSERT OR IGNORE INTO tombstone_hints(week, hint, owner) VALUES(?,?,?)")                       \
 	X(HINT_REMOVE, "DELETE FROM tombstone_hints WHERE week = ? AND hint = ? AND owner = ?")                     \

@@ -185,6 +185,62 @@ static void hints_lead_to_tombstones(void **state)
 	nj_keeper_store_close(store);
 }
 
+struct newest {
+	size_t count;
+	struct {
+		uint8_t uid;
+		uint32_t epoch;
+	} at[16];
+};
+
+static enum nj_err note_newest(void *arg, const struct nj_tombstone *tombstone)
+{
+	struct newest *newest = arg;
+
+	assert_true(newest->count < 16);
+	newest->at[newest->count].uid = tombstone->uid[0];
+	newest->at[newest->count++].epoch = tombstone->epoch;
+	return NJ_OK;
+}
+
+/* Of each device that lives, as many as it has, up to those that were asked for. */
+static void the_newest_of_each_device(void **state)
+{
+	static const struct {
+		uint8_t uid;
+		uint32_t epoch;
+	} want[] = { { 2, 1 }, { 3, 8 }, { 3, 9 }, { 9, 4 }, { 9, 5 } };
+	static const uint32_t epochs[10] = { [1] = 1, [2] = 2, [3] = 10, [5] = 7, [9] = 6 };
+	struct nj_keeper_store *store = create_keeper(*state);
+	struct newest newest = { 0 };
+
+	assert_int_equal(nj_keeper_store_tombstones_newest(store, 2, note_newest, &newest), NJ_OK);
+	assert_int_equal(newest.count, 0);
+	for (uint8_t n = 0; n < 10; n++) {
+		struct nj_keeper_device device = device_row(n);
+
+		if (epochs[n] == 0)
+			continue;
+		memset(device.uid, n, sizeof(device.uid));
+		device.epoch = epochs[n];
+		assert_int_equal(nj_keeper_store_device_insert(store, &device), NJ_OK);
+		for (uint32_t epoch = 1; epoch < epochs[n]; epoch++) {
+			struct nj_tombstone row = tombstone_row(&device, epoch, 1000 * epoch);
+
+			assert_int_equal(nj_keeper_store_tombstone_insert(store, &row), NJ_OK);
+		}
+		if (n == 5)
+			assert_int_equal(nj_keeper_store_device_revoke(store, device.uid, 1), NJ_OK);
+	}
+	assert_int_equal(nj_keeper_store_tombstones_newest(store, 2, note_newest, &newest), NJ_OK);
+	assert_int_equal(newest.count, sizeof(want) / sizeof(want[0]));
+	for (size_t i = 0; i < newest.count; i++) {
+		assert_int_equal(newest.at[i].uid, want[i].uid);
+		assert_int_equal(newest.at[i].epoch, want[i].epoch);
+	}
+	nj_keeper_store_close(store);
+}
+
 /* What the release before continuous keys wrote: brought up to date with every device as it was. */
 static void store_of_version_4_is_migrated(void **state)
 {
@@ -218,10 +274,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(pending_key_becomes_the_key),
-		TEST(tombstones_come_and_go),
-		TEST(hints_lead_to_tombstones),
-		TEST(store_of_version_4_is_migrated),
+		TEST(pending_key_becomes_the_key), TEST(tombstones_come_and_go),         TEST(hints_lead_to_tombstones),
+		TEST(the_newest_of_each_device),   TEST(store_of_version_4_is_migrated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
