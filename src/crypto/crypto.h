@@ -14,6 +14,7 @@
 #include "base/wire.h"
 
 #define NJ_KEY_BYTES 32
+#define NJ_SHA1_BYTES 20
 #define NJ_SHA256_BYTES 32
 #define NJ_XCHACHA_NONCE_BYTES 24
 #define NJ_AEAD_TAG_BYTES 16
@@ -29,6 +30,8 @@ void nj_wipe(void *data, size_t len);
 /* Compares in constant time. */
 bool nj_equal_ct(const void *a, const void *b, size_t len);
 
+/* FIPS 180-4, for RFC 6455 alone, where nothing hangs on it. */
+void nj_sha1(struct nj_view data, uint8_t out[NJ_SHA1_BYTES]);
 /* FIPS 180-4 and RFC 2104. `parts` are hashed one after the other. */
 void nj_sha256(const struct nj_view *parts, size_t count, uint8_t out[NJ_SHA256_BYTES]);
 void nj_hmac_sha256(const uint8_t *key, size_t key_len, const struct nj_view *parts, size_t count,

@@ -17,6 +17,7 @@
 #define HKDF_MAX_BYTES (255 * NJ_SHA256_BYTES)
 
 static EVP_MD *sha256;
+static EVP_MD *sha1;
 static pthread_key_t context_key;
 static _Thread_local EVP_MD_CTX *thread_context;
 
@@ -37,13 +38,16 @@ enum nj_err nj_hash_init(void)
 	if (sha256)
 		return NJ_OK;
 	EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!md)
-		return NJ_ERR_CRYPTO;
-	if (pthread_key_create(&context_key, context_free) != 0) {
+	EVP_MD *old = EVP_MD_fetch(NULL, "SHA1", NULL);
+	bool made = md && old && pthread_key_create(&context_key, context_free) == 0;
+	if (!made) {
+		enum nj_err err = md && old ? NJ_ERR_NO_MEMORY : NJ_ERR_CRYPTO;
 		EVP_MD_free(md);
-		return NJ_ERR_NO_MEMORY;
+		EVP_MD_free(old);
+		return err;
 	}
 	sha256 = md;
+	sha1 = old;
 	return NJ_OK;
 }
 
@@ -75,6 +79,11 @@ static void finish(EVP_MD_CTX *context, uint8_t out[NJ_SHA256_BYTES])
 {
 	require(EVP_DigestFinal_ex(context, out, NULL) == 1);
 	require(EVP_DigestInit_ex2(context, NULL, NULL) == 1);
+}
+
+void nj_sha1(struct nj_view data, uint8_t out[NJ_SHA1_BYTES])
+{
+	require(sha1 != NULL && EVP_Digest(data.data, data.len, out, NULL, sha1, NULL) == 1);
 }
 
 void nj_sha256(const struct nj_view *parts, size_t count, uint8_t out[NJ_SHA256_BYTES])

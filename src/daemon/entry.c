@@ -368,6 +368,7 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 		.peer = *peer,
 		.local = *local,
 		.tls = tls,
+		.websocket = tls != NULL, /* nothing is said over it before the proof */
 		.max_in_bytes = entry->config.max_in_bytes,
 		.max_out_bytes = entry->config.max_out_bytes,
 		.hello_timeout_ms = hello_ms(entry->config.limits, visitor->bind_ms),

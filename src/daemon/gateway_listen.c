@@ -94,6 +94,7 @@ static struct nj_conn *open_local(struct gateway_listener *here, int fd, const s
 		.peer = *peer,
 		.local = here->listener.local,
 		.tls = nj_service_is_tls(here->service) ? g->tls_local : NULL,
+		.websocket = true,
 		.max_in_bytes = max_in_bytes(g),
 		.max_out_bytes = gateway_out_bytes(g),
 		.hello_timeout_ms = g->config->settings.limits.hello_timeout_ms,

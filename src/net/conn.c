@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "net/carriage.h"
 #include "net/internal.h"
 
 /* What one connection may read in a turn before the others have theirs. */
@@ -29,8 +30,9 @@ struct nj_conn {
 	struct nj_reactor *reactor;
 	const struct nj_conn_ops *ops;
 	void *user;
-	struct nj_tls *tls; /* NULL: plain */
-	struct nj_buf in;   /* what on_data left; no memory while empty */
+	struct nj_tls *tls;           /* NULL: plain */
+	struct nj_carriage *carriage; /* NULL: no WebSocket */
+	struct nj_buf in;             /* what on_data left; no memory while empty */
 	struct nj_buf out;
 	struct nj_timer limit;     /* the earlier of the two times below */
 	struct nj_timer resume;    /* reading goes on: in the next turn, or after a pause */
@@ -47,6 +49,7 @@ struct nj_conn {
 	size_t counted; /* bytes of both buffers, as the reactor knows them */
 	enum state state;
 	enum nj_close why;
+	bool may_carry; /* a WebSocket, if the first byte wants it */
 	bool paused;
 	bool readable;   /* the socket may hold unread input */
 	bool writable;   /* the socket took all that was offered */
@@ -107,7 +110,8 @@ static void die(struct nj_conn *conn, enum nj_close why, bool reset)
 /* To be called whenever a buffer may have grown or gone. */
 static void count_held(struct nj_conn *conn)
 {
-	size_t held = conn->in.cap + conn->out.cap + (conn->tls != NULL ? nj_tls_held_bytes(conn->tls) : 0);
+	size_t held = conn->in.cap + conn->out.cap + (conn->tls != NULL ? nj_tls_held_bytes(conn->tls) : 0) +
+		      (conn->carriage != NULL ? nj_carriage_held_bytes(conn->carriage) : 0);
 	if (held == conn->counted)
 		return;
 	nj_reactor_count_held(conn->reactor, conn->counted, held);
@@ -118,6 +122,8 @@ static void free_conn(struct nj_conn *conn)
 {
 	nj_tls_free(conn->tls);
 	conn->tls = NULL;
+	nj_carriage_free(conn->carriage);
+	conn->carriage = NULL;
 	nj_buf_done(&conn->in);
 	nj_buf_done(&conn->out);
 	count_held(conn);
@@ -184,13 +190,13 @@ static void hello_arrived(struct nj_conn *conn)
 
 /* --- output --- */
 
-static enum nj_err write_some(struct nj_conn *conn, struct nj_view out, size_t *out_written)
+static enum nj_err write_some(struct nj_conn *conn, struct nj_view out, bool more, size_t *out_written)
 {
 	if (conn->tls != NULL)
 		return nj_tls_write(conn->tls, out.data, out.len, out_written);
 	ssize_t n;
 	do
-		n = send(conn->io.fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(conn->io.fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? NJ_ERR_AGAIN : NJ_ERR_IO;
@@ -198,15 +204,47 @@ static enum nj_err write_some(struct nj_conn *conn, struct nj_view out, size_t *
 	return NJ_OK;
 }
 
+static enum nj_err write_payload(struct nj_conn *conn, size_t len)
+{
+	struct nj_view out = nj_buf_view(&conn->out);
+	size_t written = 0;
+	NJ_TRY(write_some(conn, nj_view_of(out.data, len), false, &written));
+	nj_buf_eat(&conn->out, written);
+	conn->bytes_out += written;
+	if (conn->carriage != NULL)
+		nj_carriage_wrote_payload(conn->carriage, written);
+	return NJ_OK;
+}
+
+/* Frames and what stands between them. */
+static enum nj_err write_carriage(struct nj_conn *conn)
+{
+	for (;;) {
+		size_t payload = 0;
+		struct nj_view head = nj_carriage_head(conn->carriage, nj_buf_len(&conn->out), &payload);
+		if (head.len == 0 && payload == 0)
+			return NJ_OK;
+		if (head.len > 0) {
+			size_t written = 0;
+			NJ_TRY(write_some(conn, head, payload > 0, &written));
+			nj_carriage_wrote_head(conn->carriage, written);
+		} else {
+			NJ_TRY(write_payload(conn, payload));
+		}
+	}
+}
+
 static enum nj_err write_all(struct nj_conn *conn)
 {
 	if (conn->tls != NULL)
 		NJ_TRY(nj_tls_flush(conn->tls));
-	while (nj_buf_len(&conn->out) > 0) {
-		size_t written = 0;
-		NJ_TRY(write_some(conn, nj_buf_view(&conn->out), &written));
-		nj_buf_eat(&conn->out, written);
-		conn->bytes_out += written;
+	if (conn->carriage != NULL)
+		NJ_TRY(write_carriage(conn));
+	while (conn->carriage == NULL && nj_buf_len(&conn->out) > 0)
+		NJ_TRY(write_payload(conn, nj_buf_len(&conn->out)));
+	if (conn->carriage != NULL && conn->state == STATE_FINISHING) {
+		nj_carriage_goodbye(conn->carriage);
+		NJ_TRY(write_carriage(conn));
 	}
 	return conn->tls != NULL ? nj_tls_flush(conn->tls) : NJ_OK;
 }
@@ -387,12 +425,42 @@ static void charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
 	hold(conn, ms);
 }
 
+/* What was read becomes what it carries. */
+static enum nj_err unwrap(struct nj_conn *conn, uint8_t *data, size_t *len)
+{
+	if (conn->may_carry && nj_carriage_wanted(data[0])) {
+		conn->carriage = nj_carriage_new();
+		if (conn->carriage == NULL)
+			return NJ_ERR_NO_MEMORY;
+	}
+	conn->may_carry = false;
+	if (conn->carriage == NULL)
+		return NJ_OK;
+	enum nj_err err = nj_carriage_take(conn->carriage, data, *len, len);
+	count_held(conn);
+	request_flush(conn);
+	return err;
+}
+
+static void deliver(struct nj_conn *conn, uint8_t *data, size_t len)
+{
+	if (len == 0)
+		return;
+	if (nj_buf_len(&conn->in) == 0) {
+		deliver_in_place(conn, nj_view_of(data, len));
+	} else {
+		nj_buf_commit(&conn->in, len);
+		deliver_buffered(conn);
+	}
+}
+
 /* Reads once and delivers. Returns the bytes read. */
 static size_t read_once(struct nj_conn *conn, size_t budget)
 {
 	uint8_t *at;
 	size_t room;
 	size_t got = 0;
+	enum nj_err broken = NJ_OK;
 	enum nj_err err = input_room(conn, budget, &at, &room);
 	if (err == NJ_OK)
 		err = conn->tls != NULL ? read_tls(conn, at, room, &got) : read_plain(conn, at, room, &got);
@@ -402,13 +470,12 @@ static size_t read_once(struct nj_conn *conn, size_t budget)
 		conn->bytes_in += got;
 		hello_arrived(conn);
 		charge(conn, 0, got);
-		if (nj_buf_len(&conn->in) == 0) {
-			deliver_in_place(conn, nj_view_of(at, got));
-		} else {
-			nj_buf_commit(&conn->in, got);
-			deliver_buffered(conn);
-		}
+		size_t len = got;
+		broken = unwrap(conn, at, &len);
+		deliver(conn, at, len);
 	}
+	if (broken != NJ_OK && is_live(conn))
+		nj_conn_finish(conn, broken == NJ_ERR_CLOSED ? NJ_CLOSE_PEER : NJ_CLOSE_PROTOCOL);
 	if (err != NJ_OK && err != NJ_ERR_AGAIN && err != NJ_ERR_BUSY && is_live(conn))
 		input_ended(conn, err);
 	return got;
@@ -538,6 +605,7 @@ enum nj_err nj_conn_new(struct nj_reactor *reactor, const struct nj_conn_config 
 				  .at_end = { .on_turn_end = on_turn_end },
 				  .peer = config->peer,
 				  .local = config->local,
+				  .may_carry = config->websocket,
 				  .writable = true };
 	nj_buf_init(&conn->in, config->max_in_bytes);
 	nj_buf_init(&conn->out, config->max_out_bytes);

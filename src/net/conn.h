@@ -2,8 +2,8 @@
  * A stream connection, plain or TLS, accepted or (with a client's TLS context) on its way out: owns the socket, its
  * input buffer, its output ring and its time limits. Output is queued by nj_conn_send and written once at the end of
  * the reactor's turn, so that many small packets leave in one system call and one TLS record. Registered with epoll
- * once, edge-triggered, for both directions. Belongs to one reactor's thread for life. Never resolves names, never
- * logs.
+ * once, edge-triggered, for both directions. Where it is allowed, the stream may be carried by a WebSocket. Belongs to
+ * one reactor's thread for life. Never resolves names, never logs.
  */
 #ifndef NJ_NET_CONN_H
 #define NJ_NET_CONN_H
@@ -63,6 +63,8 @@ struct nj_conn_config {
 	struct nj_tls_ctx *tls; /* NULL: plain */
 	size_t max_in_bytes;
 	size_t max_out_bytes;
+	/* The stream may be a WebSocket's (ws.h), which its first byte tells: `ops` sees the bytes that it carries. */
+	bool websocket;
 	uint32_t hello_timeout_ms; /* to the first complete ClientHello or first byte of plain; 0 = none */
 	const struct nj_conn_ops *ops;
 	void *user; /* also what the TLS context's callbacks get as `who` */

@@ -43,6 +43,10 @@ test_key() {
 	is "no attempt was lost" 0 "$(counter d1 attempt)"
 }
 
+test_websocket() {
+	has "a WebSocket, behind knock and TLS" '^HTTP/1.1 101 ' "$(in_out bash -c "$ASK_WEBSOCKET" 127.0.0.1 1883)"
+}
+
 # More than the buffers on the way hold.
 test_large() {
 	local i
@@ -108,6 +112,7 @@ test_refusals() {
 
 gateway_start
 test_key
+test_websocket
 test_large
 test_certificate
 test_impostor

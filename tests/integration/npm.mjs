@@ -1,9 +1,10 @@
-// The npm package "mqtt" against the broker: node npm.mjs PORT PORT-WITH-PASSWORD. A line "ok" or "WRONG" a behaviour.
+// The npm package "mqtt" against the broker: node npm.mjs PORT PORT-WITH-PASSWORD TLS-PORT. A line "ok" or "WRONG" a behaviour.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { get } from "node:http";
 import { createRequire } from "node:module";
 const mqtt = createRequire(new URL("npm/", import.meta.url))("mqtt");
 
-const [port, guarded] = process.argv.slice(2).map(Number);
+const [port, guarded, tls] = process.argv.slice(2).map(Number);
 let failures = 0;
 function is(what, want, got) {
 	const same = JSON.stringify(want) === JSON.stringify(got);
@@ -121,7 +122,37 @@ async function authentication() {
 	is("SCRAM-SHA-256 with a wrong password", [0x87], await attempt("open says me"));
 }
 
-for (const test of [versions, properties, session, shared, authentication]) {
+// Carried by a WebSocket, plain and TLS: the same ports, told apart by their first byte.
+async function websocket() {
+	const big = "x".repeat(200000);
+	for (const url of [`ws://127.0.0.1:${port}/mqtt`, `wss://127.0.0.1:${tls}/mqtt`, `ws://127.0.0.1:${port}/`])
+		for (const protocolVersion of [4, 5]) {
+			const a = await mqtt.connectAsync(url, { protocolVersion, reconnectPeriod: 0, connectTimeout: 5000,
+				rejectUnauthorized: false });
+			await a.subscribeAsync("npm/ws/#", { qos: 2 });
+			const coming = messages(a, 103);
+			for (const qos of [0, 1, 2]) await a.publishAsync(`npm/ws/${qos}`, big, { qos });
+			for (let i = 0; i < 100; i++) a.publish("npm/ws/many", `${i}`, { qos: 1 });
+			const got = await coming;
+			is(`${url.slice(0, 5)} version ${protocolVersion}: large messages`, 3, got.filter(([, p]) => p === big).length);
+			is(`${url.slice(0, 5)} version ${protocolVersion}: many`, [...Array(100).keys()].map(String),
+				got.filter(([t]) => t === "npm/ws/many").map(([, p]) => p));
+			await a.endAsync();
+		}
+	const status = (path, headers) => new Promise((resolve) => {
+		const request = get({ host: "127.0.0.1", port, path, headers: { Connection: "Upgrade", Upgrade: "websocket",
+			"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13",
+			"Sec-WebSocket-Protocol": "mqtt", ...headers } });
+		request.on("response", (answer) => resolve(answer.statusCode));
+		request.on("upgrade", (answer, socket) => resolve(socket.destroy() && answer.statusCode));
+		request.on("error", (error) => resolve(error.message));
+	});
+	is("a request for a WebSocket", 101, await status("/mqtt", {}));
+	is("from anybody's page", 403, await status("/mqtt", { Origin: "https://example.org" }));
+	is("for another path", 404, await status("/admin", {}));
+}
+
+for (const test of [versions, properties, session, shared, authentication, websocket]) {
 	try {
 		await test();
 	} catch (error) {

@@ -10,6 +10,7 @@ PORT=11883
 printf 'local:\n  - service: mqtt\n    address: "127.0.0.1:%s"\n    as: bench\n' $PORT >> "$dir/nightjar.yaml"
 printf '  - service: mqtt\n    address: "127.0.0.1:%s"\n    as: bench\n    verifier: "%s"\n' $((PORT + 1)) \
 	"$(printf 'open sesame\n' | "$NJ" mqtt verifier)" >> "$dir/nightjar.yaml"
+printf '  - service: mqtts\n    address: "127.0.0.1:%s"\n    as: bench\n' $((PORT + 2)) >> "$dir/nightjar.yaml"
 at=(-h 127.0.0.1 -p $PORT -V mqttv5)
 
 sub() { # FILE OPTIONS…: in the background, subscribed when this returns
@@ -82,7 +83,7 @@ test_retained
 test_shared
 test_will
 if [ -d "$here/npm/node_modules/mqtt" ] && command -v node > /dev/null; then
-	in_gw timeout 60 node "$here/npm.mjs" $PORT $((PORT + 1)) || failures=$((failures + 1))
+	in_gw timeout 60 node "$here/npm.mjs" $PORT $((PORT + 1)) $((PORT + 2)) || failures=$((failures + 1))
 else
 	echo "skipped: npm's mqtt is not installed (scripts/deps.sh test)"
 fi

@@ -18,6 +18,8 @@ in_plain() { # COMMAND…: $device, or d1, knocks for the plain service, then ru
 unproven() { gateway status --json | jq '[.. | objects | .unproven? // empty] | first'; }
 settled() { [ "$(unproven)" = "$1" ]; }
 
+is "a request for a WebSocket hears nothing: no proof comes before it" "" \
+	"$(in_plain bash -c "$ASK_WEBSOCKET" {host} {port} 2> /dev/null)"
 succeeds "a device gets in" in_plain timeout 5 mosquitto_pub $PLAIN -t dev/d1/t -m 1
 cat > "$tmp/crowd" << 'END'
 for i in {1..100}; do exec {fd}<> "/dev/tcp/$1/$2" || exit 1; done

@@ -61,7 +61,7 @@ static const struct nj_config_row ports_rows[] = {
 	PORT(mqtt, "1883", "MQTT without TLS, for devices whose payloads are sealed or whose policy allows it."),
 	PORT(smpp, "2775", "SMPP without TLS."),
 	PORT(smpps, "3550", "SMPP over TLS."),
-	PORT(https, "8443", "The portal, its API and MQTT over WebSocket."),
+	PORT(https, "8443", "The portal and its API."),
 };
 
 static const struct nj_config_row log_rows[] = {

@@ -46,6 +46,7 @@ struct server {
 	size_t eats_at_most;
 	bool echoes;
 	bool pauses;
+	bool websocket;
 	size_t in_max;
 	size_t out_max;
 	int client; /* the peer's socket */
@@ -145,6 +146,7 @@ static void server_start(struct nj_tls_ctx *tls)
 					       .max_in_bytes = s.in_max,
 					       .max_out_bytes = s.out_max,
 					       .hello_timeout_ms = HELLO_TIMEOUT_MS,
+					       .websocket = s.websocket,
 					       .ops = &server_ops,
 					       .user = &s };
 	assert_int_equal(nj_conn_new(s.reactor, &config, &s.conn), NJ_OK);
@@ -186,7 +188,7 @@ static void client_write(const void *data, size_t len)
 	assert_int_equal(send(s.client, data, len, MSG_NOSIGNAL), len);
 }
 
-static void assert_closed_by_reset(enum nj_close why)
+__attribute__((unused)) static void assert_closed_by_reset(enum nj_close why)
 {
 	uint8_t byte;
 	assert_int_equal(s.closes, 1);
