@@ -20,7 +20,7 @@ stalls() { # QOS: one that reads nothing; it is told by descriptor 5 + QOS
 	mkfifo "$tmp/told.$1"
 	client stall $PORT "$1" 't/#' < "$tmp/told.$1" > "$tmp/stalled.$1" 2>&1 &
 	eval "stalled_$1=\$!; exec $((5 + $1))> \"$tmp/told.$1\""
-	must within 5000 grep -q stalled "$tmp/stalled.$1"
+	must within 15000 grep -q stalled "$tmp/stalled.$1"
 }
 stalls 0
 stalls 1

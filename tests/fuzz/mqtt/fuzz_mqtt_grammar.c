@@ -1,11 +1,12 @@
 /*
- * Whole sessions: the input chooses well-formed packets of two clients of one broker, in any order and cut anywhere.
+ * Whole sessions: the input chooses well-formed packets of two clients of one broker, in any order and cut anywhere;
+ * the broker keeps all in memory, or is durable over a disk that commits, fails, waits, or sees the gateway die.
  * Topics, client ids and packet ids come from small sets, so that sessions meet, queue, retry and are taken over. Held:
  * whatever the broker sends to a client is a stream of well-formed packets of that client's version; to a client that
  * acknowledges what it got, no packet id is in flight twice, never more than its Receive Maximum; memory stays under
  * its ceiling; when all is gone, nothing is left.
  */
-#include "fuzz/mqtt/gate.h"
+#include "fuzz/mqtt/disk.h"
 #include "mqtt/codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,6 +29,7 @@ struct peer {
 static struct {
 	struct gate gate;
 	struct peer peers[CLIENTS];
+	struct disk disk;
 } fz;
 
 static struct nj_view pick(struct nj_reader *r, const char *const *texts, size_t count)
@@ -279,12 +281,49 @@ static void speak(struct nj_reader *r, size_t which)
 	gate_send(&fz.gate, which, nj_view_of(bytes + cut, len - cut));
 }
 
+static void settle(struct gate *gate)
+{
+	disk_commit(gate, &fz.disk, false);
+}
+
+/* What comes of the step's writes: they wait, fail, go with the gateway, or are committed. */
+static void meet_fate(uint8_t step)
+{
+	enum { FAIL = 1, WAIT, CRASH } fate = step >> 5;
+
+	nj_clock_fake_advance_ms(&fz.gate.clock, 3);
+	gate_turn(&fz.gate);
+	if (fate == CRASH) {
+		disk_crash(&fz.gate, &fz.disk);
+		for (size_t i = 0; i < CLIENTS; i++)
+			forget(&fz.peers[i]);
+	} else if (fate != WAIT) {
+		disk_commit(&fz.gate, &fz.disk, fate == FAIL);
+		gate_turn(&fz.gate);
+	}
+}
+
+static void start(bool durable)
+{
+	fz.gate.heard = heard;
+	fz.gate.settle = durable ? settle : NULL;
+	gate_open(&fz.gate);
+	if (!durable)
+		return;
+	for (size_t i = 0; i < DISK_ROWS; i++)
+		disk_forget(&fz.disk.rows[i]);
+	fz.disk.under_way = fz.disk.finished = NULL;
+	fz.disk.last_session = 0;
+	fz.disk.last_shared = 0;
+	disk_restore(&fz.gate, &fz.disk);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nj_reader r = nj_reader_of(data, size);
+	bool durable = nj_read_u8(&r) % 2 == 0;
 
-	fz.gate.heard = heard;
-	gate_open(&fz.gate);
+	start(durable);
 	while (nj_reader_left(&r) > 0) {
 		uint8_t step = nj_read_u8(&r);
 		size_t which = step & STEP_CLIENT;
@@ -295,6 +334,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		(void)gate_step(&fz.gate, step);
 		speak(&r, which);
+		if (durable)
+			meet_fate(step);
 	}
 	gate_close(&fz.gate);
 	return 0;

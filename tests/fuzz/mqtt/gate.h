@@ -30,6 +30,8 @@ struct gate {
 	int fds[CLIENTS];
 	/* What the broker sent to a client, at most 16 KiB at once; may be NULL. */
 	void (*heard)(struct gate *gate, size_t which, struct nj_view bytes);
+	/* Everything on its way to a disk arrives; may be NULL. */
+	void (*settle)(struct gate *gate);
 };
 
 static const struct nj_mqtt_limits limits = {
@@ -38,6 +40,8 @@ static const struct nj_mqtt_limits limits = {
 	.max_memory_bytes = MEMORY,
 	.max_queued_messages = 4,
 	.max_queued_bytes = 2048,
+	.customer_queued_bytes = 4096,
+	.total_queued_bytes = 4096,
 	.max_inflight = 2,
 	.max_topic_levels = 6,
 	.max_topic_bytes = 64,
@@ -144,9 +148,14 @@ static inline void gate_close(struct gate *gate)
 {
 	for (size_t c = 0; c < CLIENTS; c++)
 		gate_close_client(gate, c);
-	nj_clock_fake_advance_ms(&gate->clock, 30000);
-	for (int i = 0; i < 2; i++)
-		gate_turn(gate);
+	for (int i = 0; i < 3; i++) {
+		nj_clock_fake_advance_ms(&gate->clock, 10000);
+		for (int turns = 0; turns < 2; turns++) {
+			gate_turn(gate);
+			if (gate->settle != NULL)
+				gate->settle(gate);
+		}
+	}
 	struct nj_mqtt_counters left = nj_mqtt_counters_of(gate->broker);
 	CHECK(left.connections == 0 && left.sessions == 0 && left.subscriptions == 0);
 	nj_mqtt_broker_free(gate->broker);
