@@ -29,12 +29,15 @@ static void tell_customer(struct nj_mqtt_broker *broker, struct nj_mqtt_tally *t
 {
 	uint64_t up_ms = nj_reactor_now_ms(broker->reactor) - broker->began_ms;
 	struct nj_mqtt_space *space = nj_map_get(&broker->spaces, nj_view_str(tally->customer));
+	/* Of thousands of customers few listen. */
+	if (space == NULL || nj_mqtt_tree_get(&space->subscriptions, nj_view_str("$SYS")) == NULL)
+		return;
 	tell(broker, tally->customer, "version", "nightjar " NJ_VERSION);
 	tell_number(broker, tally->customer, "uptime", up_ms / 1000);
 	for (unsigned i = 0; i < NJ_MQTT_TALLY_COUNT; i++)
 		tell_number(broker, tally->customer, nj_mqtt_tally_topic(i),
 			    atomic_load_explicit(&tally->values[i], memory_order_relaxed));
-	tell_number(broker, tally->customer, "retained messages/count", space != NULL ? space->retained.count : 0);
+	tell_number(broker, tally->customer, "retained messages/count", space->retained.count);
 }
 
 static void arm(struct nj_mqtt_broker *broker)
