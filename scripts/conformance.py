@@ -46,7 +46,7 @@ def check_name(version, number, name, titles):
             wrong.append(f"{version}: {number}: no {name}")
     elif name.startswith("`test_"):
         file, function = re.match(r"`(test_\w+\.c)`: (\w+)", name).groups()
-        path = ROOT / "tests/unit/mqtt" / file
+        path = next((ROOT / "tests/unit").glob(f"*/{file}"), ROOT / file)
         if not path.exists() or not re.search(rf"cmocka_unit_test\w*\({function}\b", path.read_text()):
             wrong.append(f"{version}: {number}: no {function} in {file}")
     elif not name.startswith(("a client’s duty", "does not apply: ", "**open**")):
