@@ -137,6 +137,7 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 		broker->hooks = *hooks;
 	nj_random_fill(random, broker->seed, sizeof(broker->seed));
 	nj_list_init(&broker->sessions);
+	nj_list_init(&broker->no_keep.records);
 	nj_list_init(&broker->clients);
 	nj_map_init(&broker->spaces, space_key, SPACES_MAX, random);
 	nj_map_init(&broker->session_map, session_key, limits->max_sessions, random);

@@ -16,13 +16,13 @@ static struct nj_mqtt_sight sight_of(const struct nj_mqtt_session *session)
 {
 	const struct nj_mqtt_client *client = session->client;
 	/* What is on disk holds what is in memory of it, too. */
-	bool kept = session->keep.messages > session->flow.waiting_count;
+	bool kept = session->keep->messages > session->flow.waiting_count;
 	struct nj_mqtt_sight sight = {
 		.party = session->party,
 		.client_id = client_id_of(session),
 		.subscriptions = session->subscription_count,
-		.queued = kept ? session->keep.messages : session->flow.waiting_count,
-		.queued_bytes = kept ? session->keep.bytes : session->flow.waiting_bytes,
+		.queued = kept ? session->keep->messages : session->flow.waiting_count,
+		.queued_bytes = kept ? session->keep->bytes : session->flow.waiting_bytes,
 		.inflight = session->flow.inflight_count,
 		.expiry_s = session->expiry_s,
 		.has_will = session->will != NULL,

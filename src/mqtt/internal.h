@@ -54,8 +54,9 @@ struct nj_mqtt_will {
 	bool expires;
 };
 
-/* What keep.h has of a session. */
+/* What keep.h has of a session that lasts. */
 struct nj_mqtt_keep {
+	struct nj_mqtt_session *session;
 	uint32_t no;               /* in the store; 0: the session does not last */
 	uint32_t answer_ms;        /* eight times what acknowledgements took of late */
 	uint64_t tail;             /* the highest position */
@@ -86,7 +87,7 @@ struct nj_mqtt_session {
 	struct nj_timer expiry;
 	struct nj_mqtt_will *will; /* NULL: none */
 	struct nj_mqtt_flow flow;
-	struct nj_mqtt_keep keep;
+	struct nj_mqtt_keep *keep;            /* never NULL: the broker's `no_keep` while it does not last */
 	struct nj_mqtt_subscription *matched; /* during one match */
 	struct nj_mqtt_session *next_matched;
 	uint64_t id;
@@ -106,6 +107,7 @@ struct nj_mqtt_broker {
 	uint64_t kept_bytes;             /* of all queues in the store */
 	struct nj_map spaces;            /* by customer */
 	struct nj_map session_map;       /* by key */
+	struct nj_mqtt_keep no_keep;     /* of all sessions that do not last: number 0, holds nothing */
 	struct nj_map subscriptions;     /* by (node id, session id) */
 	struct nj_list sessions;
 	struct nj_list clients;

@@ -38,8 +38,8 @@ struct nj_mqtt_record *nj_mqtt_record_new(struct nj_mqtt_journal *journal, enum 
 	nj_list_init(&record->by_session);
 	if (session != NULL) {
 		record->session = session;
-		record->op.session = session->keep.no;
-		nj_list_push_back(&session->keep.records, &record->by_session);
+		record->op.session = session->keep->no;
+		nj_list_push_back(&session->keep->records, &record->by_session);
 	}
 	return record;
 }
@@ -341,7 +341,7 @@ static void forget_pages(struct nj_list *pages)
 		    NJ_CONTAINER(NJ_CONTAINER(pages->next, struct nj_messages_page, link), struct nj_mqtt_page, page);
 		nj_list_remove(&page->page.link);
 		if (page->session != NULL)
-			page->session->keep.page = NULL;
+			page->session->keep->page = NULL;
 		page->session = NULL;
 		nj_mqtt_page_done(page);
 	}

@@ -22,8 +22,8 @@ static uint64_t bytes_of(const struct nj_mqtt_delivery *delivery)
 
 static void count(struct nj_mqtt_session *session, int64_t messages, int64_t bytes)
 {
-	session->keep.messages += (uint64_t)messages;
-	session->keep.bytes += (uint64_t)bytes;
+	session->keep->messages += (uint64_t)messages;
+	session->keep->bytes += (uint64_t)bytes;
 	session->space->kept_bytes += (uint64_t)bytes;
 	session->broker->kept_bytes += (uint64_t)bytes;
 }
@@ -47,7 +47,7 @@ static void fill_will(const struct nj_mqtt_session *session, struct nj_messages_
 		.expires = will->expires,
 		.expiry_s = will->expiry_s,
 		.delay_s = will->delay_s,
-		.due_ms = session->keep.will_due_ms,
+		.due_ms = session->keep->will_due_ms,
 		.body = { .bytes = message->bytes,
 			  .topic_bytes = (uint32_t)message->content.topic.len,
 			  .properties_bytes = (uint32_t)message->content.properties.len,
@@ -58,11 +58,11 @@ static void fill_will(const struct nj_mqtt_session *session, struct nj_messages_
 static void session_row(const struct nj_mqtt_session *session, struct nj_messages_session *out_row)
 {
 	*out_row = (struct nj_messages_session){
-		.no = session->keep.no,
+		.no = session->keep->no,
 		.client_id = nj_view_of(session->key + NJ_PARTY_UID_BYTES, session->key_bytes - NJ_PARTY_UID_BYTES),
 		.expiry_s = session->expiry_s,
-		.ends_ms = session->keep.ends_ms,
-		.sent = session->keep.sent,
+		.ends_ms = session->keep->ends_ms,
+		.sent = session->keep->sent,
 	};
 	memcpy(out_row->uid, session->key, NJ_PARTY_UID_BYTES);
 	fill_will(session, &out_row->will);
@@ -92,16 +92,44 @@ static enum nj_err put_row(struct nj_mqtt_session *session, uint32_t wait_ms)
 	return NJ_OK;
 }
 
+static enum nj_err make(struct nj_mqtt_session *session)
+{
+	struct nj_mqtt_broker *broker = session->broker;
+	if (session->keep != &broker->no_keep)
+		return NJ_OK;
+	NJ_TRY(nj_mqtt_budget_take(&broker->budget, sizeof(*session->keep)));
+	struct nj_mqtt_keep *keep = calloc(1, sizeof(*keep));
+	if (keep == NULL) {
+		nj_mqtt_budget_give(&broker->budget, sizeof(*keep));
+		return NJ_ERR_NO_MEMORY;
+	}
+	keep->session = session;
+	nj_list_init(&keep->records);
+	session->keep = keep;
+	return NJ_OK;
+}
+
+void nj_mqtt_keep_free(struct nj_mqtt_session *session)
+{
+	struct nj_mqtt_broker *broker = session->broker;
+	if (session->keep == &broker->no_keep)
+		return;
+	nj_mqtt_budget_give(&broker->budget, sizeof(*session->keep));
+	free(session->keep);
+	session->keep = &broker->no_keep;
+}
+
 enum nj_err nj_mqtt_keep_session(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_journal *journal = journal_of(session);
-	session->keep.ends_ms = 0;
-	session->keep.will_due_ms = 0;
 	if (journal == NULL || (session->expiry_s == 0 && !nj_mqtt_lasts(session)))
 		return NJ_OK;
+	NJ_TRY(make(session));
+	session->keep->ends_ms = 0;
+	session->keep->will_due_ms = 0;
 	if (nj_mqtt_lasts(session))
 		return put_row(session, LAZY_MS);
-	session->keep.no = journal->durable.next_session(journal->durable.arg);
+	session->keep->no = journal->durable.next_session(journal->durable.arg);
 	session->flow.positional = nj_mqtt_lasts(session);
 	/* Before all that hangs on it. */
 	return nj_mqtt_lasts(session) ? put_row(session, 0) : NJ_ERR_LIMIT;
@@ -116,14 +144,17 @@ void nj_mqtt_keep_changed(struct nj_mqtt_session *session)
 void nj_mqtt_keep_away(struct nj_mqtt_session *session, uint64_t ends_in_ms, uint64_t will_in_ms)
 {
 	uint64_t now_ms = nj_clock_wall_ms(nj_reactor_clock(session->broker->reactor));
-	session->keep.ends_ms = ends_in_ms == UINT64_MAX ? NJ_MESSAGES_NEVER : now_ms + ends_in_ms;
-	session->keep.will_due_ms = now_ms + will_in_ms;
+	if (!nj_mqtt_lasts(session))
+		return;
+	session->keep->ends_ms = ends_in_ms == UINT64_MAX ? NJ_MESSAGES_NEVER : now_ms + ends_in_ms;
+	session->keep->will_due_ms = now_ms + will_in_ms;
 	nj_mqtt_keep_changed(session);
 }
 
-void nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct nj_messages_session *row)
+enum nj_err nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct nj_messages_session *row)
 {
-	struct nj_mqtt_keep *keep = &session->keep;
+	NJ_TRY(make(session));
+	struct nj_mqtt_keep *keep = session->keep;
 	keep->no = row->no;
 	keep->tail = row->tail;
 	keep->sent = row->sent;
@@ -133,13 +164,14 @@ void nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct nj_messa
 	keep->behind = row->messages > 0;
 	session->flow.positional = true;
 	count(session, (int64_t)row->messages, (int64_t)row->bytes);
+	return NJ_OK;
 }
 
 /* ---- the window ---- */
 
 static void on_again(struct nj_timer *timer)
 {
-	nj_mqtt_keep_refill(NJ_CONTAINER(timer, struct nj_mqtt_session, keep.again));
+	nj_mqtt_keep_refill(NJ_CONTAINER(timer, struct nj_mqtt_keep, again)->session);
 }
 
 static bool window_has_room(const struct nj_mqtt_flow *flow)
@@ -149,7 +181,7 @@ static bool window_has_room(const struct nj_mqtt_flow *flow)
 
 void nj_mqtt_keep_refill(struct nj_mqtt_session *session)
 {
-	struct nj_mqtt_keep *keep = &session->keep;
+	struct nj_mqtt_keep *keep = session->keep;
 	const struct nj_mqtt_flow *flow = &session->flow;
 	if (!keep->behind || keep->page != NULL || keep->waits_for_row || session->client == NULL ||
 	    journal_of(session) == NULL || flow->waiting_count > WINDOW_MESSAGES / 2 ||
@@ -204,13 +236,13 @@ static enum nj_err take_row(struct nj_mqtt_session *session, const struct nj_mes
 	delivery->position = row->position;
 	delivery->shared = row->shared;
 	delivery->stored = true;
-	delivery->dup = row->position <= session->keep.sent || row->position <= session->keep.doubtful;
-	if (row->position <= session->keep.sent || released)
+	delivery->dup = row->position <= session->keep->sent || row->position <= session->keep->doubtful;
+	if (row->position <= session->keep->sent || released)
 		delivery->packet_id = nj_mqtt_position_id(row->position);
 	if (released)
 		nj_mqtt_flow_release(delivery);
 	nj_mqtt_flow_append(flow, delivery);
-	session->keep.window_last = row->position;
+	session->keep->window_last = row->position;
 	return NJ_OK;
 }
 
@@ -218,7 +250,7 @@ static enum nj_err take_row(struct nj_mqtt_session *session, const struct nj_mes
 static uint64_t first_open(const struct nj_mqtt_session *session)
 {
 	uint64_t first = UINT64_MAX;
-	NJ_LIST_EACH ((struct nj_list *)&session->keep.records, at) {
+	NJ_LIST_EACH ((struct nj_list *)&session->keep->records, at) {
 		const struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
 		if (record->op.type == NJ_MESSAGES_ENQUEUE && record->delivery == NULL && !record->over &&
 		    record->op.position < first)
@@ -242,7 +274,7 @@ static enum nj_err take_rows(struct nj_mqtt_session *session, const struct nj_me
 /* NJ_ERR_AGAIN: the row that it waits for asks again when it is there. */
 static void take_page(struct nj_mqtt_session *session, struct nj_messages_page *page)
 {
-	struct nj_mqtt_keep *keep = &session->keep;
+	struct nj_mqtt_keep *keep = session->keep;
 	enum nj_err err = take_rows(session, page, first_open(session));
 	keep->page = NULL;
 	keep->waits_for_row = err == NJ_ERR_AGAIN;
@@ -269,22 +301,22 @@ void nj_mqtt_page_done(struct nj_mqtt_page *page)
 	if (page->session != NULL && page->session->client != NULL)
 		take_page(page->session, &page->page);
 	else if (page->session != NULL)
-		page->session->keep.page = NULL;
+		page->session->keep->page = NULL;
 	free_rows(&page->page);
 	free(page);
 }
 
 static void leave_page(struct nj_mqtt_session *session)
 {
-	if (session->keep.page != NULL)
-		session->keep.page->session = NULL;
-	session->keep.page = NULL;
-	nj_timer_cancel(&session->keep.again);
+	if (session->keep->page != NULL)
+		session->keep->page->session = NULL;
+	session->keep->page = NULL;
+	nj_timer_cancel(&session->keep->again);
 }
 
 void nj_mqtt_keep_attach(struct nj_mqtt_session *session)
 {
-	struct nj_mqtt_keep *keep = &session->keep;
+	struct nj_mqtt_keep *keep = session->keep;
 	keep->behind = keep->messages > 0;
 	keep->waits_for_row = false;
 	keep->window_last = 0;
@@ -307,7 +339,7 @@ static void drop_window(struct nj_mqtt_session *session, struct nj_list *list)
 
 void nj_mqtt_keep_detach(struct nj_mqtt_session *session)
 {
-	struct nj_mqtt_keep *keep = &session->keep;
+	struct nj_mqtt_keep *keep = session->keep;
 	if (!nj_mqtt_lasts(session))
 		return;
 	leave_page(session);
@@ -325,12 +357,12 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session)
 	if (!nj_mqtt_lasts(session))
 		return;
 	leave_page(session);
-	count(session, -(int64_t)session->keep.messages, -(int64_t)session->keep.bytes);
+	count(session, -(int64_t)session->keep->messages, -(int64_t)session->keep->bytes);
 	if (journal == NULL)
 		return;
-	while (!nj_list_empty(&session->keep.records)) {
+	while (!nj_list_empty(&session->keep->records)) {
 		struct nj_mqtt_record *record =
-		    NJ_CONTAINER(session->keep.records.next, struct nj_mqtt_record, by_session);
+		    NJ_CONTAINER(session->keep->records.next, struct nj_mqtt_record, by_session);
 		if (record->delivery != NULL)
 			record->delivery->record = NULL;
 		record->delivery = NULL;
@@ -342,7 +374,7 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session)
 	struct nj_mqtt_record *drop = nj_mqtt_record_new(journal, NJ_MESSAGES_SESSION_DROP, NULL, 0);
 	if (drop == NULL)
 		return;
-	drop->op.session = session->keep.no;
+	drop->op.session = session->keep->no;
 	nj_mqtt_record_open(journal, drop, 0);
 }
 
@@ -352,7 +384,7 @@ static bool fits(const struct nj_mqtt_session *session, uint64_t bytes)
 {
 	const struct nj_mqtt_broker *broker = session->broker;
 	const struct nj_mqtt_limits *limits = &broker->limits;
-	const struct nj_mqtt_keep *keep = &session->keep;
+	const struct nj_mqtt_keep *keep = session->keep;
 	/* One message fits a session that waits for nothing, whatever its size is. */
 	bool session_fits = keep->messages == 0 || (keep->messages < limits->max_queued_messages &&
 						    keep->bytes + bytes <= limits->max_queued_bytes);
@@ -394,7 +426,7 @@ static struct nj_mqtt_record *enqueue_record(struct nj_mqtt_session *session, st
 	nj_mqtt_record_carry(record, message);
 	lend_ids(record, kept);
 	record->op.flags = (uint8_t)(kept->qos | (kept->retain ? NJ_MESSAGES_RETAINED : 0));
-	record->op.position = ++session->keep.tail;
+	record->op.position = ++session->keep->tail;
 	record->op.body.expires_ms = nj_mqtt_wall_of(session->broker, message->content.expires_ms);
 	record->op.shared = shared_number(journal, message);
 	return record;
@@ -405,7 +437,7 @@ static struct nj_mqtt_delivery *window_delivery(struct nj_mqtt_session *session,
 						const struct nj_mqtt_kept *kept)
 {
 	struct nj_mqtt_flow *flow = &session->flow;
-	if (session->client == NULL || session->keep.behind || !window_has_room(flow))
+	if (session->client == NULL || session->keep->behind || !window_has_room(flow))
 		return NULL;
 	struct nj_mqtt_delivery *delivery = nj_mqtt_delivery_new(flow, record->message, kept->ids, kept->id_count);
 	if (delivery == NULL)
@@ -419,7 +451,7 @@ static struct nj_mqtt_delivery *window_delivery(struct nj_mqtt_session *session,
 	delivery->record = record;
 	record->delivery = delivery;
 	nj_mqtt_flow_append(flow, delivery);
-	session->keep.window_last = delivery->position;
+	session->keep->window_last = delivery->position;
 	return delivery;
 }
 
@@ -431,7 +463,7 @@ static uint32_t wait_of(const struct nj_mqtt_session *session, const struct nj_m
 		return 0;
 	if (journal->durable.relaxed)
 		return RELAXED_MS;
-	return delivery != NULL && session->keep.answer_ms / 8 <= HOPELESS_MS ? PATIENCE_MS : 0;
+	return delivery != NULL && session->keep->answer_ms / 8 <= HOPELESS_MS ? PATIENCE_MS : 0;
 }
 
 enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt_message *message,
@@ -445,7 +477,7 @@ enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt
 	if (record == NULL)
 		return NJ_ERR_NO_MEMORY;
 	struct nj_mqtt_delivery *delivery = window_delivery(session, record, kept);
-	session->keep.behind |= delivery == NULL;
+	session->keep->behind |= delivery == NULL;
 	count(session, 1, (int64_t)bytes);
 	if (journal->pledge != NULL && (!journal->durable.relaxed || journal->together)) {
 		record->pledge = journal->pledge;
@@ -462,8 +494,8 @@ bool nj_mqtt_keep_waits(const struct nj_mqtt_delivery *delivery)
 
 void nj_mqtt_keep_sent(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery)
 {
-	if (delivery->position > session->keep.sent)
-		session->keep.sent = delivery->position;
+	if (delivery->position > session->keep->sent)
+		session->keep->sent = delivery->position;
 	delivery->sent_ms = (uint32_t)nj_reactor_now_ms(session->broker->reactor);
 }
 
@@ -493,7 +525,7 @@ static void note_answer(struct nj_mqtt_session *session, const struct nj_mqtt_de
 	if (delivery->packet_id == 0 || delivery->place != NJ_MQTT_INFLIGHT)
 		return;
 	took_ms = took_ms < 10000 ? took_ms : 10000;
-	session->keep.answer_ms += took_ms - session->keep.answer_ms / 8;
+	session->keep->answer_ms += took_ms - session->keep->answer_ms / 8;
 }
 
 static void remove_row(struct nj_mqtt_session *session, const struct nj_mqtt_delivery *delivery)
@@ -591,7 +623,7 @@ enum nj_err nj_mqtt_keep_received(struct nj_mqtt_session *session, uint16_t pack
 void nj_mqtt_keep_refused(struct nj_mqtt_session *session, uint16_t packet_id)
 {
 	(void)nj_mqtt_flow_forget(&session->flow, packet_id);
-	NJ_LIST_EACH (&session->keep.records, at) {
+	NJ_LIST_EACH (&session->keep->records, at) {
 		struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
 		if (record->op.type == NJ_MESSAGES_RECEIVE && record->op.value == packet_id && !record->handed_over) {
 			nj_mqtt_record_elide(journal_of(session), record);
@@ -606,7 +638,7 @@ void nj_mqtt_keep_repeated(struct nj_mqtt_session *session, uint16_t packet_id)
 	struct nj_mqtt_pledge *pledge = journal != NULL ? journal->pledge : NULL;
 	if (pledge == NULL)
 		return;
-	NJ_LIST_EACH (&session->keep.records, at) {
+	NJ_LIST_EACH (&session->keep->records, at) {
 		struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
 		struct nj_mqtt_pledge *former = record->pledge;
 		if (record->op.type != NJ_MESSAGES_RECEIVE || record->op.value != packet_id ||
@@ -702,7 +734,7 @@ static uint64_t record_bytes(const struct nj_mqtt_record *record)
 static void row_settled(struct nj_mqtt_record *record)
 {
 	record->over = true;
-	record->session->keep.waits_for_row = false;
+	record->session->keep->waits_for_row = false;
 	nj_mqtt_keep_refill(record->session);
 }
 

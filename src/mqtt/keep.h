@@ -24,7 +24,7 @@ struct nj_mqtt_kept {
 
 static inline bool nj_mqtt_lasts(const struct nj_mqtt_session *session)
 {
-	return session->keep.no != 0;
+	return session->keep->no != 0;
 }
 
 /* CONNECT made or found a session: gives it a number if it is to last, and writes its row. NJ_ERR_LIMIT,
@@ -32,8 +32,10 @@ static inline bool nj_mqtt_lasts(const struct nj_mqtt_session *session)
 NJ_MUST_USE enum nj_err nj_mqtt_keep_session(struct nj_mqtt_session *session);
 /* The client went: how long the session and its will have. UINT64_MAX: for ever. */
 void nj_mqtt_keep_away(struct nj_mqtt_session *session, uint64_t ends_in_ms, uint64_t will_in_ms);
-/* A session as the store has it, without its client. */
-void nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct nj_messages_session *row);
+/* A session as the store has it, without its client. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
+NJ_MUST_USE enum nj_err nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct nj_messages_session *row);
+/* Its memory; the last of all. */
+void nj_mqtt_keep_free(struct nj_mqtt_session *session);
 /* The row is not what it was. */
 void nj_mqtt_keep_changed(struct nj_mqtt_session *session);
 /* The client is there: its queue is read. */

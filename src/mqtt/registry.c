@@ -41,6 +41,7 @@ static struct nj_mqtt_session *alloc_session(struct nj_mqtt_broker *broker, uint
 
 static void free_memory(struct nj_mqtt_session *session)
 {
+	nj_mqtt_keep_free(session);
 	nj_mqtt_budget_give(&session->broker->budget, session_bytes(session->key_bytes));
 	free(session);
 }
@@ -84,6 +85,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	session->broker = broker;
 	session->space = space;
 	session->key_bytes = key_bytes;
+	session->keep = &broker->no_keep;
 	session->id = ++broker->ids;
 	session->expiry.on_timer = on_expiry;
 	memcpy(session->key, party->uid, sizeof(party->uid));
@@ -99,7 +101,6 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	nj_list_init(&session->subscriptions);
 	nj_list_init(&session->replays);
 	nj_list_push_back(&broker->sessions, &session->link);
-	nj_list_init(&session->keep.records);
 	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
 			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
 	broker->counters.sessions++;

@@ -41,7 +41,7 @@ struct nj_mqtt_durable_state nj_mqtt_durable_state_of(const struct nj_mqtt_broke
 static struct nj_view number_of(const void *entry)
 {
 	const struct nj_mqtt_session *session = entry;
-	return nj_view_of(&session->keep.no, sizeof(session->keep.no));
+	return nj_view_of(&session->keep->no, sizeof(session->keep->no));
 }
 
 enum nj_err nj_mqtt_restore_new(struct nj_mqtt_broker *broker, struct nj_random *random,
@@ -93,7 +93,7 @@ static uint64_t time_left(const struct nj_mqtt_broker *broker, uint64_t wall_ms)
 static void restore_times(struct nj_mqtt_session *session, const struct nj_messages_session *row)
 {
 	struct nj_mqtt_broker *broker = session->broker;
-	struct nj_mqtt_keep *keep = &session->keep;
+	struct nj_mqtt_keep *keep = session->keep;
 	uint64_t now_ms = nj_clock_wall_ms(nj_reactor_clock(broker->reactor));
 	if (row->ends_ms == 0)
 		keep->ends_ms = row->expiry_s == FOREVER ? NJ_MESSAGES_NEVER : now_ms + UINT64_C(1000) * row->expiry_s;
@@ -123,11 +123,12 @@ static enum nj_err restore(struct nj_mqtt_restore *restore, struct nj_party *par
 	NJ_TRY(nj_mqtt_session_new(restore->broker, party, row->client_id, &session));
 	session->expiry_s = row->expiry_s;
 	enum nj_err err = restore_will(session, &row->will);
+	if (err == NJ_OK)
+		err = nj_mqtt_keep_restore(session, row);
 	if (err != NJ_OK) {
 		nj_mqtt_session_free(session);
 		return err;
 	}
-	nj_mqtt_keep_restore(session, row);
 	restore_times(session, row);
 	*out_session = session;
 	return NJ_OK;

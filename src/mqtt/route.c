@@ -339,7 +339,7 @@ static void queue_retained(struct nj_mqtt_subscription *s, struct nj_mqtt_messag
 static void feed(struct nj_mqtt_session *session)
 {
 	const struct nj_mqtt_flow *flow = &session->flow;
-	while (!nj_list_empty(&session->replays) && !session->keep.behind &&
+	while (!nj_list_empty(&session->replays) && !session->keep->behind &&
 	       (flow->waiting_count == 0 ||
 		(flow->waiting_count < flow->max_waiting / 2 && flow->waiting_bytes < flow->max_waiting_bytes / 2))) {
 		struct nj_mqtt_subscription *s;
