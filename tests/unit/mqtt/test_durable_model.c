@@ -347,7 +347,7 @@ static void nothing_acknowledged_is_lost_and_nothing_comes_twice(void **state)
 {
 	struct world *w = malloc(sizeof(*w));
 	const char *thorough = getenv("THOROUGH");
-	uint64_t seeds = thorough != NULL && thorough[0] != '\0' ? 3000 : 60;
+	uint64_t seeds = thorough != NULL && thorough[0] != '\0' ? 600 : 60;
 	assert_non_null(w);
 	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		open_world(w, seed);
