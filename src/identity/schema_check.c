@@ -215,7 +215,7 @@ static bool key_is(const struct nj_schema_property *property, const struct nj_sc
 {
 	if (name == NULL)
 		return property->numbered && property->number == number;
-	return !property->numbered && name->bytes == name->head_bytes &&
+	return !property->numbered && name->bytes == property->name.len && name->bytes == name->head_bytes &&
 	       nj_view_equal(property->name, nj_view_of(name->head, name->head_bytes));
 }
 

@@ -3,6 +3,8 @@
 #include "identity/schema_check.h"
 
 #define NUMBER_MAX_BYTES 63
+#define PLAIN_DIGITS 15
+#define PLAIN_BELOW UINT64_C(1000000000000000)
 
 static bool read_value(struct nj_schema_run *run, uint16_t node);
 
@@ -199,6 +201,33 @@ static bool take_number(struct nj_schema_run *run, struct number *number)
 	return take_digits(run, number);
 }
 
+/*
+ * What most numbers are: at most 15 digits, no exponent. Mantissa and power of ten are exact doubles then, so that one
+ * division rounds as strtod does.
+ */
+static double value_of(const struct number *number)
+{
+	static const double tens[] = { 1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+				       1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
+	bool negative = number->text[0] == '-';
+	size_t point = number->len;
+	uint64_t digits = 0;
+
+	if (number->len - negative > PLAIN_DIGITS + 1)
+		return strtod(number->text, NULL);
+	for (size_t i = negative; i < number->len; i++) {
+		if (number->text[i] == '.')
+			point = i + 1;
+		else if (number->text[i] <= '9' && number->text[i] >= '0')
+			digits = digits * 10 + (uint64_t)(number->text[i] - '0');
+		else
+			return strtod(number->text, NULL);
+	}
+	if (digits >= PLAIN_BELOW)
+		return strtod(number->text, NULL);
+	return (negative ? -1.0 : 1.0) * ((double)digits / tens[number->len - point]);
+}
+
 static bool read_number(struct nj_schema_run *run, uint16_t node)
 {
 	struct number number;
@@ -207,7 +236,7 @@ static bool read_number(struct nj_schema_run *run, uint16_t node)
 	if (!take_number(run, &number))
 		return malformed(run);
 	number.text[number.len] = '\0';
-	return nj_schema_number(run, node, strtod(number.text, NULL));
+	return nj_schema_number(run, node, value_of(&number));
 }
 
 /* ---- the rest ---- */

@@ -228,6 +228,45 @@ static void json_against_a_schema(void **state)
 	nj_schema_free(schema);
 }
 
+/* A number is what strtod makes of it, to the last bit: against a bound that is that number. */
+static void numbers_are_exact(void **state)
+{
+	static const char *const numbers[] = {
+		"0",
+		"-0",
+		"0.1",
+		"-40.01",
+		"123456789012345",
+		"999999999999999",
+		"1000000000000000",
+		"9007199254740993",
+		"0.00000000000001",
+		"12345.6789012345",
+		"99999999.9999999",
+		"0.3",
+		"1.7976931348623157",
+		"5e-324",
+		"1e22",
+		"1.5e3",
+		"314159.265358979",
+		"-0.000000000000123",
+		"18446744073709551615",
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		json_t *json = json_pack("{s:f}", "const", strtod(numbers[i], NULL));
+		struct nj_schema *schema = NULL;
+		struct nj_why why;
+		char fault[NJ_SCHEMA_FAULT_BYTES];
+
+		assert_int_equal(nj_schema_new(json, NJ_PAYLOAD_JSON, &schema, &why), NJ_OK);
+		if (!nj_schema_check(schema, nj_view_str(numbers[i]), fault))
+			fail_msg("%s", numbers[i]);
+		nj_schema_free(schema);
+		json_decref(json);
+	}
+}
+
 static bool deep(const char *open, const char *close, unsigned depth)
 {
 	struct nj_schema *schema = compiled("{}", NJ_PAYLOAD_JSON);
@@ -383,7 +422,7 @@ int main(void)
 		cmocka_unit_test(what_compiles),         cmocka_unit_test(limits_of_a_schema),
 		cmocka_unit_test(json_against_a_schema), cmocka_unit_test(depth_of_a_payload),
 		cmocka_unit_test(cbor_against_a_schema), cmocka_unit_test(depth_of_cbor),
-		cmocka_unit_test(faults_stay_text),
+		cmocka_unit_test(faults_stay_text),      cmocka_unit_test(numbers_are_exact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
