@@ -349,9 +349,11 @@ static void take_retained(void *arg, const struct nj_mqtt_retained_sight *retain
 {
 	struct look *look = arg;
 	char key[KEY_BYTES];
+	bool there;
 
 	key_of_view(retained->topic, key);
-	if (page_wants(&look->page, key))
+	(void)place_of(&look->page, key, &there);
+	if (!there && page_wants(&look->page, key))
 		page_put(&look->page, key,
 			 json_pack("{s:o, s:I, s:i, s:I}", "topic", text_of(retained->topic), "bytes",
 				   (json_int_t)retained->payload_bytes, "qos", (int)retained->qos, "expires_in_s",
