@@ -35,7 +35,8 @@ verdict() { # STATUS
 }
 
 mkdir -p $logs
-make --no-print-directory release JOBS="${JOBS:-$(nproc)}" && cmake --build --preset release || exit 1
+make --no-print-directory release JOBS="${JOBS:-$(nproc)}" &&
+	cmake --build --preset release -j "${JOBS:-$(nproc)}" --target packet nj-ref-device || exit 1
 table=()
 bad=0
 for step in "${steps[@]}"; do
