@@ -19,6 +19,7 @@
 #define NJ_XCHACHA_NONCE_BYTES 24
 #define NJ_AEAD_TAG_BYTES 16
 #define NJ_ARGON2_SALT_BYTES 16
+#define NJ_BOX_OVERHEAD 48
 #define NJ_ED25519_PUBLIC_BYTES 32
 #define NJ_ED25519_SECRET_BYTES 64
 #define NJ_ED25519_SIGNATURE_BYTES 64
@@ -53,6 +54,15 @@ void nj_xchacha_seal(const uint8_t key[NJ_KEY_BYTES], const uint8_t nonce[NJ_XCH
 /* NJ_ERR_FORGED leaves `out` (sealed.len − 16 bytes) zeroed. */
 NJ_MUST_USE enum nj_err nj_xchacha_open(const uint8_t key[NJ_KEY_BYTES], const uint8_t nonce[NJ_XCHACHA_NONCE_BYTES],
 					struct nj_view ad, struct nj_view sealed, uint8_t *out);
+
+/* Sealed boxes of libsodium (X25519, XSalsa20-Poly1305, a fresh key pair for each box): whoever has the public key
+ * writes, only the private key reads. Any 32 random bytes are a private key. `out` holds plain.len + NJ_BOX_OVERHEAD
+ * bytes; NJ_ERR_CRYPTO for a public key that is none. */
+void nj_box_public(const uint8_t private_key[NJ_KEY_BYTES], uint8_t out_public[NJ_KEY_BYTES]);
+NJ_MUST_USE enum nj_err nj_box_seal(const uint8_t public_key[NJ_KEY_BYTES], struct nj_view plain, uint8_t *out);
+/* NJ_ERR_FORGED (another key's, or damaged) leaves `out` (sealed.len − NJ_BOX_OVERHEAD bytes) zeroed;
+ * NJ_ERR_TRUNCATED. */
+NJ_MUST_USE enum nj_err nj_box_open(const uint8_t private_key[NJ_KEY_BYTES], struct nj_view sealed, uint8_t *out);
 
 /* RFC 9106, one lane. NJ_ERR_RANGE below 8 KiB or one pass, NJ_ERR_NO_MEMORY. Blocks for as long as it takes. */
 NJ_MUST_USE enum nj_err nj_argon2id(struct nj_view password, const uint8_t salt[NJ_ARGON2_SALT_BYTES],
