@@ -98,19 +98,22 @@ enum nj_rekey_change nj_rekey_on_bound(uint32_t epoch, bool pending, uint32_t bo
 
 /* --- the device --- */
 
-/* Blocks of 16 attempts: the newest key has gone through as many as the older one, or one more. */
+/* Blocks of 16 attempts: a newer key has gone through as many as an older one, or one more. */
 static uint8_t next_key(const struct nj_rekey_device *device)
 {
-	if (device->count < 2)
-		return 0;
-	return device->keys[0].attempt / NJ_KNOCK_WINDOW > device->keys[1].attempt / NJ_KNOCK_WINDOW ? 1 : 0;
+	uint8_t next = 0;
+	for (uint8_t i = 1; i < device->count; i++)
+		if (device->keys[i].attempt / NJ_KNOCK_WINDOW < device->keys[next].attempt / NJ_KNOCK_WINDOW)
+			next = i;
+	return next;
 }
 
 enum nj_err nj_rekey_device_next(struct nj_rekey_device *device, struct nj_rekey_attempt *out_attempt)
 {
 	struct nj_rekey_attempt attempt = { .which = next_key(device), .flags = NJ_KNOCK_FLAG_CAN_REKEY };
 	struct nj_rekey_key *key = &device->keys[attempt.which];
-	NJ_TRY(nj_knock_attempt_counter(device->counter, key->attempt, &attempt.counter));
+	uint64_t bound = key->recovered ? key->base : device->counter;
+	NJ_TRY(nj_knock_attempt_counter(bound, key->attempt, &attempt.counter));
 	if (attempt.which > 0)
 		attempt.flags |= NJ_KNOCK_FLAG_NEWER_KEY;
 	attempt.epoch = key->epoch;
@@ -129,10 +132,28 @@ static void keep_one(struct nj_rekey_device *device, uint8_t which)
 	device->count = 1;
 }
 
+const uint8_t *nj_rekey_device_key(const struct nj_rekey_device *device, const struct nj_rekey_attempt *attempt)
+{
+	return attempt->recovery ? device->recovery.key : device->keys[attempt->which].key;
+}
+
+/* Whatever key it was: the device has not failed for long any more. */
+static void recovery_rests(struct nj_rekey_recovery *recovery)
+{
+	recovery->attempt = 0;
+	recovery->turn = 0;
+}
+
 bool nj_rekey_device_bound(struct nj_rekey_device *device, const struct nj_rekey_attempt *attempt)
 {
 	bool drops = attempt->which == 0 && device->count > 1;
+	recovery_rests(&device->recovery);
+	if (attempt->recovery) {
+		device->recovery.counter = attempt->counter;
+		return false;
+	}
 	device->counter = attempt->counter;
+	device->keys[attempt->which].recovered = false;
 	for (size_t i = 0; i < NJ_REKEY_DEVICE_KEYS; i++)
 		device->keys[i].attempt = 0;
 	if (drops)
@@ -140,19 +161,18 @@ bool nj_rekey_device_bound(struct nj_rekey_device *device, const struct nj_rekey
 	return drops;
 }
 
-static const struct nj_rekey_key *key_of_epoch(const struct nj_rekey_device *device, uint32_t epoch)
+static const struct nj_rekey_key *key_of_session(const struct nj_rekey_device *device,
+						 const struct nj_rekey_attempt *session)
 {
-	for (size_t i = 0; i < device->count; i++)
-		if (device->keys[i].epoch == epoch)
-			return &device->keys[i];
-	return NULL;
+	const struct nj_rekey_key *key = &device->keys[session->which];
+	return !session->recovery && session->which < device->count && key->epoch == session->epoch ? key : NULL;
 }
 
 enum nj_err nj_rekey_device_offered(struct nj_rekey_device *device, struct nj_rekey_attempt *session,
 				    const uint8_t exporter[NJ_REKEY_EXPORTER_BYTES],
 				    const struct nj_rekey_message *offer, struct nj_rekey_message *out_stored)
 {
-	const struct nj_rekey_key *from = key_of_epoch(device, session->epoch);
+	const struct nj_rekey_key *from = key_of_session(device, session);
 	struct nj_rekey_key fresh = { .epoch = offer->epoch };
 	if (from == NULL || session->offered || offer->type != NJ_REKEY_OFFER || from->epoch == UINT32_MAX ||
 	    offer->epoch != from->epoch + 1)
@@ -161,6 +181,8 @@ enum nj_err nj_rekey_device_offered(struct nj_rekey_device *device, struct nj_re
 	if (from != &device->keys[1])
 		device->keys[1] = *from;
 	device->keys[0] = fresh;
+	for (size_t i = 2; i < NJ_REKEY_DEVICE_KEYS; i++)
+		nj_wipe(&device->keys[i], sizeof(device->keys[i]));
 	device->count = 2;
 	session->offered = true;
 	*out_stored = (struct nj_rekey_message){ .type = NJ_REKEY_STORED, .epoch = offer->epoch };
@@ -176,5 +198,8 @@ enum nj_err nj_rekey_device_done(struct nj_rekey_device *device, const struct nj
 	if (!nj_rekey_proves(device->keys[0].key, device->uid, done))
 		return NJ_ERR_FORGED;
 	keep_one(device, 0);
+	if (device->keys[0].recovered)
+		device->counter = device->keys[0].base;
+	device->keys[0].recovered = false;
 	return NJ_OK;
 }

@@ -63,11 +63,22 @@ enum nj_rekey_change nj_rekey_on_bound(uint32_t epoch, bool pending, uint32_t bo
 
 /* ---- the device's side ---- */
 
-#define NJ_REKEY_DEVICE_KEYS 2
+#define NJ_REKEY_DEVICE_KEYS 3 /* two, and one more after a recovery that did not come to its end */
 
 struct nj_rekey_key {
 	uint32_t epoch;
+	bool recovered;   /* of a recovery (wire/recover.h), not yet bound: its counters begin after `base` */
 	uint64_t attempt; /* failed ones since a connection was bound */
+	uint64_t base;
+	uint8_t key[NJ_KNOCK_KEY_BYTES];
+};
+
+/* The recovery key, with its own line of counters. Never replaced, never wiped. */
+struct nj_rekey_recovery {
+	bool held;
+	uint64_t counter; /* of its last knock whose connection was bound */
+	uint64_t attempt; /* failed ones since */
+	uint64_t turn;    /* attempts of either kind since it is tried at all */
 	uint8_t key[NJ_KNOCK_KEY_BYTES];
 };
 
@@ -75,15 +86,17 @@ struct nj_rekey_key {
 struct nj_rekey_device {
 	uint8_t uid[NJ_UID_BYTES];
 	uint64_t counter; /* of the last knock whose connection was bound, under whichever key */
-	uint8_t count;    /* of keys, 1 or 2 */
+	uint8_t count;    /* of keys, at least 1 */
 	struct nj_rekey_key keys[NJ_REKEY_DEVICE_KEYS]; /* the newest first */
+	struct nj_rekey_recovery recovery;
 };
 
 /* One knock to make (`flags` are those of its body), and the session that comes of it. */
 struct nj_rekey_attempt {
 	uint8_t which; /* of the keys, when the attempt was made */
 	uint8_t flags;
-	bool offered; /* this session has had its OFFER */
+	bool recovery; /* with the recovery key, for the enrolment service; `which` and `epoch` are 0 */
+	bool offered;  /* this session has had its OFFER */
 	uint32_t epoch;
 	uint64_t counter;
 };
@@ -92,6 +105,8 @@ struct nj_rekey_attempt {
  * older after 16 failures, alternating; each key goes through the attempt rule on its own. NJ_ERR_RANGE: the counters
  * are used up. */
 NJ_MUST_USE enum nj_err nj_rekey_device_next(struct nj_rekey_device *device, struct nj_rekey_attempt *out_attempt);
+/* The key of an attempt. Borrowed from `device`. */
+const uint8_t *nj_rekey_device_key(const struct nj_rekey_device *device, const struct nj_rekey_attempt *attempt);
 /* The attempt's connection was bound. True when an older key was dropped: store before anything else. */
 bool nj_rekey_device_bound(struct nj_rekey_device *device, const struct nj_rekey_attempt *attempt);
 /* OFFER came in the attempt's session, whose exporter this is. NJ_OK: `device` holds the new key and the one of the

@@ -9,7 +9,9 @@
 #define MAGIC UINT32_C(0x4e4a4142) /* "NJAB" */
 #define PLACE_BYTES 4096           /* a sector of its own each */
 #define HEAD_BYTES 12
-#define BODY_BYTES (NJ_UID_BYTES + 8 + 1 + NJ_REKEY_DEVICE_KEYS * (4 + 8 + NJ_KNOCK_KEY_BYTES))
+#define KEY_BYTES (4 + 1 + 8 + 8 + NJ_KNOCK_KEY_BYTES)
+#define RECOVERY_BYTES (1 + 8 + 8 + 8 + NJ_KNOCK_KEY_BYTES)
+#define BODY_BYTES (NJ_UID_BYTES + 8 + 1 + NJ_REKEY_DEVICE_KEYS * KEY_BYTES + RECOVERY_BYTES)
 #define RECORD_BYTES (HEAD_BYTES + BODY_BYTES + NJ_SHA256_BYTES)
 
 static void make_mac(const uint8_t *record, uint8_t out[NJ_SHA256_BYTES])
@@ -31,9 +33,16 @@ static void lay_out(uint64_t sequence, const struct nj_rekey_device *device, uin
 	nj_write_u8(&w, device->count);
 	for (size_t i = 0; i < NJ_REKEY_DEVICE_KEYS; i++) {
 		nj_write_u32(&w, device->keys[i].epoch);
+		nj_write_u8(&w, device->keys[i].recovered);
 		nj_write_u64(&w, device->keys[i].attempt);
+		nj_write_u64(&w, device->keys[i].base);
 		nj_write_bytes(&w, device->keys[i].key, sizeof(device->keys[i].key));
 	}
+	nj_write_u8(&w, device->recovery.held);
+	nj_write_u64(&w, device->recovery.counter);
+	nj_write_u64(&w, device->recovery.attempt);
+	nj_write_u64(&w, device->recovery.turn);
+	nj_write_bytes(&w, device->recovery.key, sizeof(device->recovery.key));
 	make_mac(out, out + HEAD_BYTES + BODY_BYTES);
 }
 
@@ -53,9 +62,16 @@ static uint64_t take(const uint8_t record[RECORD_BYTES], struct nj_rekey_device 
 	out_device->count = nj_read_u8(&r);
 	for (size_t i = 0; i < NJ_REKEY_DEVICE_KEYS; i++) {
 		out_device->keys[i].epoch = nj_read_u32(&r);
+		out_device->keys[i].recovered = nj_read_u8(&r) != 0;
 		out_device->keys[i].attempt = nj_read_u64(&r);
+		out_device->keys[i].base = nj_read_u64(&r);
 		nj_read_bytes(&r, out_device->keys[i].key, sizeof(out_device->keys[i].key));
 	}
+	out_device->recovery.held = nj_read_u8(&r) != 0;
+	out_device->recovery.counter = nj_read_u64(&r);
+	out_device->recovery.attempt = nj_read_u64(&r);
+	out_device->recovery.turn = nj_read_u64(&r);
+	nj_read_bytes(&r, out_device->recovery.key, sizeof(out_device->recovery.key));
 	return nj_reader_end(&r) == NJ_OK && out_device->count >= 1 && out_device->count <= NJ_REKEY_DEVICE_KEYS
 		   ? sequence
 		   : 0;

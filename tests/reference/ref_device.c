@@ -1,14 +1,16 @@
 /*
- * A device as docs/protocol/knock.md describes it: knocks, binds, publishes, and takes part in the rekey, with its
- * state in a file of A/B records. For tests it can be told to die, or to stop and wait for SIGCONT, at any of its
- * writes and sends.
+ * A device as docs/protocol/knock.md describes it: knocks, binds, publishes, and takes part in rekey and recovery, with
+ * its state in a file of A/B records. For tests it can be told to die, or to stop and wait for SIGCONT, at any of its
+ * writes and sends, and with --failed-hours 24 that it has been failing for so long (and with --tried 16 that its root
+ * keys have just had their turn). With --lost 1 its root keys are not what they were.
  *
  *   nj-ref-device --credentials FILE --state FILE --to ADDRESS [--attempts N] [--wait-ms N] [--stay-ms N]
- *                 [--die POINT] [--pause POINT]
+ *                 [--die POINT] [--pause POINT] [--failed-hours N] [--tried N] [--lost 1]
+ *                 [--connect-ms N]
  *
  * POINT is before: or after: one of write-attempt, send-knock, connect, write-bound, send-connect, send-publish,
- * write-offered, send-stored, write-done; or torn: one of the writes. It says what happens, a line each, and ends with
- * 0 when it was bound and its message acknowledged.
+ * write-offered, send-stored, write-done; or torn: one of the writes. In a recovery the same names mean its points. It
+ * says what happens, a line each, and ends with 0 when it was bound and its message acknowledged.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -24,16 +26,16 @@
 #include "reference/record.h"
 #include "reference/session.h"
 #include "wire/credfile.h"
+#include "wire/recover.h"
 
 #define PUBLISH_ID 1
 #define STORED_ID 2
-#define CONNECT_MS 300
 #define EXIT_UNBOUND 3
 
 struct run {
 	const char *credentials, *state, *to;
 	const char *die, *pause;
-	unsigned attempts, wait_ms, stay_ms;
+	unsigned attempts, wait_ms, stay_ms, connect_ms, failed_hours, tried, lost;
 	struct nj_credfile file;
 	struct record_file record;
 	struct nj_rekey_device device;
@@ -115,23 +117,30 @@ static void read_state(struct run *run)
 	memcpy(run->device.uid, run->file.uid, sizeof(run->device.uid));
 	run->device.keys[0].epoch = run->file.epoch;
 	memcpy(run->device.keys[0].key, run->file.key, sizeof(run->device.keys[0].key));
+	memcpy(run->device.recovery.key, run->file.recovery, sizeof(run->device.recovery.key));
+	run->device.recovery.held = run->file.port[NJ_SERVICE_ENROLMENT] != 0;
 	if (record_write(&run->record, &run->device, false) != NJ_OK)
 		fail("cannot write the state");
 }
 
 /* ---- the knock ---- */
 
+static uint16_t service_of(const struct run *run)
+{
+	return run->attempt.recovery ? NJ_SERVICE_ENROLMENT : NJ_SERVICE_MQTTS;
+}
+
 static void seal(struct run *run, uint8_t datagram[NJ_KNOCK_BYTES])
 {
 	struct nj_knock_body body = { .version = NJ_KNOCK_VERSION,
 				      .flags = run->attempt.flags,
-				      .service = NJ_SERVICE_MQTTS };
+				      .service = service_of(run) };
 	struct nj_knock_keys keys;
 	uint8_t fresh[NJ_KNOCK_RANDOM_BYTES];
 
 	memcpy(body.uid, run->device.uid, sizeof(body.uid));
 	nj_random_fill(nj_random_system(), fresh, sizeof(fresh));
-	nj_knock_derive(run->device.keys[run->attempt.which].key, run->device.uid, &keys);
+	nj_knock_derive(nj_rekey_device_key(&run->device, &run->attempt), run->device.uid, &keys);
 	nj_knock_seal(&keys, run->attempt.counter, fresh, &body, datagram);
 	nj_knock_psk(&keys, datagram, run->psk);
 	nj_hex_encode(datagram, NJ_KNOCK_HINT_BYTES, run->identity);
@@ -227,17 +236,61 @@ static void serve(struct run *run, struct session *session)
 		take(run, session, &packet);
 }
 
+/* ---- recovery ---- */
+
+static bool read_message(struct run *run, struct session *session, struct nj_recover_message *out)
+{
+	uint8_t bytes[NJ_RECOVER_MESSAGE_MAX_BYTES];
+	size_t have = 0;
+	size_t len = 0;
+
+	while (nj_recover_decode(nj_view_of(bytes, have), out, &len) == NJ_ERR_TRUNCATED) {
+		if (have == sizeof(bytes) || !session_read(session, (int)run->stay_ms, bytes + have, 1))
+			return false;
+		have++;
+	}
+	return len == have && len > 0;
+}
+
+/* OFFER, STORED, DONE. */
+static void recover(struct run *run, struct session *session)
+{
+	struct nj_recover_message offer;
+	struct nj_recover_message stored;
+	struct nj_recover_message done;
+	uint8_t bytes[NJ_RECOVER_MESSAGE_MAX_BYTES];
+
+	if (!read_message(run, session, &offer) ||
+	    nj_recover_device_offered(&run->device, &run->attempt, &offer, &stored) != NJ_OK) {
+		say("no-offer", 0);
+		return;
+	}
+	say("recovery-offered", offer.epoch);
+	write_state(run, "write-offered");
+	point(run, "before", "send-stored");
+	if (session_send(session, bytes, nj_recover_encode(&stored, bytes)))
+		say("stored", stored.epoch);
+	point(run, "after", "send-stored");
+	if (!read_message(run, session, &done) || nj_recover_device_done(&run->device, &done) != NJ_OK) {
+		say("no-done", 0);
+		return;
+	}
+	write_state(run, "write-done");
+	say("recovered", done.epoch);
+}
+
 static bool attempt(struct run *run)
 {
+	bool failed_long = run->failed_hours * UINT64_C(3600000) >= NJ_RECOVER_AFTER_MS;
 	bool connected = false;
 
-	if (nj_rekey_device_next(&run->device, &run->attempt) != NJ_OK)
+	if ((failed_long ? nj_recover_device_next : nj_rekey_device_next)(&run->device, &run->attempt) != NJ_OK)
 		fail("the counters are used up");
 	write_state(run, "write-attempt");
 	knock(run);
 	point(run, "before", "connect");
-	struct session *session = session_open(&run->gateway, run->file.port[NJ_SERVICE_MQTTS], run->identity, run->psk,
-					       CONNECT_MS, &connected);
+	struct session *session = session_open(&run->gateway, run->file.port[service_of(run)], run->identity, run->psk,
+					       (int)run->connect_ms, &connected);
 	point(run, "after", "connect");
 	if (session == NULL) {
 		say(connected ? "unbound" : "silent", run->attempt.counter);
@@ -245,10 +298,13 @@ static bool attempt(struct run *run)
 	}
 	(void)nj_rekey_device_bound(&run->device, &run->attempt);
 	write_state(run, "write-bound");
-	say("bound", run->attempt.epoch);
-	serve(run, session);
+	say(run->attempt.recovery ? "bound-recovery" : "bound", run->attempt.epoch);
+	if (run->attempt.recovery)
+		recover(run, session);
+	else
+		serve(run, session);
 	session_close(session);
-	return true;
+	return !run->attempt.recovery;
 }
 
 static void parse(struct run *run, int argc, char **argv)
@@ -270,6 +326,14 @@ static void parse(struct run *run, int argc, char **argv)
 			run->attempts = (unsigned)strtoul(value, NULL, 10);
 		else if (strcmp(argv[i], "--wait-ms") == 0)
 			run->wait_ms = (unsigned)strtoul(value, NULL, 10);
+		else if (strcmp(argv[i], "--failed-hours") == 0)
+			run->failed_hours = (unsigned)strtoul(value, NULL, 10);
+		else if (strcmp(argv[i], "--connect-ms") == 0)
+			run->connect_ms = (unsigned)strtoul(value, NULL, 10);
+		else if (strcmp(argv[i], "--lost") == 0)
+			run->lost = (unsigned)strtoul(value, NULL, 10);
+		else if (strcmp(argv[i], "--tried") == 0)
+			run->tried = (unsigned)strtoul(value, NULL, 10);
 		else if (strcmp(argv[i], "--stay-ms") == 0)
 			run->stay_ms = (unsigned)strtoul(value, NULL, 10);
 		else
@@ -281,7 +345,7 @@ static void parse(struct run *run, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct run run = { .attempts = 1, .wait_ms = 150, .stay_ms = 1000 };
+	static struct run run = { .attempts = 1, .wait_ms = 150, .stay_ms = 1000, .connect_ms = 300 };
 	unsigned made = 0;
 
 	parse(&run, argc, argv);
@@ -290,6 +354,9 @@ int main(int argc, char **argv)
 		fail("no cryptography");
 	read_credentials(&run);
 	read_state(&run);
+	run.device.recovery.turn += run.tried;
+	for (size_t i = 0; i < run.device.count && run.lost > 0; i++)
+		run.device.keys[i].key[0] ^= 0xff;
 	if (nj_addr_parse(run.to, &run.gateway) != NJ_OK)
 		fail("--to is no address");
 	while (made < run.attempts) {

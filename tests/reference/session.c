@@ -214,3 +214,15 @@ bool session_receive(struct session *session, int limit_ms, struct session_packe
 	out_packet->payload = nj_read_view(&r, nj_reader_left(&r));
 	return nj_reader_end(&r) == NJ_OK;
 }
+
+bool session_send(struct session *session, const void *data, size_t len)
+{
+	return SSL_write(session->ssl, data, (int)len) == (int)len;
+}
+
+bool session_read(struct session *session, int limit_ms, uint8_t *out, size_t len)
+{
+	if (SSL_pending(session->ssl) == 0 && !wait_for(session->fd, POLLIN, limit_ms))
+		return false;
+	return read_exactly(session, out, len);
+}

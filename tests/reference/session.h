@@ -17,6 +17,10 @@ struct session *session_open(const struct nj_addr *gateway, uint16_t port, const
 void session_close(struct session *session);
 NJ_MUST_USE bool session_export(struct session *session, const char *label, uint8_t out[NJ_REKEY_EXPORTER_BYTES]);
 
+/* Bytes as they are, for protocols without packets: `len` of them, false when they did not come in time. */
+NJ_MUST_USE bool session_send(struct session *session, const void *data, size_t len);
+NJ_MUST_USE bool session_read(struct session *session, int limit_ms, uint8_t *out, size_t len);
+
 NJ_MUST_USE bool session_mqtt_connect(struct session *session, const char *client_id);
 NJ_MUST_USE bool session_publish(struct session *session, const char *topic, struct nj_view payload,
 				 uint16_t packet_id);
