@@ -172,7 +172,7 @@ nj() { "$nightjar" "$@" --dir "$dir/gateway"; }
 make_gateway() {
 	rm -rf "$dir/gateway"
 	nj init --host 127.0.0.1 --cloak "$cloak" --json \
-		--ports "knock=$knock_port,mqtts=$mqtts_port,mqtt=0,smpp=0,smpps=0,https=0" \
+		--ports "knock=$knock_port,mqtts=$mqtts_port,mqtt=0,smpp=0,smpps=0,https=0,enrolment=0" \
 		>/dev/null 2>"$dir/error" || die "init failed: $(cat "$dir/error")"
 	nj profile set sensor --publish 'dev/{device}/#' >/dev/null &&
 		nj profile set dashboard --subscribe 'dev/#' >/dev/null &&

@@ -24,7 +24,7 @@
 	X(NJ_SERVICE_SMPPS, 3, "smpps", 3550, true, NJ_BINDING_TLS)                    \
 	X(NJ_SERVICE_SMPP, 4, "smpp", 2775, false, NJ_BINDING_ACCOUNT)                 \
 	X(NJ_SERVICE_HTTPS, 5, "https", 8443, true, NJ_BINDING_TLS | NJ_BINDING_LOGIN) \
-	X(NJ_SERVICE_ENROLMENT, 6, "enrolment", 0, true, NJ_BINDING_PSK)
+	X(NJ_SERVICE_ENROLMENT, 6, "enrolment", 8844, true, NJ_BINDING_PSK)
 
 enum nj_service {
 #define NJ_SERVICE_ENUM(name, id, text, port, tls, bindings) name = id,

@@ -318,6 +318,7 @@ static void put_rekey(struct nj_writer *w, const struct nj_ipc *m)
 {
 	nj_write_u64(w, m->as.rekey.grant_id);
 	nj_write_u32(w, m->as.rekey.epoch);
+	nj_write_u64(w, m->as.rekey.floor);
 	nj_write_bytes(w, m->as.rekey.value, sizeof(m->as.rekey.value));
 }
 
@@ -325,6 +326,7 @@ static void get_rekey(struct nj_reader *r, struct nj_ipc *m)
 {
 	m->as.rekey.grant_id = nj_read_u64(r);
 	m->as.rekey.epoch = nj_read_u32(r);
+	m->as.rekey.floor = nj_read_u64(r);
 	nj_read_bytes(r, m->as.rekey.value, sizeof(m->as.rekey.value));
 }
 

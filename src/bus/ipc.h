@@ -115,7 +115,8 @@ struct nj_ipc_bound {
 struct nj_ipc_rekey {
 	uint64_t grant_id; /* names the session that it bound */
 	uint32_t epoch;    /* of the new key; 0 in READY */
-	uint8_t value[32]; /* READY: the exporter; STORED, DONE: the proof; OFFER: zero */
+	uint64_t floor;    /* OFFER of a recovery: counters of the new key begin after it; else 0 */
+	uint8_t value[32]; /* READY: the exporter; STORED, DONE: the proof; OFFER: of a recovery its nonce, else zero */
 };
 
 struct nj_ipc_rekey_cut {

@@ -1,7 +1,6 @@
 /* Backup and restore. */
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -78,31 +77,48 @@ enum nj_err nj_run_backup(struct nj_cli *cli)
 	return err;
 }
 
-static const char *date_of(uint64_t time_ms, char out[32])
+static json_t *since_json(const struct nj_since *since)
 {
-	time_t seconds = (time_t)(time_ms / 1000);
-	struct tm tm;
+	if (!since->known)
+		return json_pack("{s:b, s:I}", "known", 0, "may_rekey", (json_int_t)since->may_rekey);
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "known", 1, "rekeyed", (json_int_t)since->rekeyed, "revoked",
+			 (json_int_t)since->revoked, "added", (json_int_t)since->added, "moved_most",
+			 (json_int_t)since->moved_most, "may_rekey", (json_int_t)since->may_rekey);
+}
 
-	if (gmtime_r(&seconds, &tm) == NULL || strftime(out, 32, "%Y-%m-%d %H:%M UTC", &tm) == 0)
-		out[0] = '\0';
-	return out;
+static void tell_since(const struct nj_since *since)
+{
+	if (!since->known) {
+		printf("What happened since the backup is not known here. %" PRIu64
+		       " of them had changed their root key before it,\n"
+		       "and may have since: who did comes back by nightjar recovery open.\n",
+		       since->may_rekey);
+		return;
+	}
+	printf("By the store that was here: %" PRIu64
+	       " devices changed their root key since%s; the busiest used %" PRIu64 " counters;\n"
+	       "%" PRIu64 " were added and are unknown again; %" PRIu64 " were revoked%s.\n"
+	       "Its counters are taken over: no knock that was accepted since is accepted again.\n",
+	       since->rekeyed, since->rekeyed > 0 ? " and come back by nightjar recovery open" : "", since->moved_most,
+	       since->added, since->revoked, since->revoked > 0 ? " and live again: revoke them again" : "");
 }
 
 static void tell_restored(const struct nj_cli *cli, const struct nj_restored *done, uint64_t raise)
 {
-	char date[32];
+	char date[NJ_DATE_BYTES];
 
 	if (cli->json) {
-		json_t *told = json_pack("{s:I, s:I, s:I, s:I, s:s, s:b, s:s}", "created_ms",
-					 (json_int_t)done->created_ms, "devices", (json_int_t)done->devices, "raise",
-					 (json_int_t)raise, "unmatched", (json_int_t)done->unmatched, "key_file",
-					 done->key_file, "key_there", (int)done->key_there, "aside", done->aside);
+		json_t *told =
+		    json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:b, s:s}", "since", since_json(&done->since),
+			      "created_ms", (json_int_t)done->created_ms, "devices", (json_int_t)done->devices, "raise",
+			      (json_int_t)raise, "unmatched", (json_int_t)done->unmatched, "key_file", done->key_file,
+			      "key_there", (int)done->key_there, "aside", done->aside);
 
 		nj_print_json(told);
 		json_decref(told);
 		return;
 	}
-	printf("Restored: the gateway of %s.\n", date_of(done->created_ms, date));
+	printf("Restored: the gateway of %s.\n", nj_date_text((json_int_t)done->created_ms, date));
 	if (done->aside[0] != '\0')
 		printf("What was here is beside it, with names that end in %s.\n", done->aside);
 	printf("%" PRIu64 " devices and applications may have knocked since: their counters are raised by %" PRIu64
@@ -111,6 +127,7 @@ static void tell_restored(const struct nj_cli *cli, const struct nj_restored *do
 	       "counts who is still expected. Has one of them knocked more often since? nightjar device raise moves it "
 	       "on.\n",
 	       done->devices, raise);
+	tell_since(&done->since);
 	if (done->unmatched > 0)
 		printf("%" PRIu64 " parties were added or revoked while the backup was made, and are taken out.\n",
 		       done->unmatched);
@@ -125,6 +142,7 @@ enum nj_err nj_run_restore(struct nj_cli *cli)
 		.from = nj_args_text(cli->args, "from"),
 		.replace = nj_args_flag(cli->args, "replace"),
 		.raise = nj_args_number(cli->args, "raise", NJ_RESTORE_RAISE),
+		.strict = nj_args_flag(cli->args, "strict"),
 	};
 	struct nj_restored done = { 0 };
 

@@ -289,3 +289,13 @@ void nj_progress_end(struct nj_progress *progress)
 		fputc('\n', stderr);
 	progress->shown = false;
 }
+
+const char *nj_date_text(json_int_t time_ms, char out[NJ_DATE_BYTES])
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL || strftime(out, NJ_DATE_BYTES, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+		out[0] = '\0';
+	return out;
+}

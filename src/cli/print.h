@@ -66,4 +66,8 @@ void nj_progress_begin(struct nj_progress *progress, const char *what, uint64_t 
 void nj_progress_step(struct nj_progress *progress, uint64_t done);
 void nj_progress_end(struct nj_progress *progress);
 
+#define NJ_DATE_BYTES 32
+/* "2026-01-31 12:00 UTC"; empty for a time that is none. Returns `out`. */
+const char *nj_date_text(json_int_t time_ms, char out[NJ_DATE_BYTES]);
+
 #endif

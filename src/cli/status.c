@@ -86,6 +86,20 @@ static void tell_gateway(const struct nj_cli *cli, bool running, const json_t *k
 	}
 }
 
+static void tell_recovery(const json_t *keeper)
+{
+	const json_t *window = json_object_get(keeper, "recovery");
+	char ends[NJ_DATE_BYTES];
+
+	if (!json_is_true(json_object_get(window, "open")))
+		return;
+	line("recovery");
+	toned(NJ_TONE_WARN, "open");
+	printf(" until %s for %" JSON_INTEGER_FORMAT " by their recovery keys, %" JSON_INTEGER_FORMAT " came in\n",
+	       nj_date_text(number(json_object_get(window, "ends_ms")), ends),
+	       number(json_object_get(window, "waiting")), number(json_object_get(window, "recovered")));
+}
+
 static void tell_doors(const json_t *keeper)
 {
 	bool dark = json_is_true(at(keeper, "cloak", "dark"));
@@ -231,6 +245,7 @@ enum nj_err nj_run_status(struct nj_cli *cli)
 		tell_gateway(cli, running, keeper);
 		if (running && !json_is_true(at(keeper, "vault", "locked")))
 			tell_doors(keeper);
+		tell_recovery(keeper);
 		tell_guards(keeper);
 		if (gateway != NULL)
 			tell_traffic(gateway);

@@ -23,7 +23,7 @@
 
 static const struct nj_option init_options[] = {
 	{ "host", "NAME", "the name or address at which devices reach the gateway", NJ_OPTION_TEXT },
-	{ "ports", "LIST", "as knock=62201,mqtts=8883,mqtt=1883,smpp=2775,smpps=3550,https=8443; 0 turns one off",
+	{ "ports", "LIST", "as knock=62201,mqtts=8883, … (mqtt, smpp, smpps, https, enrolment); 0 turns one off",
 	  NJ_OPTION_TEXT },
 	{ "cloak", "NAME",
 	  "bpf (default); cbpf: needs no privilege and does less; or fake: nothing is dark, for trials",
@@ -226,6 +226,25 @@ static const struct nj_option slot_add_options[] = {
 	JSON_OPTION,
 };
 
+static const struct nj_option rekey_options[] = {
+	{ "keep", NULL, "ask for each passphrase, and keep it", NJ_OPTION_FLAG },
+	{ "drop", NULL, "let the passphrase slots go", NJ_OPTION_FLAG },
+	{ "recovery", NULL, "ask for the recovery key until now: devices' recovery keys are sealed to the new one",
+	  NJ_OPTION_FLAG },
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
+static const struct nj_option recovery_options[] = {
+	{ "minutes", "N", "how long it stays open (default: 1440, a day)", NJ_OPTION_NUMBER, .max = 43200 },
+	{ "device", "NAME", "for this device alone", NJ_OPTION_TEXT },
+	{ "application", "NAME", "or for this application alone", NJ_OPTION_TEXT },
+	{ "all", NULL, "for everybody, not only who has not been seen since a restore", NJ_OPTION_FLAG },
+	CUSTOMER_OPTION,
+	DIR_OPTION,
+	JSON_OPTION,
+};
+
 static const struct nj_option raise_options[] = {
 	{ "by", "N", "how many counters", NJ_OPTION_NUMBER, .required = true, .max = 1000000 },
 	CUSTOMER_OPTION,
@@ -244,6 +263,8 @@ static const struct nj_option restore_options[] = {
 	{ "from", "FILE", "an archive made by nightjar backup", NJ_OPTION_FILE, .required = true },
 	{ "replace", NULL, "move the gateway that is there aside", NJ_OPTION_FLAG },
 	{ "raise", "N", "counters that every device is moved on by (default: 256)", NJ_OPTION_NUMBER, .max = 1000000 },
+	{ "strict", NULL, "until a device has proved itself, only knocks that are certainly newer open a port",
+	  NJ_OPTION_FLAG },
 	DIR_OPTION,
 	JSON_OPTION,
 };
@@ -264,6 +285,7 @@ const struct nj_command_group nj_command_groups[] = {
 	{ "audit", "what happened, chained and signed" },
 	{ "perimeter", "the whole host, silent" },
 	{ "vault", "where every secret is sealed" },
+	{ "recovery", "a window for devices that lost their root key" },
 };
 const size_t nj_command_group_count = COUNT(nj_command_groups);
 
@@ -327,22 +349,33 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 #define BACKUP_DETAILS                                                                                              \
 	"Of a gateway that runs or is stopped. The vault's key file is never in it: without that, a passphrase or " \
 	"the recovery key the secrets in it stay sealed."
-#define RESTORE_DETAILS                                                                                               \
-	"Of a stopped gateway, or into an empty folder. The file is checked whole before anything is changed. What "  \
-	"devices have done since the backup is not in it: every counter is raised by --raise, so that no knock "      \
-	"recorded since opens a port again, and devices find the gateway by their attempts. Give more than the "      \
-	"knocks of the busiest device since the backup; each 16 cost a device some attempts more. Revocations since " \
-	"the backup are forgotten."
+#define RESTORE_DETAILS                                                                                                \
+	"Of a stopped gateway, or into an empty folder. The file is checked whole before anything is changed. What "   \
+	"devices have done since the backup is not in it: every counter is raised by --raise, so that no knock "       \
+	"recorded since opens a port again, and devices find the gateway by their attempts. Give more than the "       \
+	"knocks of the busiest device since the backup; each 16 cost a device some attempts more. Where the store "    \
+	"that is replaced can be read, its counters are taken over besides, and what happened since is told exactly. " \
+	"Revocations since the backup are forgotten. With --strict the knock of a device that has not proved itself "  \
+	"since opens a port only if it carries the time, or is made with its recovery key (nightjar recovery open): "  \
+	"then nothing that was recorded opens anything, and a device without a clock comes back after a day."
 #define SLOT_DETAILS                                                                                                  \
 	"The vault's key lies in slots: one for the key file, one for the recovery key, and as many passphrases as "  \
 	"you like. A gateway whose key file is not there (or does not open the vault) starts locked, every port "     \
 	"dark, and waits for nightjar vault unlock. The passphrase is turned into the slot's key by Argon2id, here; " \
 	"it never reaches the gateway. Without --own six words are made and shown once; with it one line is read "    \
 	"from the terminal or from standard input."
-#define REKEY_DETAILS                                                                                               \
-	"For a stopped gateway, when somebody may have had the key file or a copy of it. Every secret is sealed "   \
-	"anew in one commit, the key file is replaced, a new recovery key is shown once. Passphrase slots go with " \
-	"the old key. Root keys of devices stay what they are."
+#define REKEY_DETAILS                                                                                                 \
+	"For a stopped gateway, when somebody may have had the key file or a copy of it. Every secret is sealed "     \
+	"anew in one commit, the key file is replaced, a new recovery key is shown once. Where there are passphrase " \
+	"slots, say whether to keep them (each passphrase is asked for) or to let them go. Root keys of devices "     \
+	"stay what they are; their recovery keys stay sealed to the recovery key until now, which then is still "     \
+	"good for nightjar recovery open, unless --recovery asks for it and seals them to the new one."
+#define WINDOW_DETAILS                                                                                                 \
+	"For devices that changed their root key after the backup that was put back, or lost it otherwise. Asks for "  \
+	"the recovery key that init (or vault rekey) showed. While the window is open, knocks under the devices' "     \
+	"recovery keys open the enrolment service, and nothing else does: there a device gets a new root key. "        \
+	"Devices try their recovery key after 24 h of failure. The window ends with its time, with nightjar recovery " \
+	"close, and with the gateway."
 #define RECOVER_DETAILS                                                                                            \
 	"For a stopped gateway whose key file is lost or does not open the vault. Asks for the recovery key that " \
 	"init showed, makes a new key file, and tells what it did."
@@ -429,13 +462,18 @@ const struct nj_command nj_commands[] = {
 	  nj_run_slot_remove },
 	{ "vault unlock", SET(plain_options, "", 0, 0), "open the locked vault of a running gateway",
 	  "Asks for the passphrase. After five wrong ones there is one try in 30 s.", nj_run_unlock },
-	{ "vault rekey", SET(plain_options, "", 0, 0), "a new vault key, key file and recovery key", REKEY_DETAILS,
+	{ "vault rekey", SET(rekey_options, "", 0, 0), "a new vault key, key file and recovery key", REKEY_DETAILS,
 	  nj_run_vault_rekey },
 	{ "recover", SET(plain_options, "", 0, 0), "a new key file, by the recovery key", RECOVER_DETAILS,
 	  nj_run_recover },
 	{ "mqtt verifier", SET(json_only_options, "", 0, 0),
 	  "turn a password into what a local listener's `verifier` takes", MQTT_VERIFIER_DETAILS,
 	  nj_run_mqtt_verifier },
+	{ "recovery open", SET(recovery_options, "", 0, 0), "let devices in by their recovery keys, for a while",
+	  WINDOW_DETAILS, nj_run_recovery_open },
+	{ "recovery close", SET(plain_options, "", 0, 0), "end that", NULL, nj_run_recovery_close },
+	{ "recovery status", SET(plain_options, "", 0, 0), "is the window open, and for how many", NULL,
+	  nj_run_recovery_status },
 	{ "backup", SET(backup_options, "", 0, 0), "write configuration and both stores to one file", BACKUP_DETAILS,
 	  nj_run_backup },
 	{ "restore", SET(restore_options, "", 0, 0), "put a backup back", RESTORE_DETAILS, nj_run_restore },

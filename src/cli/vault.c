@@ -215,36 +215,69 @@ enum nj_err nj_run_unlock(struct nj_cli *cli)
 
 /* ---- new keys ---- */
 
-static void tell_rekeyed(const struct nj_cli *cli, const struct nj_vault_rekeyed *rekeyed)
+static void tell_rekeyed(const struct nj_cli *cli, const struct nj_vault_rekey_result *done)
 {
+	const struct nj_vault_rekeyed *vault = &done->vault;
+
 	if (cli->json) {
-		json_t *told = json_pack("{s:I, s:I, s:s}", "sealed", (json_int_t)rekeyed->sealed, "dropped",
-					 (json_int_t)rekeyed->dropped, "recovery_key", rekeyed->recovery);
+		json_t *told = json_pack("{s:I, s:I, s:I, s:I, s:s}", "sealed", (json_int_t)vault->sealed, "kept",
+					 (json_int_t)done->kept, "dropped", (json_int_t)vault->dropped, "recovery_left",
+					 (json_int_t)vault->recovery_left, "recovery_key", vault->recovery);
 
 		nj_print_json(told);
 		json_decref(told);
 		return;
 	}
 	printf("The vault has a new key: %" PRIu64 " secrets are sealed anew, the key file is replaced.\n\n"
-	       "  recovery key   %s%s%s\n\n%sShown this once and kept nowhere; the old recovery key opens nothing "
-	       "now.%s\n",
-	       rekeyed->sealed, nj_tone(stdout, NJ_TONE_BOLD), rekeyed->recovery, nj_tone_end(stdout),
+	       "  recovery key   %s%s%s\n\n%sShown this once and kept nowhere; the old recovery key opens the vault no "
+	       "more.%s\n",
+	       vault->sealed, nj_tone(stdout, NJ_TONE_BOLD), vault->recovery, nj_tone_end(stdout),
 	       nj_tone(stdout, NJ_TONE_WARN), nj_tone_end(stdout));
-	if (rekeyed->dropped > 0)
+	if (vault->recovery_left > 0)
+		printf("%sKeep the old one all the same:%s the recovery keys of %" PRIu64
+		       " devices and applications are still sealed to it,\n"
+		       "and nightjar recovery open takes it for them. (vault rekey --recovery seals them to the new "
+		       "one.)\n",
+		       nj_tone(stdout, NJ_TONE_WARN), nj_tone_end(stdout), vault->recovery_left);
+	if (done->kept > 0)
+		printf("%u passphrases open the vault as before.\n", done->kept);
+	if (vault->dropped > 0)
 		printf("%u passphrase slots went with the old key: nightjar vault slot add makes new ones.\n",
-		       rekeyed->dropped);
+		       vault->dropped);
 	printf("Backups made before now open with the old key file or recovery key only: make a new one.\n");
+}
+
+static enum nj_err ask_kept(void *arg, uint32_t slot, char out[NJ_PASSPHRASE_MAX_BYTES + 1], struct nj_why *why)
+{
+	char prompt[48];
+
+	(void)arg;
+	(void)!nj_text_format(prompt, sizeof(prompt), "Passphrase of slot %u", slot);
+	return nj_secret_ask(prompt, out, NJ_PASSPHRASE_MAX_BYTES + 1, why);
 }
 
 enum nj_err nj_run_vault_rekey(struct nj_cli *cli)
 {
-	struct nj_vault_rekeyed rekeyed = { 0 };
-	enum nj_err err = nj_daemon_vault_rekey(&cli->session.paths, &rekeyed, &cli->why);
+	char recovery[NJ_RECOVERY_TEXT_BYTES * 2];
+	struct nj_vault_rekey_options options = {
+		.keep = nj_args_flag(cli->args, "keep"),
+		.drop = nj_args_flag(cli->args, "drop"),
+		.ask = ask_kept,
+	};
+	struct nj_vault_rekey_result done = { .kept = 0 };
 
+	if (options.keep && options.drop)
+		return nj_why(&cli->why, NJ_ERR_USAGE, "--keep or --drop, not both");
+	if (nj_args_flag(cli->args, "recovery")) {
+		NJ_TRY(nj_secret_ask("Recovery key until now", recovery, sizeof(recovery), &cli->why));
+		options.recovery = recovery;
+	}
+	enum nj_err err = nj_daemon_vault_rekey(&cli->session.paths, &options, &done, &cli->why);
+	nj_wipe(recovery, sizeof(recovery));
 	/* Also when the file could not take its name: the keys are the new ones all the same. */
-	if (rekeyed.recovery[0] != '\0')
-		tell_rekeyed(cli, &rekeyed);
-	nj_wipe(&rekeyed, sizeof(rekeyed));
+	if (done.vault.recovery[0] != '\0')
+		tell_rekeyed(cli, &done);
+	nj_wipe(&done, sizeof(done));
 	return err;
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/gateway_crowd.h"
 #include "daemon/gateway_messages.h"
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_recover.h"
 #include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
 #include "daemon/reload.h"
@@ -196,6 +197,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	NJ_TRY(gateway_posture_init(g));
 	gateway_rekey_init(g);
 	NJ_TRY(gateway_crowd_init(g));
+	gateway_recover_init(g);
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_messages_open(g, why));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
@@ -212,6 +214,7 @@ static void close_all(struct gateway *g)
 	nj_mqtt_broker_free(g->broker);
 	gateway_messages_free(g);
 	gateway_rekey_done(g);
+	gateway_recover_done(g);
 	nj_entry_free(g->entry);
 	gateway_crowd_done(g);
 	if (g->keeper_up)

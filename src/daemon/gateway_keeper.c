@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "bus/apply.h"
 #include "crypto/crypto.h"
+#include "daemon/gateway_recover.h"
 #include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
 #include "mqtt/inspect.h"
@@ -59,7 +60,7 @@ static void cut_party(struct gateway *g, const uint8_t uid[NJ_UID_BYTES])
 
 	nj_door_end_uid(g->door, uid);
 	gateway_posture_forget(g, uid);
-	size_t cut = nj_mqtt_cut(g->broker, uid);
+	size_t cut = nj_mqtt_cut(g->broker, uid) + gateway_recover_cut(g, uid);
 	if (party == NULL)
 		return;
 	NJ_LOG(NJ_LOG_INFO, "party.revoked", NJ_S("kind", nj_party_kind_name(party->kind)),
@@ -116,7 +117,8 @@ static enum nj_err handle(struct gateway *g, struct nj_ipc *message)
 		return NJ_OK;
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
-		gateway_rekey_tell(g, message);
+		if (!gateway_recover_tell(g, message))
+			gateway_rekey_tell(g, message);
 		return NJ_OK;
 	case NJ_IPC_KICK:
 		kick(g, &message->as.kick);

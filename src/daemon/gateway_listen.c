@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_recover.h"
 #include "daemon/gateway_state.h"
 
 #define FRAME_SLACK_BYTES 16 /* fixed header of an MQTT packet, beside its largest body */
@@ -65,7 +66,7 @@ static size_t served(void *arg)
 {
 	const struct gateway *g = arg;
 
-	return gateway_mqtt_connections(g);
+	return gateway_mqtt_connections(g) + gateway_recover_connections(g);
 }
 
 static size_t max_in_bytes(const struct gateway *g)
@@ -156,6 +157,9 @@ static void serve_bound(void *arg, struct nj_conn *conn, const struct nj_grant *
 	switch (grant->service) {
 	case NJ_SERVICE_MQTTS:
 		gateway_mqtt_serve(g, conn, party, grant->rekey ? grant->id : 0);
+		return;
+	case NJ_SERVICE_ENROLMENT:
+		gateway_recover_serve(g, conn, grant);
 		return;
 	default:
 		nj_conn_abort(conn, NJ_CLOSE_UNBOUND);

@@ -59,6 +59,7 @@ struct gateway {
 	struct nj_mqtt_broker *broker;
 	struct gateway_messages *messages; /* what the broker has on disk (gateway_messages.c) */
 	struct nj_map rekeys;              /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */
+	struct nj_map recoveries;          /* sessions of the enrolment service, by grant (gateway_recover.c) */
 	struct nj_tls_ctx *tls;
 	struct nj_tls_ctx *tls_local;     /* asks for no proof: local listeners alone; NULL where none speaks TLS */
 	struct gateway_posture *postures; /* not written yet */

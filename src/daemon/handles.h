@@ -8,7 +8,7 @@
 #include "base/addr.h"
 #include "base/wire.h"
 
-#define NJ_HANDLES_MAX 64
+#define NJ_HANDLES_MAX 96
 #define NJ_HANDLES_MESSAGE_BYTES 4096
 
 /* X(name, number, the keeper gets it, the gateway gets it, the warden gets it, what it is) */

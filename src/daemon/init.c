@@ -18,9 +18,13 @@ static const struct {
 	const char *name;
 	size_t offset;
 } port_names[] = {
-	{ "knock", offsetof(struct nj_settings_ports, knock) }, { "mqtts", offsetof(struct nj_settings_ports, mqtts) },
-	{ "mqtt", offsetof(struct nj_settings_ports, mqtt) },   { "smpp", offsetof(struct nj_settings_ports, smpp) },
-	{ "smpps", offsetof(struct nj_settings_ports, smpps) }, { "https", offsetof(struct nj_settings_ports, https) },
+	{ "knock", offsetof(struct nj_settings_ports, knock) },
+	{ "mqtts", offsetof(struct nj_settings_ports, mqtts) },
+	{ "mqtt", offsetof(struct nj_settings_ports, mqtt) },
+	{ "smpp", offsetof(struct nj_settings_ports, smpp) },
+	{ "smpps", offsetof(struct nj_settings_ports, smpps) },
+	{ "https", offsetof(struct nj_settings_ports, https) },
+	{ "enrolment", offsetof(struct nj_settings_ports, enrolment) },
 };
 
 #define PORT_NAMES (sizeof(port_names) / sizeof(port_names[0]))
@@ -34,7 +38,7 @@ static enum nj_err unknown_service(const char *name, struct nj_why *why)
 	const char *nearest = nj_text_nearest(name, known, PORT_NAMES);
 	return nj_why(why, NJ_ERR_USAGE, "--ports: there is no service '%s'%s%s%s", name,
 		      nearest != NULL ? ", did you mean '" : "", nearest != NULL ? nearest : "",
-		      nearest != NULL ? "'?" : " (knock, mqtts, mqtt, smpp, smpps, https)");
+		      nearest != NULL ? "'?" : " (knock, mqtts, mqtt, smpp, smpps, https, enrolment)");
 }
 
 /* "NAME=PORT", in place. */

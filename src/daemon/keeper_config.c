@@ -33,5 +33,6 @@ struct nj_keeper_config nj_keeper_config_of(const struct nj_settings *settings, 
 
 	config.ports[NJ_SERVICE_MQTTS] = settings->ports.mqtts;
 	config.ports[NJ_SERVICE_MQTT] = settings->ports.mqtt;
+	config.ports[NJ_SERVICE_ENROLMENT] = settings->ports.enrolment;
 	return config;
 }

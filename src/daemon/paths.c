@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "store/copy.h"
 
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
@@ -112,4 +113,14 @@ enum nj_err nj_paths_lock(const struct nj_paths *paths, int *out_fd, struct nj_w
 	*out_fd = fd;
 	fd = -1;
 	return NJ_OK;
+}
+
+void nj_paths_tidy(const struct nj_paths *paths)
+{
+	const char *const stores[] = { paths->keeper_db, paths->gateway_db };
+	char copy[NJ_PATH_BYTES + 16];
+
+	for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+		if (nj_text_format(copy, sizeof(copy), "%s" NJ_STORE_COPY_SUFFIX, stores[i]) == NJ_OK)
+			(void)unlink(copy);
 }

@@ -33,6 +33,9 @@ NJ_MUST_USE enum nj_err nj_paths_for(const char *dir, struct nj_paths *out_paths
 /* mkdir -p of everything that a gateway writes; folders are 0700. */
 NJ_MUST_USE enum nj_err nj_paths_make(const struct nj_paths *paths, struct nj_why *why);
 
+/* Removes copies of the stores that a backup left when it died. Under the lock. */
+void nj_paths_tidy(const struct nj_paths *paths);
+
 /* The lock of this gateway's stores: held by a running supervisor, or by a command that works on a stopped one.
  * NJ_ERR_BUSY when another holds it; the descriptor is close-on-exec and unlocks when closed. */
 NJ_MUST_USE enum nj_err nj_paths_lock(const struct nj_paths *paths, int *out_fd, struct nj_why *why);

@@ -143,8 +143,10 @@ static enum nj_err note(struct work *work)
 
 	NJ_TRY(nj_text_format(number, sizeof(number), "%llu", (unsigned long long)nj_clock_wall_ms(nj_clock_system())));
 	NJ_TRY(nj_keeper_store_meta_put(work->keeper, "restored.at_ms", number));
-	NJ_TRY(nj_text_format(text, sizeof(text), "backup of %llu (Unix time in ms), floors raised by %llu",
-			      (unsigned long long)work->archive.created_ms, (unsigned long long)work->options->raise));
+	NJ_TRY(nj_keeper_store_meta_put(work->keeper, "restored.strict", work->options->strict ? "yes" : "no"));
+	NJ_TRY(nj_text_format(text, sizeof(text), "backup of %llu (Unix time in ms), floors raised by %llu%s",
+			      (unsigned long long)work->archive.created_ms, (unsigned long long)work->options->raise,
+			      work->options->strict ? ", strict" : ""));
 	/* The vault may be closed to us: the keeper writes the record when it has opened it. */
 	return nj_keeper_store_meta_put(work->keeper, "restored.unrecorded", text);
 }
@@ -155,6 +157,8 @@ static enum nj_err ready_keeper(struct work *work)
 
 	NJ_TRY(nj_keeper_store_begin(work->keeper));
 	err = nj_keeper_store_restored_mark(work->keeper, work->options->raise);
+	if (err == NJ_OK)
+		err = nj_since_settle(work->keeper, work->options->raise, work->pieces[0].path, &work->result.since);
 	if (err == NJ_OK)
 		err = note(work);
 	if (err == NJ_OK)

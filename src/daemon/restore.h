@@ -8,6 +8,7 @@
 
 #include "daemon/archive.h"
 #include "daemon/paths.h"
+#include "daemon/since.h"
 
 #define NJ_RESTORE_RAISE 256 /* counters, by default */
 #define NJ_RESTORE_RAISE_MAX 1000000
@@ -20,12 +21,14 @@ struct nj_restore_options {
 	const char *from;
 	bool replace;   /* a gateway that is there is moved aside */
 	uint64_t raise; /* how far every floor rises */
+	bool strict;    /* until it has proved itself, a device's knock must carry a time, or be of its recovery key */
 };
 
 struct nj_restored {
 	uint64_t created_ms; /* of the backup */
 	uint64_t devices;    /* and applications, live: their counters may have moved on since */
 	uint64_t unmatched;  /* parties that one store had and the other had not: taken out */
+	struct nj_since since;
 	char key_file[NJ_PATH_BYTES * 2];
 	bool key_there;
 	char aside[32]; /* suffix of what was there before; empty: nothing */

@@ -165,6 +165,7 @@ static enum nj_err prepare(struct serve *serve, const struct nj_serve_options *o
 	warn_of_limits(&serve->settings);
 	NJ_TRY(nj_paths_lock(&serve->paths, &serve->lock, &serve->why));
 	NJ_TRY(nj_paths_make(&serve->paths, &serve->why));
+	nj_paths_tidy(&serve->paths);
 	NJ_TRY(nj_users_resolve(&serve->settings, &serve->users, &serve->why));
 	NJ_TRY(give_folders(serve));
 	return nj_setup_run(&serve->settings, &serve->paths, &serve->users, &serve->handles, &serve->why);

@@ -47,6 +47,7 @@ struct service_port {
 static const struct service_port service_ports[] = {
 	{ NJ_SERVICE_MQTTS, offsetof(struct nj_settings_ports, mqtts) },
 	{ NJ_SERVICE_MQTT, offsetof(struct nj_settings_ports, mqtt) },
+	{ NJ_SERVICE_ENROLMENT, offsetof(struct nj_settings_ports, enrolment) },
 };
 #define SERVICES (sizeof(service_ports) / sizeof(service_ports[0]))
 

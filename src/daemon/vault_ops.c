@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "daemon/keeper_config.h"
 #include "identity/audit.h"
+#include "identity/vault_recovery.h"
 #include "store/keeper_vault.h"
 
 struct work {
@@ -182,23 +183,129 @@ enum nj_err nj_daemon_recover(const struct nj_paths *paths, const char *recovery
 
 /* ---- rekey ---- */
 
-static enum nj_err rekey(struct work *work, const char *key_file, struct nj_vault_rekeyed *rekeyed, struct nj_why *why)
-{
-	char detail[96];
+#define PASSPHRASES_MAX 16 /* as many as a vault has slots */
 
-	NJ_TRY(nj_vault_rekey(work->vault, key_file, rekeyed, why));
+struct passphrases {
+	uint32_t count;
+	struct nj_vault_slot slots[PASSPHRASES_MAX];
+	struct nj_passphrase_params params[PASSPHRASES_MAX];
+	uint8_t keys[PASSPHRASES_MAX][NJ_KEY_BYTES];
+};
+
+static void passphrases_wipe(struct passphrases *passphrases)
+{
+	nj_wipe(passphrases, sizeof(*passphrases));
+}
+#define CLEANUP_PASSPHRASES __attribute__((cleanup(passphrases_wipe)))
+
+/* A slot that is damaged cannot be kept: it opens nothing now. */
+static enum nj_err collect_passphrase(void *arg, const struct nj_vault_slot *slot)
+{
+	struct passphrases *found = arg;
+
+	if (slot->damaged || slot->kind != NJ_SLOT_PASSPHRASE || found->count == PASSPHRASES_MAX)
+		return NJ_OK;
+	found->slots[found->count++] = *slot;
+	return NJ_OK;
+}
+
+static enum nj_err ask_one(const struct nj_vault_rekey_options *options, struct passphrases *found, uint32_t i,
+			   struct nj_why *why)
+{
+	const struct nj_vault_slot *slot = &found->slots[i];
+	char text[NJ_PASSPHRASE_MAX_BYTES + 1];
+	enum nj_err err = nj_passphrase_params_read(nj_view_of(slot->params, slot->params_len), &found->params[i]);
+
+	NJ_TRY(err);
+	NJ_TRY(options->ask(options->arg, slot->id, text, why));
+	err = nj_passphrase_key(&found->params[i], text, found->keys[i]);
+	nj_wipe(text, sizeof(text));
+	if (err == NJ_OK && !nj_vault_slot_fits(slot, found->keys[i]))
+		err =
+		    nj_why(why, NJ_ERR_FORGED, "this is not the passphrase of slot %u: nothing was changed", slot->id);
+	return err;
+}
+
+/* Before anything is changed: the keys of the slots that stay. */
+static enum nj_err settle_passphrases(struct work *work, const struct nj_vault_rekey_options *options,
+				      struct passphrases *found, struct nj_why *why)
+{
+	NJ_TRY(nj_keeper_store_slot_each(work->store, collect_passphrase, found));
+	if (found->count > 0 && !options->keep && !options->drop)
+		return nj_why(why, NJ_ERR_STATE,
+			      "the vault has %u passphrase slots: --keep asks for each passphrase and keeps it, --drop "
+			      "lets them go",
+			      found->count);
+	if (!options->keep)
+		found->count = 0;
+	for (uint32_t i = 0; i < found->count; i++)
+		NJ_TRY(ask_one(options, found, i, why));
+	return NJ_OK;
+}
+
+static enum nj_err old_private_key(struct work *work, const char *recovery, uint8_t out_private[NJ_KEY_BYTES],
+				   struct nj_why *why)
+{
+	enum nj_err err = nj_recovery_private(nj_view_str(recovery), out_private);
+
+	if (err == NJ_OK)
+		err = nj_vault_recovery_pair_check(work->vault, out_private);
+	if (err == NJ_OK || err == NJ_ERR_NOT_FOUND)
+		return NJ_OK;
+	nj_wipe(out_private, NJ_KEY_BYTES);
+	return nj_why(why, err, "this is not the vault's recovery key: nothing was changed");
+}
+
+static enum nj_err rekey(struct work *work, const char *key_file, const uint8_t *old_private,
+			 const struct passphrases *kept, struct nj_vault_rekey_result *result, struct nj_why *why)
+{
+	char detail[128];
+
+	NJ_TRY(nj_vault_rekey(work->vault, key_file, old_private, &result->vault, why));
+	for (uint32_t i = 0; i < kept->count; i++)
+		NJ_TRY(nj_vault_add_passphrase(work->vault, &kept->params[i], kept->keys[i], NULL, why));
+	result->kept = kept->count;
+	result->vault.dropped -= kept->count;
 	NJ_TRY(nj_audit_rekeyed(work->audit, work->vault));
-	(void)!nj_text_format(detail, sizeof(detail), "%llu secrets sealed anew, %u passphrase slots dropped",
-			      (unsigned long long)rekeyed->sealed, rekeyed->dropped);
+	(void)!nj_text_format(detail, sizeof(detail), "%llu secrets sealed anew, passphrase slots: %u kept, %u dropped",
+			      (unsigned long long)result->vault.sealed, result->kept, result->vault.dropped);
 	return nj_audit_append(work->audit, &(struct nj_audit_record){
 						.event = NJ_AUDIT_VAULT_REKEYED, .source = "local", .detail = detail });
 }
 
-enum nj_err nj_daemon_vault_rekey(const struct nj_paths *paths, struct nj_vault_rekeyed *out_rekeyed,
-				  struct nj_why *why)
+/* Returns also where the keys are the new ones and the file could not take its name; `out_result` is filled then. */
+static enum nj_err rekey_in_one(struct work *work, const uint8_t *old_private, const struct passphrases *kept,
+				const char *key_file, struct nj_vault_rekey_result *out_result, struct nj_why *why)
+{
+	struct nj_vault_rekey_result result = { .kept = 0 };
+	enum nj_err err = nj_audit_begin(work->audit);
+
+	if (err == NJ_OK) {
+		err = rekey(work, key_file, old_private, kept, &result, why);
+		if (err == NJ_OK)
+			err = nj_audit_commit(work->audit);
+		else
+			nj_audit_rollback(work->audit);
+	}
+	if (err == NJ_OK) {
+		*out_result = result;
+		err = nj_vault_rekey_finish(key_file, why);
+	} else {
+		nj_vault_rekey_undo(key_file);
+		if (why->text[0] == '\0')
+			(void)nj_why(why, err, "the new keys were not written, nothing was changed: %s",
+				     nj_err_text(err));
+	}
+	nj_wipe(&result, sizeof(result));
+	return err;
+}
+
+enum nj_err nj_daemon_vault_rekey(const struct nj_paths *paths, const struct nj_vault_rekey_options *options,
+				  struct nj_vault_rekey_result *out_result, struct nj_why *why)
 {
 	CLEANUP_WORK struct work *work = NULL;
-	struct nj_vault_rekeyed rekeyed = { 0 };
+	CLEANUP_PASSPHRASES struct passphrases kept = { .count = 0 };
+	uint8_t old_private[NJ_KEY_BYTES];
 	const char *key_file;
 	enum nj_err err;
 
@@ -207,22 +314,10 @@ enum nj_err nj_daemon_vault_rekey(const struct nj_paths *paths, struct nj_vault_
 	key_file = nj_key_file_of(&work->settings, paths);
 	NJ_TRY(nj_vault_unlock_file(work->store, key_file, nj_random_system(), &work->vault, NULL, why));
 	NJ_TRY(nj_audit_open(work->vault, nj_clock_system(), &work->audit, why));
-	NJ_TRY(nj_audit_begin(work->audit));
-	err = rekey(work, key_file, &rekeyed, why);
-	if (err == NJ_OK) {
-		err = nj_audit_commit(work->audit);
-	} else {
-		nj_audit_rollback(work->audit);
-	}
-	if (err == NJ_OK) {
-		*out_rekeyed = rekeyed;
-		err = nj_vault_rekey_finish(key_file, why);
-	} else {
-		nj_vault_rekey_undo(key_file);
-		if (why->text[0] == '\0')
-			(void)nj_why(why, err, "the new keys were not written, nothing was changed: %s",
-				     nj_err_text(err));
-	}
-	nj_wipe(&rekeyed, sizeof(rekeyed));
+	NJ_TRY(settle_passphrases(work, options, &kept, why));
+	if (options->recovery != NULL)
+		NJ_TRY(old_private_key(work, options->recovery, old_private, why));
+	err = rekey_in_one(work, options->recovery != NULL ? old_private : NULL, &kept, key_file, out_result, why);
+	nj_wipe(old_private, sizeof(old_private));
 	return err;
 }

@@ -20,8 +20,24 @@ struct nj_recovered {
 NJ_MUST_USE enum nj_err nj_daemon_recover(const struct nj_paths *paths, const char *recovery_key,
 					  struct nj_recovered *out_recovered, struct nj_why *why);
 
-/* A new vault key, key file and recovery key; passphrase slots go with the old key. The caller wipes the result. */
-NJ_MUST_USE enum nj_err nj_daemon_vault_rekey(const struct nj_paths *paths, struct nj_vault_rekeyed *out_rekeyed,
-					      struct nj_why *why);
+struct nj_vault_rekey_options {
+	bool keep; /* passphrases: `ask` is asked for each, and its slot is made anew */
+	bool drop; /* passphrases go */
+	/* The printed recovery key until now, so that devices' recovery keys are sealed to the new one; may be NULL. */
+	const char *recovery;
+	enum nj_err (*ask)(void *arg, uint32_t slot, char out[NJ_PASSPHRASE_MAX_BYTES + 1], struct nj_why *why);
+	void *arg;
+};
+
+struct nj_vault_rekey_result {
+	struct nj_vault_rekeyed vault;
+	uint32_t kept; /* passphrase slots */
+};
+
+/* A new vault key, key file and recovery key. Passphrase slots are kept or dropped as the options say; NJ_ERR_STATE
+ * when there are some and they say neither. The caller wipes the result. */
+NJ_MUST_USE enum nj_err nj_daemon_vault_rekey(const struct nj_paths *paths,
+					      const struct nj_vault_rekey_options *options,
+					      struct nj_vault_rekey_result *out_result, struct nj_why *why);
 
 #endif

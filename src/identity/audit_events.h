@@ -36,6 +36,11 @@
 	  "a device was bound under its next root key, which replaced the last")                                    \
 	X(NJ_AUDIT_KEY_DROPPED, "key.dropped", "an offered root key was given up; the detail says why")             \
 	X(NJ_AUDIT_KEY_REJECTED, "key.rejected", "an answer in a rekey did not prove the new key")                  \
+	X(NJ_AUDIT_KEY_RECOVERED, "key.recovered",                                                                  \
+	  "a device got a new root key by its recovery key, which replaced the last")                               \
+	X(NJ_AUDIT_RECOVERY_OPENED, "recovery.opened", "the recovery window was opened; the detail says for whom")  \
+	X(NJ_AUDIT_RECOVERY_SHUT, "recovery.shut", "the recovery window was shut; the detail says why")             \
+	X(NJ_AUDIT_RECOVERY_REFUSED, "recovery.refused", "somebody asked for a recovery window with a wrong key")   \
 	X(NJ_AUDIT_KEY_OLD, "key.old", "an authentic knock under a replaced root key opened nothing")               \
 	X(NJ_AUDIT_KEY_CLONED, "key.cloned", "a replaced root key was used, and not by its device")                 \
 	X(NJ_AUDIT_BOUND, "bound", "a connection proved that it is the device that knocked")                        \

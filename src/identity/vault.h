@@ -66,18 +66,23 @@ NJ_MUST_USE enum nj_err nj_vault_remove_slot(struct nj_vault *vault, uint32_t id
 
 /* What a rekey did; the caller wipes it. */
 struct nj_vault_rekeyed {
-	uint64_t sealed;  /* devices' keys and records, sealed anew */
-	uint32_t dropped; /* passphrase slots that went with the old key */
+	uint64_t sealed;        /* devices' keys and records, sealed anew */
+	uint32_t dropped;       /* passphrase slots that went with the old key */
+	uint64_t recovery_left; /* devices' recovery keys that stay in boxes of a recovery key before this one */
 	char recovery[NJ_RECOVERY_TEXT_BYTES];
 };
 /* A new vault key: every secret is sealed anew, every slot replaced. Inside the caller's transaction; the new key file
- * is made as `key_file` + NJ_VAULT_SUCCESSOR, and takes its name by nj_vault_rekey_finish after the commit. After a
- * failure the vault is not to be used again. */
-NJ_MUST_USE enum nj_err nj_vault_rekey(struct nj_vault *vault, const char *key_file,
+ * is made as `key_file` + NJ_VAULT_SUCCESSOR, and takes its name by nj_vault_rekey_finish after the commit. With
+ * `old_private` (nj_recovery_private of the printed key until now; may be NULL) the devices' recovery keys are sealed
+ * to the new printed key. After a failure the vault is not to be used again. */
+NJ_MUST_USE enum nj_err nj_vault_rekey(struct nj_vault *vault, const char *key_file, const uint8_t *old_private,
 				       struct nj_vault_rekeyed *out_rekeyed, struct nj_why *why);
 NJ_MUST_USE enum nj_err nj_vault_rekey_finish(const char *key_file, struct nj_why *why);
 /* The transaction failed: the new key file goes. */
 void nj_vault_rekey_undo(const char *key_file);
+/* Is it this slot's key (nj_passphrase_key with its parameters)? By its key check value; false for a damaged one. */
+struct nj_vault_slot;
+bool nj_vault_slot_fits(const struct nj_vault_slot *slot, const uint8_t key[NJ_KEY_BYTES]);
 /* Which slots are damaged in themselves; keys of other slots cannot be tried. */
 NJ_MUST_USE enum nj_err nj_vault_slots(struct nj_keeper_store *store, struct nj_vault_report *out_report);
 

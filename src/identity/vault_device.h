@@ -8,7 +8,8 @@
 #include "identity/vault.h"
 
 #define NJ_VAULT_TOMBSTONE "tombstone/" /* keys of a replaced root key; version = its epoch */
-#define NJ_VAULT_RECOVERY "recovery/"   /* the recovery key; version 1, as it never changes */
+#define NJ_VAULT_RECOVERY "recovery/"   /* the recovery key (identity/vault_recovery.h) */
+#define NJ_VAULT_OFFER "offer/"         /* what a recovery offered; version = the epoch of the new key */
 
 /* `out` holds plain.len + NJ_VAULT_OVERHEAD bytes. */
 void nj_vault_seal_of(struct nj_vault *vault, const char *label, const uint8_t uid[16], uint64_t version,

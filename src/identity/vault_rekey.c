@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "identity/vault_device.h"
+#include "identity/vault_recovery.h"
 #include "identity/vault_state.h"
 #include "store/keeper_keys.h"
 
@@ -10,7 +11,9 @@
 struct rekey {
 	struct nj_vault *vault;
 	struct nj_vault *fresh; /* the same store under the new key */
+	const uint8_t *old_private;
 	uint64_t sealed;
+	uint64_t recovery_left;
 	struct nj_why *why;
 };
 
@@ -30,17 +33,35 @@ static enum nj_err root_key_again(struct rekey *rekey, const uint8_t uid[16], ui
 
 static enum nj_err recovery_again(struct rekey *rekey, struct nj_keeper_device *device)
 {
-	uint8_t key[NJ_KEY_BYTES];
+	uint8_t again[NJ_RECOVERY_SEALED_BYTES];
+	bool left = false;
 
 	if (device->sealed_recovery_len == 0)
 		return NJ_OK;
-	if (device->sealed_recovery_len != sizeof(key) + NJ_VAULT_OVERHEAD)
+	NJ_TRY(nj_vault_recovery_again(rekey->vault, rekey->fresh, rekey->old_private, device->uid,
+				       nj_view_of(device->sealed_recovery, device->sealed_recovery_len), again, &left));
+	memcpy(device->sealed_recovery, again, sizeof(again));
+	device->sealed_recovery_len = sizeof(again);
+	rekey->recovery_left += left;
+	rekey->sealed++;
+	return NJ_OK;
+}
+
+/* What a recovery has offered, and the device not yet stored. */
+static enum nj_err offer_again(struct rekey *rekey, struct nj_keeper_device *device)
+{
+	uint8_t plain[NJ_SEALED_KEY_MAX];
+	size_t len = device->sealed_offer_len;
+
+	if (len == 0)
+		return NJ_OK;
+	if (len < NJ_VAULT_OVERHEAD)
 		return NJ_ERR_CORRUPT;
-	NJ_TRY(nj_vault_open_of(rekey->vault, NJ_VAULT_RECOVERY, device->uid, 1,
-				nj_view_of(device->sealed_recovery, device->sealed_recovery_len), key));
-	nj_vault_seal_of(rekey->fresh, NJ_VAULT_RECOVERY, device->uid, 1, nj_view_of(key, sizeof(key)),
-			 device->sealed_recovery);
-	nj_wipe(key, sizeof(key));
+	NJ_TRY(nj_vault_open_of(rekey->vault, NJ_VAULT_OFFER, device->uid, device->epoch + 1,
+				nj_view_of(device->sealed_offer, len), plain));
+	nj_vault_seal_of(rekey->fresh, NJ_VAULT_OFFER, device->uid, device->epoch + 1,
+			 nj_view_of(plain, len - NJ_VAULT_OVERHEAD), device->sealed_offer);
+	nj_wipe(plain, sizeof(plain));
 	rekey->sealed++;
 	return NJ_OK;
 }
@@ -52,7 +73,7 @@ static enum nj_err device_again(void *arg, const struct nj_keeper_device *row)
 
 	if (root_key_again(rekey, row->uid, row->epoch, device.sealed_key, row->sealed_key_len) != NJ_OK ||
 	    root_key_again(rekey, row->uid, row->epoch + 1, device.sealed_pending, row->sealed_pending_len) != NJ_OK ||
-	    recovery_again(rekey, &device) != NJ_OK)
+	    recovery_again(rekey, &device) != NJ_OK || offer_again(rekey, &device) != NJ_OK)
 		return nj_why(rekey->why, NJ_ERR_CORRUPT, "a sealed key of %s is damaged: nothing was changed",
 			      row->name);
 	if (row->sealed_key_len + row->sealed_pending_len + row->sealed_recovery_len == 0)
@@ -96,43 +117,69 @@ static enum nj_err record_again(void *arg, const char *id, uint64_t version, str
 	return nj_keeper_store_record_put(rekey->vault->store, id, version, nj_view_of(again, sealed.len));
 }
 
-static enum nj_err slots_again(struct rekey *rekey, const char *key_file, struct nj_vault_rekeyed *rekeyed)
+static enum nj_err slots_drop(struct rekey *rekey, struct nj_vault_rekeyed *rekeyed)
 {
 	struct nj_vault_slot_list list;
-	char successor[NJ_VAULT_PATH_BYTES];
 
 	NJ_TRY(nj_vault_slot_list(rekey->vault->store, &list));
 	for (uint32_t i = 0; i < list.count; i++) {
 		rekeyed->dropped += list.slots[i].kind == NJ_SLOT_PASSPHRASE;
 		NJ_TRY(nj_keeper_store_slot_remove(rekey->vault->store, list.slots[i].id));
 	}
+	return NJ_OK;
+}
+
+static enum nj_err key_file_again(struct rekey *rekey, const char *key_file)
+{
+	char successor[NJ_VAULT_PATH_BYTES];
+
 	NJ_TRY(nj_text_format(successor, sizeof(successor), "%s" NJ_VAULT_SUCCESSOR, key_file));
 	/* One of a rekey that never committed. */
 	if (unlink(successor) != 0 && errno != ENOENT)
 		return nj_why(rekey->why, nj_err_from_errno(errno), "%s is in the way: %s", successor, strerror(errno));
-	NJ_TRY(nj_vault_make_key_file(rekey->fresh, successor, rekey->why));
-	return nj_vault_make_recovery(rekey->fresh, rekeyed->recovery);
+	return nj_vault_make_key_file(rekey->fresh, successor, rekey->why);
 }
 
-enum nj_err nj_vault_rekey(struct nj_vault *vault, const char *key_file, struct nj_vault_rekeyed *out_rekeyed,
-			   struct nj_why *why)
+/* Records first: the new recovery key's pair is one of them, and boxes of the new pair follow. */
+static enum nj_err all_again(struct rekey *rekey, const char *key_file, struct nj_vault_rekeyed *rekeyed)
+{
+	struct nj_keeper_store *store = rekey->vault->store;
+	uint8_t private_key[NJ_KEY_BYTES];
+	enum nj_err err;
+
+	NJ_TRY(nj_keeper_store_record_each(store, record_again, rekey));
+	NJ_TRY(slots_drop(rekey, rekeyed));
+	NJ_TRY(nj_vault_make_recovery(rekey->fresh, rekeyed->recovery, private_key));
+	err = nj_vault_recovery_pair_set(rekey->fresh, private_key, true);
+	if (err == NJ_OK)
+		err = nj_keeper_store_device_each(store, device_again, rekey);
+	/* Nothing is left for the recovery keys before this one. */
+	if (err == NJ_OK && rekey->recovery_left == 0)
+		err = nj_vault_recovery_pair_set(rekey->fresh, private_key, false);
+	if (err == NJ_OK)
+		err = nj_vault_recovery_pairs_fit(rekey->fresh);
+	nj_wipe(private_key, sizeof(private_key));
+	if (err == NJ_ERR_LIMIT)
+		return nj_why(rekey->why, err, "too many recovery keys are in use: give the present one (--recovery)");
+	NJ_TRY(err);
+	NJ_TRY(nj_keeper_store_tombstone_each(store, tombstone_again, rekey));
+	return key_file_again(rekey, key_file);
+}
+
+enum nj_err nj_vault_rekey(struct nj_vault *vault, const char *key_file, const uint8_t *old_private,
+			   struct nj_vault_rekeyed *out_rekeyed, struct nj_why *why)
 {
 	struct nj_vault_rekeyed rekeyed = { 0 };
-	struct rekey rekey = { .vault = vault, .why = why };
+	struct rekey rekey = { .vault = vault, .old_private = old_private, .why = why };
 	enum nj_err err;
 
 	NJ_TRY(nj_vault_new(vault->store, vault->random, &rekey.fresh));
 	nj_random_fill(vault->random, nj_secret_bytes(rekey.fresh->key), NJ_KEY_BYTES);
-	err = nj_keeper_store_device_each(vault->store, device_again, &rekey);
-	if (err == NJ_OK)
-		err = nj_keeper_store_tombstone_each(vault->store, tombstone_again, &rekey);
-	if (err == NJ_OK)
-		err = nj_keeper_store_record_each(vault->store, record_again, &rekey);
-	if (err == NJ_OK)
-		err = slots_again(&rekey, key_file, &rekeyed);
+	err = all_again(&rekey, key_file, &rekeyed);
 	if (err == NJ_OK) {
 		memcpy(nj_secret_bytes(vault->key), nj_secret_bytes(rekey.fresh->key), NJ_KEY_BYTES);
 		rekeyed.sealed = rekey.sealed;
+		rekeyed.recovery_left = rekey.recovery_left;
 		*out_rekeyed = rekeyed;
 	} else {
 		nj_vault_rekey_undo(key_file);

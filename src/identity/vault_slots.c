@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "identity/vault_recovery.h"
 #include "identity/vault_state.h"
 
 #define SLOT_LABEL "nightjar/1 slot"
@@ -84,16 +85,33 @@ enum nj_err nj_vault_make_key_file(struct nj_vault *vault, const char *path, str
 	return err;
 }
 
-enum nj_err nj_vault_make_recovery(struct nj_vault *vault, char out_text[NJ_RECOVERY_TEXT_BYTES])
+enum nj_err nj_vault_make_recovery(struct nj_vault *vault, char out_text[NJ_RECOVERY_TEXT_BYTES],
+				   uint8_t out_private[NJ_KEY_BYTES])
 {
 	uint8_t secret[NJ_KEY_BYTES];
+	char text[NJ_RECOVERY_TEXT_BYTES];
 	enum nj_err err;
 
 	nj_random_fill(vault->random, secret, sizeof(secret));
+	nj_recovery_format(secret, text);
 	err = add_slot(vault, NJ_SLOT_RECOVERY, secret);
 	if (err == NJ_OK)
-		nj_recovery_format(secret, out_text);
+		err = nj_recovery_private(nj_view_str(text), out_private);
+	if (err == NJ_OK)
+		memcpy(out_text, text, sizeof(text));
 	nj_wipe(secret, sizeof(secret));
+	nj_wipe(text, sizeof(text));
+	return err;
+}
+
+static enum nj_err make_recovery(struct nj_vault *vault, char out_text[NJ_RECOVERY_TEXT_BYTES])
+{
+	uint8_t private_key[NJ_KEY_BYTES];
+	enum nj_err err = nj_vault_make_recovery(vault, out_text, private_key);
+
+	if (err == NJ_OK)
+		err = nj_vault_recovery_pair_set(vault, private_key, false);
+	nj_wipe(private_key, sizeof(private_key));
 	return err;
 }
 
@@ -112,7 +130,7 @@ enum nj_err nj_vault_create(struct nj_keeper_store *store, const char *key_file,
 	nj_random_fill(random, nj_secret_bytes(vault->key), NJ_KEY_BYTES);
 	err = nj_vault_make_key_file(vault, key_file, why);
 	if (err == NJ_OK) {
-		err = nj_vault_make_recovery(vault, recovery);
+		err = make_recovery(vault, recovery);
 		if (err != NJ_OK)
 			unlink(key_file);
 	}
@@ -166,6 +184,18 @@ enum nj_err nj_vault_slots(struct nj_keeper_store *store, struct nj_vault_report
 			report_degraded(&report, list.slots[i].id);
 	*out_report = report;
 	return NJ_OK;
+}
+
+bool nj_vault_slot_fits(const struct nj_vault_slot *slot, const uint8_t key[NJ_KEY_BYTES])
+{
+	uint8_t slot_key[NJ_KEY_BYTES];
+	uint8_t check[NJ_SLOT_CHECK_BYTES];
+
+	if (slot->damaged)
+		return false;
+	slot_keys(slot->kind, key, slot_key, check);
+	nj_wipe(slot_key, sizeof(slot_key));
+	return nj_equal_ct(check, slot->check, sizeof(check));
 }
 
 /* One slot with the key made from `secret`: NJ_ERR_FORGED when it is another's, NJ_ERR_CORRUPT when it is damaged. */

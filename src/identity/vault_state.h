@@ -23,8 +23,9 @@ NJ_MUST_USE enum nj_err nj_vault_open_with(const uint8_t key[NJ_KEY_BYTES], stru
 
 /* A fresh secret in a new file and its slot; without the slot the file goes again. */
 NJ_MUST_USE enum nj_err nj_vault_make_key_file(struct nj_vault *vault, const char *path, struct nj_why *why);
-/* A fresh recovery key and its slot. */
-NJ_MUST_USE enum nj_err nj_vault_make_recovery(struct nj_vault *vault, char out_text[NJ_RECOVERY_TEXT_BYTES]);
+/* A fresh recovery key and its slot, and the private half of the pair that follows from it. */
+NJ_MUST_USE enum nj_err nj_vault_make_recovery(struct nj_vault *vault, char out_text[NJ_RECOVERY_TEXT_BYTES],
+					       uint8_t out_private[NJ_KEY_BYTES]);
 
 #define NJ_VAULT_SLOTS_MAX 16
 

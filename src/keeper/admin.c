@@ -34,6 +34,9 @@ const struct nj_admin_verb nj_keeper_verbs[] = {
 	{ "vault.slot.add", nj_keeper_verb_slot_add },
 	{ "vault.slot.remove", nj_keeper_verb_slot_remove },
 	{ "vault.unlock", nj_keeper_verb_unlock },
+	{ "recovery.open", nj_keeper_verb_recovery_open },
+	{ "recovery.close", nj_keeper_verb_recovery_close },
+	{ "recovery.status", nj_keeper_verb_recovery_status },
 	{ "backup.copy", nj_keeper_verb_backup_copy },
 	{ "reload", nj_keeper_verb_reload },
 	{ "mqtt.kick", nj_keeper_verb_kick },
@@ -175,6 +178,7 @@ void nj_keeper_verb_status(void *arg, struct nj_admin_call *call)
 			    json_pack("{s:I}", "last_seq",
 				      (json_int_t)(keeper->audit == NULL ? 0 : nj_audit_seq(keeper->audit))));
 	json_object_set_new(ok, "restored_left", number(keeper->restored_left));
+	json_object_set_new(ok, "recovery", nj_keeper_recovery_json(keeper));
 	json_object_set_new(ok, "store_works", json_boolean(keeper->store_works));
 	json_object_set_new(ok, "gateway_connected",
 			    json_boolean(keeper->started_ms != 0 && keeper->link != NULL &&

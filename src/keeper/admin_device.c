@@ -1,6 +1,6 @@
 #include "crypto/crypto.h"
+#include "identity/vault_recovery.h"
 #include "keeper/internal.h"
-#include "keeper/tombstone.h"
 
 /*
  * Devices and applications enter in two stores by order: the keeper's rows pending, the gateway's rows, the keeper's
@@ -63,7 +63,6 @@ static void row_fill(const struct adding *adding, size_t at, struct nj_keeper_de
 		.epoch = 1,
 		.created_ms = adding->created_ms,
 		.sealed_key_len = NJ_KEY_BYTES + NJ_VAULT_OVERHEAD,
-		.sealed_recovery_len = NJ_KEY_BYTES + NJ_VAULT_OVERHEAD,
 	};
 	memcpy(row->uid, adding->rows[at].uid, sizeof(row->uid));
 	memcpy(row->customer, adding->customer, sizeof(row->customer));
@@ -275,6 +274,17 @@ static void send_chunk(struct adding *adding)
 
 /* ---- first step: pending ---- */
 
+/* A vault from before there were recovery pairs gets one by its next rekey; until then there is nothing to seal to. */
+static enum nj_err seal_recovery(struct nj_keeper *keeper, const uint8_t key[NJ_KEY_BYTES],
+				 struct nj_keeper_device *row)
+{
+	enum nj_err err = nj_vault_recovery_seal(keeper->vault, row->uid, key, row->sealed_recovery);
+
+	if (err == NJ_OK)
+		row->sealed_recovery_len = NJ_RECOVERY_SEALED_BYTES;
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
 static enum nj_err insert_one(struct adding *adding, size_t at, struct nj_why *why)
 {
 	struct nj_keeper *keeper = adding->keeper;
@@ -287,8 +297,9 @@ static enum nj_err insert_one(struct adding *adding, size_t at, struct nj_why *w
 	nj_random_fill(keeper->random, nj_secret_bytes(adding->recovery_keys) + at * NJ_KEY_BYTES, NJ_KEY_BYTES);
 	row_fill(adding, at, &row);
 	nj_vault_seal_root_key(keeper->vault, row.uid, row.epoch, key, row.sealed_key);
-	nj_recovery_key_seal(keeper->vault, row.uid, recovery_key(adding, at), row.sealed_recovery);
-	err = nj_keeper_store_device_insert(keeper->store, &row);
+	err = seal_recovery(keeper, recovery_key(adding, at), &row);
+	if (err == NJ_OK)
+		err = nj_keeper_store_device_insert(keeper->store, &row);
 	if (err == NJ_ERR_EXISTS)
 		return nj_why(why, err, "there is a %s named %s already: revoke it first, or choose another name",
 			      nj_party_kind_name(adding->kind), adding->rows[at].name);

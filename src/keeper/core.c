@@ -80,6 +80,7 @@ enum nj_err nj_keeper_open_unlocked(struct nj_keeper *keeper, struct nj_why *why
 	NJ_TRY(nj_audit_open(keeper->vault, keeper->clock, &keeper->audit, why));
 	NJ_TRY(nj_authority_open(keeper->vault, &keeper->authority));
 	NJ_TRY(nj_keeper_restored_open(keeper));
+	NJ_TRY(nj_keeper_recovery_left(keeper));
 	return nj_keeper_load_policies(keeper);
 }
 
@@ -132,6 +133,7 @@ void nj_keeper_close(struct nj_keeper *keeper)
 	nj_audit_verifier_free(keeper->verifier);
 	nj_store_copy_free(keeper->copy);
 	free(keeper->reconcile.rows);
+	nj_keeper_recovery_done(keeper);
 	nj_grants_free(keeper->grants);
 	nj_grants_free(keeper->guard.grants);
 	nj_knocks_free(keeper->knocks);
@@ -423,7 +425,7 @@ static void on_grant_ended(void *arg, uint64_t id, const struct nj_grant_spec *s
 	}
 	if (end != NJ_GRANT_BOUND && end != NJ_GRANT_GATEWAY_GONE && keeper->link != NULL)
 		keeper->link->ops->grant_end(keeper->link, id);
-	if (end == NJ_GRANT_BOUND)
+	if (end == NJ_GRANT_BOUND && spec->service != NJ_SERVICE_ENROLMENT)
 		nj_keeper_restored_seen(keeper, spec->uid);
 	note_end(keeper, spec, end);
 	if (keeper->watch.ended != NULL)
@@ -511,6 +513,7 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 		.restored_ms = keeper->restored_ms,
 		.guards = keeper->guard.at,
 		.guard_count = keeper->guard.cloak == NULL ? 0 : keeper->guard.count,
+		.doubtful = nj_keeper_restored_doubtful,
 		.policy = on_policy,
 		.unknown = on_unknown,
 		.accepted = on_accepted,
@@ -575,6 +578,7 @@ enum nj_err nj_keeper_stop(struct nj_keeper *keeper)
 
 	if (keeper->started_ms == 0)
 		return NJ_OK;
+	nj_keeper_recovery_shut(keeper, "keeper", "the keeper stops");
 	nj_grants_end_all(keeper->grants, NJ_GRANT_EXPIRED);
 	if (keeper->guard.grants != NULL)
 		nj_grants_end_all(keeper->guard.grants, NJ_GRANT_EXPIRED);
@@ -631,6 +635,7 @@ void nj_keeper_tick(struct nj_keeper *keeper)
 	nj_keeper_rebuild_step(keeper);
 	nj_keeper_verify_step(keeper);
 	nj_keeper_copy_step(keeper);
+	nj_keeper_recovery_tick(keeper);
 }
 
 uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper)
@@ -638,7 +643,8 @@ uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper)
 	uint64_t now_ms = nj_clock_boot_ms(keeper->clock);
 	uint64_t due_ms = keeper->store_works ? keeper->renew_due_ms : keeper->second_due_ms;
 
-	if (keeper->rebuilding || keeper->graves.filling || keeper->verifier != NULL || keeper->copy != NULL)
+	if (keeper->rebuilding || keeper->graves.filling || keeper->verifier != NULL || keeper->copy != NULL ||
+	    nj_keeper_recovery_busy(keeper))
 		return 1;
 	if (keeper->group_waits && keeper->group_due_ms < due_ms)
 		due_ms = keeper->group_due_ms;

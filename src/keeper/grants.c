@@ -290,6 +290,13 @@ void nj_grants_end_other_keys(struct nj_grants *grants, const uint8_t uid[NJ_UID
 	}
 }
 
+void nj_grants_end_service(struct nj_grants *grants, uint16_t service, enum nj_grant_end end)
+{
+	for (uint32_t i = 0; i < grants->made; i++)
+		if (grants->grants[i].id != 0 && grants->grants[i].spec.service == service)
+			finish(grants, &grants->grants[i], end);
+}
+
 void nj_grants_end_all(struct nj_grants *grants, enum nj_grant_end end)
 {
 	for (uint32_t i = 0; i < grants->made; i++)

@@ -63,6 +63,8 @@ void nj_grants_end(struct nj_grants *grants, uint64_t id, enum nj_grant_end end)
 void nj_grants_end_uid(struct nj_grants *grants, const uint8_t uid[NJ_UID_BYTES], enum nj_grant_end end);
 /* Those of knocks that were made with another key than that of `epoch`. */
 void nj_grants_end_other_keys(struct nj_grants *grants, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch);
+/* Those for one service. */
+void nj_grants_end_service(struct nj_grants *grants, uint16_t service, enum nj_grant_end end);
 void nj_grants_end_all(struct nj_grants *grants, enum nj_grant_end end);
 /* Ends what expired or was not acknowledged in time. */
 void nj_grants_tick(struct nj_grants *grants);

@@ -33,7 +33,8 @@ static size_t tombstones_of(const struct nj_keeper *keeper, const uint8_t uid[NJ
 {
 	const struct nj_spares *spares = keeper->rekeying.spares;
 
-	return nj_spares_count_of(spares, uid) - (nj_spares_pending(spares, uid) != NULL);
+	return nj_spares_count_of(spares, uid) - (nj_spares_pending(spares, uid) != NULL) -
+	       (nj_spares_recovery(spares, uid) != NULL);
 }
 
 void nj_keeper_graves_enter(struct nj_keeper *keeper, const struct nj_tombstone *tombstone,

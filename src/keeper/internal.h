@@ -10,6 +10,7 @@
 #include "keeper/core.h"
 #include "keeper/graves.h"
 #include "keeper/journal.h"
+#include "keeper/recovery.h"
 #include "keeper/rekey.h"
 #include "keeper/verbs.h"
 #include "store/copy.h"
@@ -95,9 +96,11 @@ struct nj_keeper {
 	const struct nj_ipc_bound *binding; /* while a grant is consumed */
 	struct nj_keeper_rekeying rekeying;
 	struct nj_keeper_graves graves;
+	struct nj_keeper_recovery recovery;
 
 	uint64_t restored_ms;   /* when the store was put back from a backup, Unix time; 0 = never */
 	uint64_t restored_left; /* devices that have not proved themselves since */
+	bool restored_strict;   /* their knocks must carry a time, or be made with the recovery key */
 
 	struct nj_store_copy *copy; /* under way, for copy_call */
 	struct nj_admin_call *copy_call;
@@ -156,7 +159,11 @@ NJ_MUST_USE enum nj_err nj_keeper_note_vault(struct nj_keeper *keeper);
 /* What a restore left to do; and a device has proved itself by a bound connection. */
 NJ_MUST_USE enum nj_err nj_keeper_restored_open(struct nj_keeper *keeper);
 void nj_keeper_restored_seen(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES]);
+void nj_keeper_restored_recount(struct nj_keeper *keeper);
+/* Is it not known whether a knock without a time is newer than the restore, and does that matter? */
+bool nj_keeper_restored_doubtful(void *keeper, const uint8_t uid[NJ_UID_BYTES]);
 
+json_t *nj_keeper_recovery_json(const struct nj_keeper *keeper);
 /* What certifies whom (trust.c). The built-in CA's list: of `live` parties, or of all; the caller frees it. */
 NJ_MUST_USE enum nj_err nj_keeper_list(struct nj_keeper *keeper, bool live, char **out_list_pem);
 /* To the gateway: the built-in CA, or a customer's own, or that it has none; answered as the link answers. */

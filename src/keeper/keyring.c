@@ -1,12 +1,13 @@
 #include "keeper/keyring.h"
 
 #include "crypto/crypto.h"
-#include "crypto/secret.h"
+#include "identity/vault_recovery.h"
 #include "keeper/tombstone.h"
 
 struct nj_keyring {
 	struct nj_vault *vault;
-	struct nj_secret *keys; /* NJ_KEYRING_PLACES × struct nj_knock_keys */
+	struct nj_secret *keys;     /* NJ_KEYRING_PLACES × struct nj_knock_keys */
+	struct nj_secret *recovery; /* NULL: the window is shut */
 	uint64_t clock;
 	struct nj_keyring_entry entries[NJ_KEYRING_PLACES];
 };
@@ -43,6 +44,11 @@ void nj_keyring_free(struct nj_keyring *keyring)
 	free(keyring);
 }
 
+void nj_keyring_set_recovery(struct nj_keyring *keyring, struct nj_secret *private_key)
+{
+	keyring->recovery = private_key;
+}
+
 static struct nj_keyring_entry *find(struct nj_keyring *keyring, struct nj_keyring_id id)
 {
 	for (size_t i = 0; i < NJ_KEYRING_PLACES; i++) {
@@ -64,6 +70,21 @@ static size_t oldest(const struct nj_keyring *keyring)
 	return at;
 }
 
+static enum nj_err fill_recovery(struct nj_keyring *keyring, const struct nj_keeper_device *row,
+				 struct nj_knock_keys *keys)
+{
+	struct nj_view sealed = nj_view_of(row->sealed_recovery, row->sealed_recovery_len);
+	uint8_t recovery_key[NJ_KEY_BYTES];
+
+	if (keyring->recovery == NULL)
+		return NJ_ERR_NOT_FOUND;
+	NJ_TRY(
+	    nj_vault_recovery_open(keyring->vault, nj_secret_bytes(keyring->recovery), row->uid, sealed, recovery_key));
+	nj_knock_derive(recovery_key, row->uid, keys);
+	nj_wipe(recovery_key, sizeof(recovery_key));
+	return NJ_OK;
+}
+
 static enum nj_err fill_keys(struct nj_keyring *keyring, const struct nj_keeper_device *row,
 			     const struct nj_spare *spare, struct nj_knock_keys *keys)
 {
@@ -71,6 +92,8 @@ static enum nj_err fill_keys(struct nj_keyring *keyring, const struct nj_keeper_
 					      : nj_view_of(row->sealed_pending, row->sealed_pending_len);
 	uint8_t root_key[NJ_KEY_BYTES];
 
+	if (spare != NULL && spare->recovery)
+		return fill_recovery(keyring, row, keys);
 	if (spare != NULL && !spare->pending)
 		return nj_tombstone_open(keyring->vault, spare->uid, spare->epoch, keys);
 	if (spare != NULL && (sealed.len == 0 || spare->epoch != row->epoch + 1))
@@ -93,6 +116,7 @@ static enum nj_err fill(struct nj_keyring *keyring, const uint8_t uid[NJ_UID_BYT
 	NJ_TRY(fill_keys(keyring, &row, spare, keys_at(keyring, place)));
 	entry->epoch = spare != NULL ? spare->epoch : row.epoch;
 	entry->rekeyed_ms = row.rekeyed_ms;
+	entry->recovered = spare != NULL && spare->pending && row.sealed_offer_len > 0;
 	memcpy(entry->customer, row.customer, sizeof(entry->customer));
 	memcpy(entry->name, row.name, sizeof(entry->name));
 	memcpy(entry->profile, row.profile, sizeof(entry->profile));

@@ -5,6 +5,7 @@
 #ifndef NJ_KEEPER_KEYRING_H
 #define NJ_KEEPER_KEYRING_H
 
+#include "crypto/secret.h"
 #include "identity/vault.h"
 #include "keeper/spares.h"
 #include "store/keeper_store.h"
@@ -26,12 +27,16 @@ struct nj_keyring_entry {
 	uint64_t used; /* 0: free */
 	uint32_t epoch;
 	uint64_t rekeyed_ms;
+	bool recovered; /* the pending key of a recovery */
 	const struct nj_knock_keys *keys;
 	char customer[NJ_STORE_NAME_BYTES];
 	char name[NJ_STORE_NAME_BYTES];
 	char profile[NJ_STORE_NAME_BYTES];
 };
 
+/* While the operator's window is open: the private half of the pair that the devices' recovery keys are sealed to,
+ * NJ_KEY_BYTES, borrowed. NULL shuts them: what is remembered of them must be forgotten by the caller. */
+void nj_keyring_set_recovery(struct nj_keyring *keyring, struct nj_secret *private_key);
 NJ_MUST_USE enum nj_err nj_keyring_new(struct nj_vault *vault, struct nj_keyring **out_keyring);
 void nj_keyring_free(struct nj_keyring *keyring);
 /* `spare` is NULL for the current key; of a tombstone only the keys for hint, seal and mac are set. NJ_ERR_NOT_FOUND:

@@ -5,6 +5,7 @@
 #include "bus/defaults.h"
 #include "crypto/crypto.h"
 #include "crypto/secret.h"
+#include "identity/profile.h"
 #include "keeper/keyring.h"
 #include "keeper/tombstone.h"
 
@@ -19,7 +20,7 @@ struct staged_keys {
 struct staged {
 	uint32_t device;
 	struct nj_spare *spare; /* NULL: under the current key */
-	bool tombstone;
+	const struct nj_spare *line;
 	struct nj_knock_fact fact; /* names point into this */
 	char customer[NJ_STORE_NAME_BYTES];
 	char name[NJ_STORE_NAME_BYTES];
@@ -208,6 +209,14 @@ static bool guard_allows(const struct nj_settings_guard *guard, const struct nj_
 	return false;
 }
 
+/* A recovery key opens one service, whatever the profile says, and no other key opens that one. */
+static enum nj_knock_verdict recovery_check(const struct nj_knocks *knocks, uint16_t service)
+{
+	if (service != NJ_SERVICE_ENROLMENT)
+		return NJ_KNOCK_NOT_ENROLMENT;
+	return (knocks->config.served & NJ_SERVICE_BIT(service)) == 0 ? NJ_KNOCK_NOT_SERVED : NJ_KNOCK_ACCEPTED;
+}
+
 static enum nj_knock_verdict service_check(const struct nj_knocks *knocks, const struct nj_keyring_entry *known,
 					   const struct nj_door_policy *policy, uint16_t service)
 {
@@ -218,26 +227,9 @@ static enum nj_knock_verdict service_check(const struct nj_knocks *knocks, const
 		return guard_allows(guard, known) ? NJ_KNOCK_ACCEPTED : NJ_KNOCK_NOT_GUARDED;
 	if ((knocks->config.served & bit) == 0)
 		return NJ_KNOCK_NOT_SERVED;
+	if (service == NJ_SERVICE_ENROLMENT)
+		return NJ_KNOCK_NOT_ENROLMENT;
 	return policy == NULL || (policy->services & bit) == 0 ? NJ_KNOCK_NOT_ALLOWED : NJ_KNOCK_ACCEPTED;
-}
-
-/* What the body asks for, held against the profile. Everything here comes after the burn was decided. */
-static enum nj_knock_verdict body_check(const struct nj_knocks *knocks, const struct nj_window_device *device,
-					const struct nj_keyring_entry *known, const struct nj_door_policy *policy,
-					const struct nj_addr *source, const struct nj_knock_body *body)
-{
-	enum nj_knock_verdict service = service_check(knocks, known, policy, body->service);
-
-	if (memcmp(body->uid, device->uid, NJ_UID_BYTES) != 0)
-		return NJ_KNOCK_OTHER_UID;
-	if (service != NJ_KNOCK_ACCEPTED)
-		return service;
-	if (!all_zero(body->source, sizeof(body->source)) &&
-	    memcmp(body->source, source->ip, sizeof(body->source)) != 0)
-		return NJ_KNOCK_OTHER_SOURCE;
-	if (!time_fits(knocks, body->time_ms))
-		return NJ_KNOCK_CLOCK_OFF;
-	return NJ_KNOCK_ACCEPTED;
 }
 
 static uint32_t lifetime(uint32_t grant_ms, const struct nj_knock_body *body)
@@ -284,17 +276,28 @@ static void fact_basics(const struct authentic *found, const struct nj_udp_datag
 
 static bool is_tombstone(const struct candidate *candidate)
 {
-	return candidate->spare != NULL && !candidate->spare->pending;
+	return candidate->spare != NULL && nj_spare_is_tombstone(candidate->spare);
 }
 
-/* A device's live keys share one floor; each tombstone has its own. */
+static bool is_recovery(const struct candidate *candidate)
+{
+	return candidate->spare != NULL && candidate->spare->recovery;
+}
+
+/* A device's live keys share one line of counters (NULL); each tombstone and the recovery key has its own. */
+static const struct nj_spare *line_of(const struct candidate *candidate)
+{
+	return candidate->spare != NULL && candidate->spare->pending ? NULL : candidate->spare;
+}
+
 static bool burnt_in_stage(const struct nj_knocks *knocks, const struct candidate *candidate)
 {
+	const struct nj_spare *line = line_of(candidate);
+
 	for (size_t i = knocks->staged_count; i > 0; i--) {
 		const struct staged *staged = &knocks->staged[i - 1];
 
-		if (staged->device != candidate->device || staged->tombstone != is_tombstone(candidate) ||
-		    (staged->tombstone && staged->spare != candidate->spare))
+		if (staged->device != candidate->device || staged->line != line)
 			continue;
 		return candidate->counter <= staged->fact.counter;
 	}
@@ -313,11 +316,18 @@ static void prepare_grant(struct nj_knocks *knocks, const struct authentic *foun
 		fact->lifetime_ms = lifetime(fact->guard->grant_ms, &found->body);
 		return;
 	}
-	fact->lifetime_ms = lifetime(policy->grant_ms, &found->body);
+	fact->lifetime_ms = lifetime(policy == NULL ? NJ_PROFILE_GRANT_MS_DEFAULT : policy->grant_ms, &found->body);
+	fact->bind_ms = policy == NULL ? 0 : policy->bind_ms;
+	if (fact->recovery) {
+		fact->bind = NJ_BINDING_PSK;
+		nj_knock_psk(found->known->keys, datagram, keys->psk);
+		fact->psk = keys->psk;
+		fact->password = keys->password;
+		return;
+	}
 	fact->plain = policy->plain;
 	fact->bind = policy->bind & nj_service_bindings(fact->service);
 	fact->tls12 = policy->tls12;
-	fact->bind_ms = policy->bind_ms;
 	if (nj_service_is_tls(fact->service))
 		nj_knock_psk(found->known->keys, datagram, keys->psk);
 	else if (policy->plain)
@@ -335,6 +345,34 @@ static enum nj_knock_verdict old_key_check(const struct authentic *found)
 	return says_newer && !found->candidate.spare->proven ? NJ_KNOCK_OLD_KEY : NJ_KNOCK_CLONED;
 }
 
+/* A key that a recovery made, and the recovery key, are newer than the restore, whatever the time. */
+static bool doubtful(const struct nj_knocks *knocks, const struct authentic *found)
+{
+	return found->body.time_ms == 0 && !is_recovery(&found->candidate) && !found->known->recovered &&
+	       knocks->config.doubtful != NULL && knocks->config.doubtful(knocks->config.arg, found->device->uid);
+}
+
+/* What the body asks for, held against the profile. Everything here comes after the burn was decided. */
+static enum nj_knock_verdict body_check(const struct nj_knocks *knocks, const struct authentic *found,
+					const struct nj_door_policy *policy, const struct nj_addr *source)
+{
+	const struct nj_knock_body *body = &found->body;
+	enum nj_knock_verdict service = is_recovery(&found->candidate)
+					    ? recovery_check(knocks, body->service)
+					    : service_check(knocks, found->known, policy, body->service);
+
+	if (memcmp(body->uid, found->device->uid, NJ_UID_BYTES) != 0)
+		return NJ_KNOCK_OTHER_UID;
+	if (service != NJ_KNOCK_ACCEPTED)
+		return service;
+	if (!all_zero(body->source, sizeof(body->source)) &&
+	    memcmp(body->source, source->ip, sizeof(body->source)) != 0)
+		return NJ_KNOCK_OTHER_SOURCE;
+	if (!time_fits(knocks, body->time_ms))
+		return NJ_KNOCK_CLOCK_OFF;
+	return doubtful(knocks, found) ? NJ_KNOCK_NOT_FRESH : NJ_KNOCK_ACCEPTED;
+}
+
 static enum nj_knock_verdict judge(const struct nj_knocks *knocks, const struct authentic *found,
 				   const struct nj_door_policy *policy, const struct nj_addr *source)
 {
@@ -342,7 +380,7 @@ static enum nj_knock_verdict judge(const struct nj_knocks *knocks, const struct 
 		return old_key_check(found);
 	if (found->malformed)
 		return NJ_KNOCK_BAD_BODY;
-	return body_check(knocks, found->device, found->known, policy, source, &found->body);
+	return body_check(knocks, found, policy, source);
 }
 
 static void stage(struct nj_knocks *knocks, const struct authentic *found, const struct nj_udp_datagram *datagram)
@@ -353,7 +391,7 @@ static void stage(struct nj_knocks *knocks, const struct authentic *found, const
 
 	staged->device = found->candidate.device;
 	staged->spare = found->candidate.spare;
-	staged->tombstone = is_tombstone(&found->candidate);
+	staged->line = line_of(&found->candidate);
 	fact_basics(found, datagram, &staged->fact);
 	memcpy(staged->customer, found->known->customer, sizeof(staged->customer));
 	memcpy(staged->name, found->known->name, sizeof(staged->name));
@@ -361,6 +399,7 @@ static void stage(struct nj_knocks *knocks, const struct authentic *found, const
 	staged->fact.name = staged->name;
 	staged->fact.service = found->body.service;
 	staged->fact.guard = guard_of(knocks, found->body.service);
+	staged->fact.recovery = is_recovery(&found->candidate);
 	staged->fact.can_rekey = (found->body.flags & NJ_KNOCK_FLAG_CAN_REKEY) != 0;
 	staged->fact.verdict = judge(knocks, found, policy, &staged->fact.source);
 	if (staged->fact.verdict == NJ_KNOCK_ACCEPTED)
@@ -400,10 +439,10 @@ static bool authenticate(struct nj_knocks *knocks, const struct nj_udp_datagram 
 	return false;
 }
 
-/* A tombstone has a bucket of its own: whoever holds the old key must not spend the device's. */
+/* Each line has a bucket of its own: whoever holds an old key must not spend the device's. */
 static bool buckets_pass(struct nj_knocks *knocks, const struct authentic *found)
 {
-	struct nj_window_device *row = is_tombstone(&found->candidate)
+	struct nj_window_device *row = line_of(&found->candidate) != NULL
 					   ? nj_spares_row(knocks->config.spares, found->candidate.spare)
 					   : found->device;
 
@@ -505,12 +544,15 @@ static enum nj_err record(struct nj_knocks *knocks, const struct nj_knock_fact *
 {
 	char service[NJ_KNOCK_SERVICE_BYTES];
 	char source[NJ_ADDR_TEXT_BYTES];
+	char key[24] = "recovery key";
 	char detail[160];
 
-	(void)!nj_text_format(detail, sizeof(detail), "%s%sservice %s, counter %llu, key %u",
+	if (!fact->recovery)
+		(void)!nj_text_format(key, sizeof(key), "key %u", fact->epoch);
+	(void)!nj_text_format(detail, sizeof(detail), "%s%sservice %s, counter %llu, %s",
 			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : nj_knock_verdict_text(fact->verdict),
 			      fact->verdict == NJ_KNOCK_ACCEPTED ? "" : "; ", nj_knock_service_text(fact, service),
-			      (unsigned long long)fact->counter, fact->epoch);
+			      (unsigned long long)fact->counter, key);
 	return nj_audit_append(knocks->config.audit, &(struct nj_audit_record){
 							 .event = event_of(fact->verdict),
 							 .customer = fact->customer,
@@ -525,7 +567,9 @@ static enum nj_err burn(struct nj_knocks *knocks, const struct staged *staged)
 	struct nj_keeper_store *store = nj_vault_store(knocks->config.vault);
 	const struct nj_knock_fact *fact = &staged->fact;
 
-	if (!staged->tombstone)
+	if (fact->recovery)
+		return nj_keeper_store_device_raise_recovery_floor(store, fact->uid, fact->counter);
+	if (staged->line == NULL)
 		return nj_keeper_store_device_raise_floor(store, fact->uid, fact->counter);
 	NJ_TRY(nj_tombstone_raise(store, fact->uid, fact->epoch,
 				  nj_spares_row(knocks->config.spares, staged->spare)->hint_key, fact->counter));
@@ -560,7 +604,7 @@ static void slide(struct nj_knocks *knocks, const struct staged *staged)
 {
 	struct nj_spare *pending = nj_spares_pending(knocks->config.spares, staged->fact.uid);
 
-	if (staged->tombstone) {
+	if (staged->line != NULL) {
 		(void)!nj_spares_slide(knocks->config.spares, staged->spare, staged->fact.counter);
 		return;
 	}
@@ -593,6 +637,11 @@ void nj_knocks_rolled_back(struct nj_knocks *knocks)
 {
 	knocks->counters.rolled_back += knocks->staged_count;
 	stage_clear(knocks);
+}
+
+void nj_knocks_set_recovery(struct nj_knocks *knocks, struct nj_secret *private_key)
+{
+	nj_keyring_set_recovery(knocks->keyring, private_key);
 }
 
 void nj_knocks_forget(struct nj_knocks *knocks, uint32_t device)

@@ -29,17 +29,19 @@ struct nj_knock_limits {
 };
 
 /* X(name, text): what became of an authentic knock. */
-#define NJ_KNOCK_VERDICT_TABLE(X)                                                  \
-	X(NJ_KNOCK_ACCEPTED, "accepted")                                           \
-	X(NJ_KNOCK_BAD_BODY, "version or reserved fields are wrong")               \
-	X(NJ_KNOCK_OTHER_UID, "it names another device")                           \
-	X(NJ_KNOCK_NOT_SERVED, "this gateway does not offer the service")          \
-	X(NJ_KNOCK_NOT_ALLOWED, "the profile does not allow the service")          \
-	X(NJ_KNOCK_NOT_GUARDED, "this guard is not for that profile or party")     \
-	X(NJ_KNOCK_OTHER_SOURCE, "it claims an address that it did not come from") \
-	X(NJ_KNOCK_CLOCK_OFF, "its time is too far off")                           \
-	X(NJ_KNOCK_BURNT, "its counter is burnt in the store already")             \
-	X(NJ_KNOCK_OLD_KEY, "it was made with a key that has been replaced")       \
+#define NJ_KNOCK_VERDICT_TABLE(X)                                                        \
+	X(NJ_KNOCK_ACCEPTED, "accepted")                                                 \
+	X(NJ_KNOCK_BAD_BODY, "version or reserved fields are wrong")                     \
+	X(NJ_KNOCK_OTHER_UID, "it names another device")                                 \
+	X(NJ_KNOCK_NOT_SERVED, "this gateway does not offer the service")                \
+	X(NJ_KNOCK_NOT_ALLOWED, "the profile does not allow the service")                \
+	X(NJ_KNOCK_NOT_GUARDED, "this guard is not for that profile or party")           \
+	X(NJ_KNOCK_OTHER_SOURCE, "it claims an address that it did not come from")       \
+	X(NJ_KNOCK_CLOCK_OFF, "its time is too far off")                                 \
+	X(NJ_KNOCK_NOT_ENROLMENT, "recovery keys open enrolment, and nothing else does") \
+	X(NJ_KNOCK_NOT_FRESH, "it may be from before the restore")                       \
+	X(NJ_KNOCK_BURNT, "its counter is burnt in the store already")                   \
+	X(NJ_KNOCK_OLD_KEY, "it was made with a key that has been replaced")             \
 	X(NJ_KNOCK_CLONED, "somebody else holds a key that has been replaced")
 
 enum nj_knock_verdict {
@@ -60,7 +62,8 @@ struct nj_knock_fact {
 	uint16_t service;
 	const struct nj_settings_guard *guard; /* what it is for, when it is no service of Nightjar's; else NULL */
 	uint64_t counter;
-	uint32_t epoch; /* of the key that it was made with */
+	uint32_t epoch; /* of the key that it was made with; 0: the recovery key */
+	bool recovery;  /* made with the recovery key, for the enrolment service */
 	uint8_t hint[NJ_KNOCK_HINT_BYTES];
 	uint32_t lifetime_ms;
 	bool plain;
@@ -96,6 +99,8 @@ struct nj_knocks_config {
 	size_t guard_count;
 	struct nj_knock_limits limits;
 	uint64_t restored_ms; /* times before it are refused; 0: the store was never restored */
+	/* Must a knock of this device say by its time that it is newer than the restore? May be NULL. */
+	bool (*doubtful)(void *arg, const uint8_t uid[NJ_UID_BYTES]);
 	/* The door policy of a profile, or NULL. */
 	const struct nj_door_policy *(*policy)(void *arg, const char *profile);
 	/* A hint that no key in memory has: true when one has it now. May be NULL. */
@@ -127,6 +132,8 @@ void nj_knocks_committed(struct nj_knocks *knocks);
 void nj_knocks_rolled_back(struct nj_knocks *knocks);
 /* From the next knock on; zero: the default. What devices have spent of their buckets stays spent. */
 void nj_knocks_set_limits(struct nj_knocks *knocks, const struct nj_knock_limits *limits);
+/* As nj_keyring_set_recovery. */
+void nj_knocks_set_recovery(struct nj_knocks *knocks, struct nj_secret *private_key);
 /* Wipes what is remembered of a device, or of one of its spares. Nothing of it may be staged. */
 void nj_knocks_forget(struct nj_knocks *knocks, uint32_t device);
 void nj_knocks_forget_spare(struct nj_knocks *knocks, const struct nj_spare *spare);

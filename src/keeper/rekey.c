@@ -18,8 +18,9 @@
 struct exchange {
 	uint64_t grant_id;
 	uint64_t ends_ms;
-	uint32_t epoch; /* of the key that the session was bound under */
+	uint32_t epoch; /* of the key that the session was bound under; of a recovery: that the offer replaces */
 	bool offered;
+	bool recovery; /* bound under the recovery key, in the enrolment service */
 	uint8_t uid[NJ_UID_BYTES];
 };
 
@@ -75,6 +76,8 @@ bool nj_keeper_rekey_due(const struct nj_keeper *keeper, const struct nj_knock_f
 {
 	uint64_t now_ms = nj_clock_wall_ms(keeper->clock);
 
+	if (fact->recovery)
+		return true;
 	if (!fact->can_rekey || keeper->rekeying.rekey_ms == 0 || fact->kind != NJ_PARTY_DEVICE ||
 	    fact->service != NJ_SERVICE_MQTTS)
 		return false;
@@ -157,7 +160,8 @@ static void forget_device(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYT
 
 static enum nj_err drop_write(struct change *change, const char *why)
 {
-	NJ_TRY(nj_keeper_store_device_set_pending(change->keeper->store, change->row.uid, nj_view_of(NULL, 0)));
+	NJ_TRY(nj_keeper_store_device_set_pending(change->keeper->store, change->row.uid, nj_view_of(NULL, 0),
+						  nj_view_of(NULL, 0)));
 	return append(change, NJ_AUDIT_KEY_DROPPED, why);
 }
 
@@ -172,6 +176,14 @@ static enum nj_err drop(struct change *change, const char *why)
 }
 
 /* ---- the pending key becomes the key ---- */
+
+/* A recovered device is seen again with its new key: knocks under the one before are doubtful no more, but dead. */
+static enum nj_err recovered_write(struct change *change)
+{
+	if (change->row.sealed_offer_len == 0)
+		return NJ_OK;
+	return nj_keeper_store_restored_clear(change->keeper->store, change->row.uid);
+}
 
 static enum nj_err promote_write(struct change *change, enum nj_audit_event event, bool proven)
 {
@@ -193,6 +205,7 @@ static enum nj_err promote_write(struct change *change, enum nj_audit_event even
 	if (err != NJ_OK)
 		return err;
 	NJ_TRY(nj_keeper_store_device_rekey(keeper->store, row->uid, row->epoch, change->tombstone.buried_ms));
+	NJ_TRY(recovered_write(change));
 	(void)!nj_text_format(detail, sizeof(detail), "key %u replaced key %u", row->epoch + 1, row->epoch);
 	return append(change, event, detail);
 }
@@ -256,6 +269,11 @@ static void promote_enter(struct change *change)
 	nj_wipe(hint_key, sizeof(hint_key));
 	nj_grants_end_other_keys(keeper->grants, uid, change->row.epoch + 1);
 	cut_others(change);
+	nj_keeper_recovery_served(keeper, uid);
+	if (change->row.sealed_offer_len > 0) {
+		keeper->recovery.recovered++;
+		nj_keeper_restored_recount(keeper);
+	}
 }
 
 static enum nj_err promote(struct change *change, enum nj_audit_event event, bool proven)
@@ -305,6 +323,7 @@ static void exchange_add(struct nj_keeper *keeper, uint64_t grant_id, const stru
 		return;
 	exchange->grant_id = grant_id;
 	exchange->epoch = spec->epoch;
+	exchange->recovery = spec->service == NJ_SERVICE_ENROLMENT;
 	exchange->ends_ms = nj_clock_boot_ms(keeper->clock) + EXCHANGE_MS;
 	memcpy(exchange->uid, spec->uid, sizeof(exchange->uid));
 	/* Too many at one time: this session keeps its key. */
@@ -314,6 +333,15 @@ static void exchange_add(struct nj_keeper *keeper, uint64_t grant_id, const stru
 
 void nj_keeper_rekey_bound(struct nj_keeper *keeper, uint64_t grant_id, const struct nj_grant_spec *spec)
 {
+	/* Who has the recovery key is the device, and says nothing about its other keys. */
+	if (spec->service == NJ_SERVICE_ENROLMENT) {
+		exchange_add(keeper, grant_id, spec);
+		return;
+	}
+	if (nj_spares_recovery(keeper->rekeying.spares, spec->uid) != NULL) {
+		(void)!nj_keeper_flush(keeper);
+		nj_keeper_recovery_served(keeper, spec->uid);
+	}
 	/* Without spares there is one key, and nothing that could change. */
 	if (nj_spares_pending(keeper->rekeying.spares, spec->uid) != NULL && follow(keeper, grant_id, spec) != NJ_OK)
 		return;
@@ -350,6 +378,29 @@ static bool still_due(const struct nj_keeper *keeper, const struct exchange *exc
 	return row->epoch == exchange->epoch && row->epoch < UINT32_MAX && nj_keeper_rekey_due(keeper, &fact);
 }
 
+/* The recovery's offer, into `message`; what the device needs to make the new key of its recovery key. */
+static enum nj_err recovery_write(struct change *change, struct exchange *exchange, struct nj_ipc_rekey *message)
+{
+	struct nj_keeper *keeper = change->keeper;
+	const struct nj_keeper_device *row = &change->row;
+	uint8_t sealed[NJ_KEY_BYTES + NJ_VAULT_OVERHEAD];
+	uint8_t sealed_offer[NJ_SEALED_KEY_MAX];
+	struct nj_recover_message offer;
+	size_t offer_len = 0;
+	char detail[48];
+
+	NJ_TRY(nj_keeper_recovery_offer(keeper, row, &offer, change->new_key, sealed_offer, &offer_len));
+	nj_vault_seal_root_key(keeper->vault, row->uid, offer.epoch, change->new_key, sealed);
+	NJ_TRY(nj_keeper_store_device_set_pending(keeper->store, row->uid, nj_view_of(sealed, sizeof(sealed)),
+						  nj_view_of(sealed_offer, offer_len)));
+	exchange->epoch = row->epoch;
+	message->floor = offer.floor;
+	memcpy(message->value, offer.nonce, sizeof(message->value));
+	nj_wipe(&offer, sizeof(offer));
+	(void)!nj_text_format(detail, sizeof(detail), "key %u, by its recovery key", row->epoch + 1);
+	return append(change, NJ_AUDIT_KEY_OFFERED, detail);
+}
+
 static enum nj_err offer_write(struct change *change, const struct exchange *exchange, const uint8_t exporter[32])
 {
 	struct nj_keeper *keeper = change->keeper;
@@ -364,7 +415,8 @@ static enum nj_err offer_write(struct change *change, const struct exchange *exc
 	NJ_TRY(open_keys(change));
 	nj_rekey_derive(change->old_key, exporter, row->uid, row->epoch + 1, change->new_key);
 	nj_vault_seal_root_key(keeper->vault, row->uid, row->epoch + 1, change->new_key, sealed);
-	NJ_TRY(nj_keeper_store_device_set_pending(keeper->store, row->uid, nj_view_of(sealed, sizeof(sealed))));
+	NJ_TRY(nj_keeper_store_device_set_pending(keeper->store, row->uid, nj_view_of(sealed, sizeof(sealed)),
+						  nj_view_of(NULL, 0)));
 	(void)!nj_text_format(detail, sizeof(detail), "key %u", row->epoch + 1);
 	return append(change, NJ_AUDIT_KEY_OFFERED, detail);
 }
@@ -389,11 +441,13 @@ void nj_keeper_rekey_ready(struct nj_keeper *keeper, const struct nj_ipc_rekey *
 	CLEANUP_CHANGE struct change change = { 0 };
 	struct exchange *exchange = exchange_of(keeper, ready->grant_id);
 	struct nj_ipc message = { .type = NJ_IPC_REKEY_OFFER };
+	enum nj_err err;
 
 	if (exchange == NULL || exchange->offered || change_begin(keeper, exchange->uid, &change) != NJ_OK)
 		return;
-	if (nj_keeper_end(keeper, offer_write(&change, exchange, ready->value)) != NJ_OK ||
-	    pending_enter(keeper, &change.row, change.new_key) != NJ_OK) {
+	err = exchange->recovery ? recovery_write(&change, exchange, &message.as.rekey)
+				 : offer_write(&change, exchange, ready->value);
+	if (nj_keeper_end(keeper, err) != NJ_OK || pending_enter(keeper, &change.row, change.new_key) != NJ_OK) {
 		exchange_end(keeper, exchange);
 		return;
 	}
@@ -439,7 +493,8 @@ void nj_keeper_rekey_stored(struct nj_keeper *keeper, const struct nj_ipc_rekey 
 	if (!proves(&change, exchange, stored)) {
 		(void)!nj_keeper_end(keeper, NJ_ERR_FORGED); /* rolls back */
 		note(keeper, &change.row, NJ_AUDIT_KEY_REJECTED, "the answer to an offer does not prove the new key");
-	} else if (promote(&change, NJ_AUDIT_KEY_STORED, false) == NJ_OK) {
+	} else if (promote(&change, exchange->recovery ? NJ_AUDIT_KEY_RECOVERED : NJ_AUDIT_KEY_STORED, false) ==
+		   NJ_OK) {
 		say_done(keeper, &change, stored->grant_id);
 	}
 	exchange_end(keeper, exchange);
@@ -478,6 +533,7 @@ void nj_keeper_rekey_expel(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BY
 	while ((spare = nj_spares_oldest_tombstone(keeper->rekeying.spares, uid)) != NULL)
 		nj_keeper_spare_forget(keeper, spare);
 	nj_keeper_spare_forget(keeper, nj_spares_pending(keeper->rekeying.spares, uid));
+	nj_keeper_spare_forget(keeper, nj_spares_recovery(keeper->rekeying.spares, uid));
 }
 
 static void exchanges_expire(struct nj_keeper *keeper, uint64_t now_ms)

@@ -5,6 +5,7 @@
 
 #define AT_KEY "restored.at_ms"
 #define NOTE_KEY "restored.unrecorded"
+#define STRICT_KEY "restored.strict"
 #define NOTE_BYTES 256
 #define RAISE_MAX 1000000
 
@@ -41,23 +42,48 @@ static enum nj_err write_note(struct nj_keeper *keeper)
 	return err;
 }
 
+static enum nj_err read_strict(struct nj_keeper *keeper)
+{
+	char text[8];
+	enum nj_err err = nj_keeper_store_meta_get(keeper->store, STRICT_KEY, text, sizeof(text));
+
+	keeper->restored_strict = err == NJ_OK && strcmp(text, "yes") == 0;
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
 enum nj_err nj_keeper_restored_open(struct nj_keeper *keeper)
 {
 	NJ_TRY(read_time(keeper));
+	NJ_TRY(read_strict(keeper));
 	NJ_TRY(write_note(keeper));
 	return nj_keeper_store_restored_count(keeper->store, &keeper->restored_left);
 }
 
-void nj_keeper_restored_seen(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
+void nj_keeper_restored_recount(struct nj_keeper *keeper)
 {
 	uint64_t left;
 
+	if (nj_keeper_store_restored_count(keeper->store, &left) == NJ_OK)
+		keeper->restored_left = left;
+}
+
+void nj_keeper_restored_seen(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES])
+{
 	if (keeper->restored_left == 0)
 		return;
 	/* A mark that stays is taken away by the next session. */
-	if (nj_keeper_store_restored_clear(keeper->store, uid) == NJ_OK &&
-	    nj_keeper_store_restored_count(keeper->store, &left) == NJ_OK)
-		keeper->restored_left = left;
+	if (nj_keeper_store_restored_clear(keeper->store, uid) == NJ_OK)
+		nj_keeper_restored_recount(keeper);
+}
+
+bool nj_keeper_restored_doubtful(void *arg, const uint8_t uid[NJ_UID_BYTES])
+{
+	struct nj_keeper *keeper = arg;
+	bool marked = true;
+
+	if (!keeper->restored_strict || keeper->restored_left == 0)
+		return false;
+	return nj_keeper_store_restored_has(keeper->store, uid, &marked) != NJ_OK || marked;
 }
 
 /* ---- a device that has moved on further than the restore raised ---- */

@@ -18,6 +18,7 @@ struct nj_spares {
 	size_t pending_count;
 	struct nj_list dug; /* oldest first */
 	size_t dug_count;
+	size_t recovery_count;
 };
 
 static struct nj_view owner_key(const void *entry)
@@ -154,7 +155,7 @@ enum nj_err nj_spares_add(struct nj_spares *spares, const struct nj_spare *model
 	struct nj_spare *spare = owner == NULL ? NULL : calloc(1, sizeof(*spare));
 	enum nj_err err = spare == NULL ? NJ_ERR_NO_MEMORY : NJ_OK;
 
-	if (err == NJ_OK && owner->count >= NJ_SPARES_OF_ONE)
+	if (err == NJ_OK && owner->count >= NJ_SPARES_OF_ONE && !model->recovery)
 		err = NJ_ERR_LIMIT;
 	if (err == NJ_OK) {
 		*spare = *model;
@@ -175,6 +176,7 @@ enum nj_err nj_spares_add(struct nj_spares *spares, const struct nj_spare *model
 		nj_list_push_back(&spares->dug, &spare->of_dug);
 		spares->dug_count++;
 	}
+	spares->recovery_count += spare->recovery;
 	if (out_spare != NULL)
 		*out_spare = spare;
 	return NJ_OK;
@@ -190,6 +192,7 @@ void nj_spares_remove(struct nj_spares *spares, struct nj_spare *spare)
 	nj_list_remove(&spare->of_dug);
 	spares->dug_count -= spare->until_ms != 0;
 	spares->pending_count -= spare->pending;
+	spares->recovery_count -= spare->recovery;
 	free(spare);
 	owner->count--;
 	owner_give(spares, owner);
@@ -205,8 +208,14 @@ void nj_spares_remove_all(struct nj_spares *spares, const uint8_t uid[NJ_UID_BYT
 
 /* ---- finding ---- */
 
-/* The first of a device's that is, or is not, pending. */
-static struct nj_spare *first_of(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES], bool pending)
+bool nj_spare_is_tombstone(const struct nj_spare *spare)
+{
+	return !spare->pending && !spare->recovery;
+}
+
+/* The first of a device's of this kind. */
+static struct nj_spare *first_of(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES], bool pending,
+				 bool recovery)
 {
 	const struct owner *owner = owner_of(spares, uid);
 
@@ -215,7 +224,7 @@ static struct nj_spare *first_of(const struct nj_spares *spares, const uint8_t u
 	NJ_LIST_EACH (&owner->spares, at) {
 		struct nj_spare *spare = NJ_CONTAINER(at, struct nj_spare, of_owner);
 
-		if (spare->pending == pending)
+		if (spare->pending == pending && spare->recovery == recovery)
 			return spare;
 	}
 	return NULL;
@@ -223,12 +232,17 @@ static struct nj_spare *first_of(const struct nj_spares *spares, const uint8_t u
 
 struct nj_spare *nj_spares_pending(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES])
 {
-	return first_of(spares, uid, true);
+	return first_of(spares, uid, true, false);
+}
+
+struct nj_spare *nj_spares_recovery(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES])
+{
+	return first_of(spares, uid, false, true);
 }
 
 struct nj_spare *nj_spares_oldest_tombstone(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES])
 {
-	return first_of(spares, uid, false);
+	return first_of(spares, uid, false, false);
 }
 
 struct nj_spare *nj_spares_tombstone(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch)
@@ -240,7 +254,7 @@ struct nj_spare *nj_spares_tombstone(const struct nj_spares *spares, const uint8
 	NJ_LIST_EACH (&owner->spares, at) {
 		struct nj_spare *spare = NJ_CONTAINER(at, struct nj_spare, of_owner);
 
-		if (!spare->pending && spare->epoch == epoch)
+		if (nj_spare_is_tombstone(spare) && spare->epoch == epoch)
 			return spare;
 	}
 	return NULL;
@@ -272,7 +286,7 @@ bool nj_spares_unproven(const struct nj_spares *spares, const uint8_t uid[NJ_UID
 	NJ_LIST_EACH (&owner->spares, at) {
 		const struct nj_spare *spare = NJ_CONTAINER(at, struct nj_spare, of_owner);
 
-		if (!spare->pending && !spare->proven)
+		if (nj_spare_is_tombstone(spare) && !spare->proven)
 			return true;
 	}
 	return false;
@@ -334,4 +348,20 @@ size_t nj_spares_count(const struct nj_spares *spares)
 size_t nj_spares_pending_count(const struct nj_spares *spares)
 {
 	return spares->pending_count;
+}
+
+size_t nj_spares_recovery_count(const struct nj_spares *spares)
+{
+	return spares->recovery_count;
+}
+
+struct nj_spare *nj_spares_next_recovery(const struct nj_spares *spares, size_t *cursor)
+{
+	while (*cursor < spares->places) {
+		struct nj_spare *spare = spares->by_place[(*cursor)++];
+
+		if (spare != NULL && spare->recovery)
+			return spare;
+	}
+	return NULL;
 }

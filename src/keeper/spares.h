@@ -1,8 +1,9 @@
 /*
- * Keys beside a device's current one: the pending key of an offer, which opens the door like the current one, and
+ * Keys beside a device's current one: the pending key of an offer, which opens the door like the current one;
  * tombstones of replaced keys, which open nothing: of each device the newest, and those dug out of the store because
- * their hint was seen (keeper/graves.h). Their hints lie in a table of their own, so that the many devices without any
- * pay nothing for them. Bounded: NJ_SPARES_OF_ONE a device. Pure: no I/O, no clock. The keeper's main
+ * their hint was seen (keeper/graves.h); and, while the operator's window is open, the recovery key. Their hints lie in
+ * a table of their own, so that the many devices without any pay nothing for them. Bounded: NJ_SPARES_OF_ONE a device,
+ * and the recovery key. Pure: no I/O, no clock. The keeper's main
  * thread only.
  */
 #ifndef NJ_KEEPER_SPARES_H
@@ -24,7 +25,8 @@ struct nj_spare {
 	uint8_t uid[NJ_UID_BYTES]; /* whose */
 	uint32_t epoch;
 	uint32_t place; /* in the table: a name for it while it lives */
-	bool pending;   /* else a tombstone */
+	bool pending;   /* neither this … */
+	bool recovery;  /* … nor that (then with epoch 0): a tombstone */
 	bool proven;    /* a tombstone: a session under a newer key has been bound since */
 };
 
@@ -38,14 +40,15 @@ NJ_MUST_USE enum nj_err nj_spares_new(size_t max, struct nj_random *random, stru
 void nj_spares_free(struct nj_spares *spares);
 void nj_spares_on_hint(struct nj_spares *spares, nj_window_hint_fn fn, void *arg);
 
-/* Of the model uid, epoch, pending, proven and until_ms are read. NJ_ERR_EXISTS (uid and epoch), NJ_ERR_LIMIT,
- * NJ_ERR_RANGE, NJ_ERR_NO_MEMORY; nothing changed then. `out_spare` may be NULL. */
+/* Of the model uid, epoch, pending, recovery, proven and until_ms are read. NJ_ERR_EXISTS (uid and epoch),
+ * NJ_ERR_LIMIT, NJ_ERR_RANGE, NJ_ERR_NO_MEMORY; nothing changed then. `out_spare` may be NULL. */
 NJ_MUST_USE enum nj_err nj_spares_add(struct nj_spares *spares, const struct nj_spare *model, uint64_t floor,
 				      const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], struct nj_spare **out_spare);
 void nj_spares_remove(struct nj_spares *spares, struct nj_spare *spare);
 void nj_spares_remove_all(struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);
 /* NULL without one. */
 struct nj_spare *nj_spares_pending(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);
+struct nj_spare *nj_spares_recovery(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);
 struct nj_spare *nj_spares_oldest_tombstone(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);
 /* The tombstone of an epoch, or NULL. */
 struct nj_spare *nj_spares_tombstone(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES], uint32_t epoch);
@@ -72,5 +75,9 @@ void nj_spares_settle(struct nj_spares *spares);
 const struct nj_window *nj_spares_window(const struct nj_spares *spares);
 size_t nj_spares_count(const struct nj_spares *spares);
 size_t nj_spares_pending_count(const struct nj_spares *spares);
+size_t nj_spares_recovery_count(const struct nj_spares *spares);
+/* One recovery key after the other: *cursor is 0 at first, NULL comes at the end. Each may be removed at once. */
+struct nj_spare *nj_spares_next_recovery(const struct nj_spares *spares, size_t *cursor);
+bool nj_spare_is_tombstone(const struct nj_spare *spare);
 
 #endif

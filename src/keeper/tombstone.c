@@ -76,17 +76,3 @@ enum nj_err nj_tombstone_raise(struct nj_keeper_store *store, const uint8_t uid[
 	tombstone.floor = floor;
 	return nj_tombstone_index(store, &tombstone, hint_key);
 }
-
-void nj_recovery_key_seal(struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], const uint8_t key[NJ_KEY_BYTES],
-			  uint8_t *out)
-{
-	nj_vault_seal_of(vault, NJ_VAULT_RECOVERY, uid, 1, nj_view_of(key, NJ_KEY_BYTES), out);
-}
-
-enum nj_err nj_recovery_key_open(const struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], struct nj_view sealed,
-				 uint8_t out_key[NJ_KEY_BYTES])
-{
-	if (sealed.len != NJ_KEY_BYTES + NJ_VAULT_OVERHEAD)
-		return NJ_ERR_NOT_FOUND;
-	return nj_vault_open_of(vault, NJ_VAULT_RECOVERY, uid, 1, sealed, out_key);
-}

@@ -1,6 +1,6 @@
 /*
- * What is kept sealed beside a device's root key: the keys of a tombstone (enough to verify a knock, not to bind a
- * connection) and the recovery key. The keeper's main thread only.
+ * What is kept sealed of a device's replaced root key: the keys of its tombstone, enough to verify a knock, not to bind
+ * a connection. The keeper's main thread only.
  */
 #ifndef NJ_KEEPER_TOMBSTONE_H
 #define NJ_KEEPER_TOMBSTONE_H
@@ -30,11 +30,5 @@ NJ_MUST_USE enum nj_err nj_tombstone_index(struct nj_keeper_store *store, const 
  * transaction. */
 NJ_MUST_USE enum nj_err nj_tombstone_raise(struct nj_keeper_store *store, const uint8_t uid[NJ_UID_BYTES],
 					   uint32_t epoch, const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], uint64_t floor);
-
-/* `out` holds NJ_KEY_BYTES + NJ_VAULT_OVERHEAD. Id "recovery/" and the uid; it never changes, so its version is 1. */
-void nj_recovery_key_seal(struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES], const uint8_t key[NJ_KEY_BYTES],
-			  uint8_t *out);
-NJ_MUST_USE enum nj_err nj_recovery_key_open(const struct nj_vault *vault, const uint8_t uid[NJ_UID_BYTES],
-					     struct nj_view sealed, uint8_t out_key[NJ_KEY_BYTES]);
 
 #endif

@@ -9,7 +9,7 @@
 #include "net/reactor.h"
 
 #define NJ_CHANNEL_MAX_BYTES (64 * 1024)
-#define NJ_CHANNEL_MAX_FDS 64
+#define NJ_CHANNEL_MAX_FDS 96
 
 struct nj_channel {
 	struct nj_io io;

@@ -9,6 +9,7 @@
 #include "store/gateway_store.h"
 #include "store/keeper_store.h"
 
+#define NJ_STORE_COPY_SUFFIX ".copy"
 #define NJ_STORE_COPY_PAGES 256 /* of a slice that a loop can bear */
 
 struct nj_store_copy;

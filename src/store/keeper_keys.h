@@ -19,10 +19,15 @@ struct nj_tombstone {
 };
 typedef enum nj_err (*nj_tombstone_fn)(void *arg, const struct nj_tombstone *tombstone);
 
-/* Sets, or (empty) drops, the pending key of a live device; NJ_ERR_NOT_FOUND. */
+/* Sets, or (empty) drops, the pending key of a live device, with the offer of a recovery that it is of, or none;
+ * NJ_ERR_NOT_FOUND. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_set_pending(struct nj_keeper_store *store,
-							   const uint8_t uid[NJ_STORE_UID_BYTES],
-							   struct nj_view sealed);
+							   const uint8_t uid[NJ_STORE_UID_BYTES], struct nj_view sealed,
+							   struct nj_view sealed_offer);
+/* Burns a counter of the recovery key, as nj_keeper_store_device_raise_floor. */
+NJ_MUST_USE enum nj_err nj_keeper_store_device_raise_recovery_floor(struct nj_keeper_store *store,
+								    const uint8_t uid[NJ_STORE_UID_BYTES],
+								    uint64_t floor);
 /* The pending key becomes the device's, its epoch one more. NJ_ERR_NOT_FOUND unless it is at `epoch` with a pending
  * key. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_rekey(struct nj_keeper_store *store,

@@ -42,8 +42,11 @@ struct nj_keeper_device {
 	uint8_t sealed_key[NJ_SEALED_KEY_MAX];
 	uint8_t sealed_pending_len; /* 0: no key is pending; else it is that of `epoch` + 1 */
 	uint8_t sealed_recovery_len;
+	uint8_t sealed_offer_len; /* 0: what is pending, if anything, is not of a recovery */
 	uint8_t sealed_pending[NJ_SEALED_KEY_MAX];
 	uint8_t sealed_recovery[NJ_SEALED_KEY_MAX];
+	uint8_t sealed_offer[NJ_SEALED_KEY_MAX];
+	uint64_t recovery_floor; /* counters ≤ it are burnt under the recovery key, which has its own */
 };
 
 /* Anything but NJ_OK stops the iteration, which returns it. The row lives until the call returns. */
@@ -58,7 +61,8 @@ NJ_MUST_USE enum nj_err nj_keeper_store_device_set_live(struct nj_keeper_store *
 /* Deletes a pending device; NJ_ERR_NOT_FOUND when there is none. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_delete_pending(struct nj_keeper_store *store,
 							      const uint8_t uid[NJ_STORE_UID_BYTES]);
-/* pending or live → revoked, and its sealed keys and tombstones are gone; NJ_ERR_NOT_FOUND otherwise. */
+/* pending or live → revoked; its sealed keys, its tombstones and its mark of a restore are gone; NJ_ERR_NOT_FOUND
+ * otherwise. */
 NJ_MUST_USE enum nj_err nj_keeper_store_device_revoke(struct nj_keeper_store *store,
 						      const uint8_t uid[NJ_STORE_UID_BYTES], uint64_t now_ms);
 NJ_MUST_USE enum nj_err nj_keeper_store_device_set_cut_done(struct nj_keeper_store *store,
@@ -87,11 +91,30 @@ NJ_MUST_USE enum nj_err nj_keeper_store_device_count(struct nj_keeper_store *sto
 
 /* ---- a store put back from a backup: devices whose counters may have moved on since ---- */
 
-/* Every live device: its floor rises by `raise` (≤ 2^32), and it is marked as restored. In a transaction. */
+/* What a store that is to be replaced knows of a device; also of one opened by NJ_STORE_PEEK. */
+struct nj_keeper_peek {
+	uint8_t uid[NJ_STORE_UID_BYTES];
+	uint8_t state;
+	uint32_t epoch;
+	uint64_t floor;
+};
+typedef enum nj_err (*nj_keeper_peek_fn)(void *arg, const struct nj_keeper_peek *row);
+NJ_MUST_USE enum nj_err nj_keeper_store_peek_each(struct nj_keeper_store *store, nj_keeper_peek_fn fn, void *arg);
+/* Every live device: its floor rises by `raise` (≤ 2^32), that of its recovery key by 16 at most; what a recovery
+ * offered is not offered again; it is marked as restored. In a transaction. */
 NJ_MUST_USE enum nj_err nj_keeper_store_restored_mark(struct nj_keeper_store *store, uint64_t raise);
 /* The device has proved where it is; NJ_OK also when it was not marked. */
 NJ_MUST_USE enum nj_err nj_keeper_store_restored_clear(struct nj_keeper_store *store,
 						       const uint8_t uid[NJ_STORE_UID_BYTES]);
+NJ_MUST_USE enum nj_err nj_keeper_store_restored_has(struct nj_keeper_store *store,
+						     const uint8_t uid[NJ_STORE_UID_BYTES], bool *out_has);
+/* In pages: up to `limit` uids after one (zeros: from the start), in their order; of marked ones, or of live ones. */
+NJ_MUST_USE enum nj_err nj_keeper_store_restored_after(struct nj_keeper_store *store,
+						       const uint8_t after[NJ_STORE_UID_BYTES], size_t limit,
+						       uint8_t (*out)[NJ_STORE_UID_BYTES], size_t *out_count);
+NJ_MUST_USE enum nj_err nj_keeper_store_device_after(struct nj_keeper_store *store,
+						     const uint8_t after[NJ_STORE_UID_BYTES], size_t limit,
+						     uint8_t (*out)[NJ_STORE_UID_BYTES], size_t *out_count);
 typedef enum nj_err (*nj_uid_fn)(void *arg, const uint8_t uid[NJ_STORE_UID_BYTES]);
 NJ_MUST_USE enum nj_err nj_keeper_store_restored_each(struct nj_keeper_store *store, nj_uid_fn fn, void *arg);
 NJ_MUST_USE enum nj_err nj_keeper_store_restored_count(struct nj_keeper_store *store, uint64_t *out_count);

@@ -23,6 +23,7 @@
 enum nj_store_mode {
 	NJ_STORE_OPEN,   /* NJ_ERR_NOT_FOUND when it is not there */
 	NJ_STORE_CREATE, /* NJ_ERR_EXISTS when it is; the file gets mode 0600 */
+	NJ_STORE_PEEK,   /* of this or an older version; nothing is written, and only what says so may be read */
 };
 
 /*

@@ -62,6 +62,7 @@ static const struct nj_config_row ports_rows[] = {
 	PORT(smpp, "2775", "SMPP without TLS."),
 	PORT(smpps, "3550", "SMPP over TLS."),
 	PORT(https, "8443", "The portal and its API."),
+	PORT(enrolment, "8844", "Where devices get a new root key by their recovery key, in the operator's window."),
 };
 
 static const struct nj_config_row log_rows[] = {

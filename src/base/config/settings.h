@@ -40,6 +40,7 @@ struct nj_settings_ports {
 	uint16_t smpp;
 	uint16_t smpps;
 	uint16_t https;
+	uint16_t enrolment;
 };
 
 struct nj_settings_log {

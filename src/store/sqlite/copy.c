@@ -40,7 +40,7 @@ static enum nj_err begin(struct nj_store_copy *copy, struct nj_db *from)
 
 	if (from->in_transaction)
 		return NJ_ERR_STATE;
-	NJ_TRY(nj_text_format(copy->path, sizeof(copy->path), "%s.copy", name));
+	NJ_TRY(nj_text_format(copy->path, sizeof(copy->path), "%s" NJ_STORE_COPY_SUFFIX, name));
 	NJ_TRY(open_target(copy));
 	copy->backup = sqlite3_backup_init(copy->to, "main", from->sql, "main");
 	return copy->backup != NULL ? NJ_OK : nj_db_err(sqlite3_extended_errcode(copy->to));

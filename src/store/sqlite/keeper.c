@@ -104,6 +104,9 @@ static const char *const migrations[] = {
 	"  PRIMARY KEY(week, hint, owner)"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX tombstones_unproven ON tombstones(uid) WHERE proven = 0;",
+	/* recovery: the recovery key's own floor, and what its session has offered */
+	("ALTER TABLE devices ADD COLUMN sealed_offer BLOB NOT NULL DEFAULT x'';"
+	 "ALTER TABLE devices ADD COLUMN recovery_floor INTEGER NOT NULL DEFAULT 0;"),
 };
 
 static const char *const statements[] = {

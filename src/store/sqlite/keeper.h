@@ -7,33 +7,39 @@
 
 #define NJ_DEVICE_COLUMNS                                                                                           \
 	"uid, kind, state, cut_done, epoch, floor, created_ms, revoked_ms, rekeyed_ms, cloned_ms, customer, name, " \
-	"profile, sealed_key, sealed_pending, sealed_recovery"
+	"profile, sealed_key, sealed_pending, sealed_recovery, sealed_offer, recovery_floor"
 #define NJ_TOMBSTONE_COLUMNS "uid, epoch, buried_ms, floor, proven, sealed"
 
 #define NJ_POLICY_COLUMNS "profile, services, plain, grant_ms, source_bits_v4, source_bits_v6, bind, tls12, bind_ms"
 
 /* X(name, SQL). State 3 is NJ_DEVICE_REVOKED: the index of names knows it as a literal. */
 #define NJ_KEEPER_STATEMENT_TABLE(X)                                                                                \
-	X(DEVICE_INSERT, "INSERT INTO devices(" NJ_DEVICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")      \
+	X(DEVICE_INSERT, "INSERT INTO devices(" NJ_DEVICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")  \
 	X(DEVICE_SET_LIVE, "UPDATE devices SET state = 2 WHERE uid = ? AND state = 1")                              \
 	X(DEVICE_DELETE_PENDING, "DELETE FROM devices WHERE uid = ? AND state = 1")                                 \
 	X(DEVICE_REVOKE, "UPDATE devices SET state = 3, cut_done = 0, revoked_ms = ?2, sealed_key = x'', "          \
-			 "sealed_pending = x'', sealed_recovery = x'' "                                             \
+			 "sealed_pending = x'', sealed_recovery = x'', sealed_offer = x'' "                         \
 			 "WHERE uid = ?1 AND state <> 3")                                                           \
 	X(DEVICE_SET_CUT_DONE, "UPDATE devices SET cut_done = 1 WHERE uid = ? AND state = 3")                       \
 	X(DEVICE_RAISE_FLOOR, "UPDATE devices SET floor = ?2 WHERE uid = ?1 AND state = 2 AND floor < ?2")          \
+	X(DEVICE_RAISE_RECOVERY,                                                                                    \
+	  "UPDATE devices SET recovery_floor = ?2 WHERE uid = ?1 AND state = 2 AND recovery_floor < ?2")            \
+	X(DEVICE_AFTER, "SELECT uid FROM devices WHERE uid > ?1 AND state = 2 ORDER BY uid LIMIT ?2")               \
 	X(DEVICE_GET, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE uid = ?")                                    \
 	X(DEVICE_FIND,                                                                                              \
 	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name = ? AND state <> 3")  \
 	X(DEVICE_EACH, "SELECT " NJ_DEVICE_COLUMNS " FROM devices")                                                 \
+	X(DEVICE_PEEK, "SELECT uid, state, epoch, floor FROM devices")                                              \
 	X(DEVICE_UNSETTLED,                                                                                         \
 	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE state = 1 OR (state = 3 AND cut_done = 0)")              \
 	X(DEVICE_PAGE, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name > ? "    \
 		       "AND state <> 3 ORDER BY name LIMIT ?")                                                      \
 	X(DEVICE_COUNT, "SELECT count(*) FROM devices")                                                             \
 	X(DEVICE_EACH_REKEYING, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE sealed_pending <> x''")            \
-	X(DEVICE_SET_PENDING, "UPDATE devices SET sealed_pending = ?2 WHERE uid = ?1 AND state = 2")                \
+	X(DEVICE_SET_PENDING,                                                                                       \
+	  "UPDATE devices SET sealed_pending = ?2, sealed_offer = ?3 WHERE uid = ?1 AND state = 2")                 \
 	X(DEVICE_REKEY, "UPDATE devices SET epoch = epoch + 1, sealed_key = sealed_pending, sealed_pending = x'', " \
+			"sealed_offer = x'', "                                                                      \
 			"rekeyed_ms = ?3 WHERE uid = ?1 AND epoch = ?2 AND state = 2 AND sealed_pending <> x''")    \
 	X(DEVICE_SET_CLONED, "UPDATE devices SET cloned_ms = ?2 WHERE uid = ?1 AND state = 2")                      \
 	X(DEVICE_COUNT_CLONED, "SELECT count(*) FROM devices WHERE cloned_ms > 0 AND state = 2")                    \
@@ -92,11 +98,15 @@
 	X(RECORD_PUT, "INSERT OR REPLACE INTO records(id, version, sealed) VALUES(?,?,?)")                          \
 	X(RECORD_GET, "SELECT version, sealed FROM records WHERE id = ?")                                           \
 	X(RECORD_AT, "SELECT id, version, sealed FROM records ORDER BY id LIMIT 1 OFFSET ?")                        \
-	X(DEVICE_RESEAL,                                                                                            \
-	  "UPDATE devices SET sealed_key = ?2, sealed_pending = ?3, sealed_recovery = ?4 WHERE uid = ?1")           \
-	X(RESTORED_RAISE, "UPDATE devices SET floor = min(floor, 9223372036854775807 - ?1) + ?1 WHERE state = 2")   \
+	X(DEVICE_RESEAL, "UPDATE devices SET sealed_key = ?2, sealed_pending = ?3, sealed_recovery = ?4, "          \
+			 "sealed_offer = ?5 WHERE uid = ?1")                                                        \
+	X(RESTORED_RAISE,                                                                                           \
+	  "UPDATE devices SET floor = min(floor, 9223372036854775807 - ?1) + ?1, recovery_floor = "                 \
+	  "min(recovery_floor, 9223372036854775807 - 16) + min(?1, 16), sealed_offer = x'' WHERE state = 2")        \
 	X(RESTORED_MARK, "INSERT OR IGNORE INTO restored(uid) SELECT uid FROM devices WHERE state = 2")             \
 	X(RESTORED_CLEAR, "DELETE FROM restored WHERE uid = ?")                                                     \
+	X(RESTORED_AFTER, "SELECT uid FROM restored WHERE uid > ?1 ORDER BY uid LIMIT ?2")                          \
+	X(RESTORED_HAS, "SELECT count(*) FROM restored WHERE uid = ?")                                              \
 	X(RESTORED_EACH, "SELECT uid FROM restored")                                                                \
 	X(RESTORED_COUNT, "SELECT count(*) FROM restored")                                                          \
 	X(SLOT_PUT, "INSERT INTO slots(kind, key_check, sealed, params) VALUES(?,?,?,?)")                           \

@@ -21,6 +21,8 @@ enum nj_err nj_keeper_store_device_insert(struct nj_keeper_store *store, const s
 	nj_bind_blob(&q, device->sealed_key, device->sealed_key_len);
 	nj_bind_blob(&q, device->sealed_pending, device->sealed_pending_len);
 	nj_bind_blob(&q, device->sealed_recovery, device->sealed_recovery_len);
+	nj_bind_blob(&q, device->sealed_offer, device->sealed_offer_len);
+	nj_bind_u64(&q, device->recovery_floor);
 	return nj_query_run(&q);
 }
 
@@ -57,6 +59,7 @@ enum nj_err nj_keeper_store_device_revoke(struct nj_keeper_store *store, const u
 	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
 	nj_bind_u64(&q, now_ms);
 	NJ_TRY(nj_query_run_one(&q, NJ_ERR_NOT_FOUND));
+	NJ_TRY(nj_keeper_store_restored_clear(store, uid));
 	return nj_keeper_store_tombstones_delete(store, uid);
 }
 
@@ -103,6 +106,8 @@ static enum nj_err read_device(struct nj_query *q, struct nj_keeper_device *out_
 	col_sealed(q, out_device->sealed_key, &out_device->sealed_key_len);
 	col_sealed(q, out_device->sealed_pending, &out_device->sealed_pending_len);
 	col_sealed(q, out_device->sealed_recovery, &out_device->sealed_recovery_len);
+	col_sealed(q, out_device->sealed_offer, &out_device->sealed_offer_len);
+	out_device->recovery_floor = nj_col_u64(q, INT64_MAX);
 	return nj_col_end(q);
 }
 
@@ -250,6 +255,23 @@ enum nj_err nj_keeper_store_policy_each(struct nj_keeper_store *store, nj_door_p
 
 /* ---- after a restore ---- */
 
+enum nj_err nj_keeper_store_peek_each(struct nj_keeper_store *store, nj_keeper_peek_fn fn, void *arg)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_PEEK);
+	struct nj_keeper_peek row;
+	enum nj_err err;
+
+	while ((err = nj_query_next(&q)) == NJ_OK) {
+		nj_col_bytes(&q, row.uid, sizeof(row.uid));
+		row.state = (uint8_t)nj_col_u64(&q, NJ_DEVICE_REVOKED);
+		row.epoch = (uint32_t)nj_col_u64(&q, UINT32_MAX);
+		row.floor = nj_col_u64(&q, INT64_MAX);
+		NJ_TRY(nj_col_end(&q));
+		NJ_TRY(fn(arg, &row));
+	}
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
 enum nj_err nj_keeper_store_restored_mark(struct nj_keeper_store *store, uint64_t raise)
 {
 	NJ_CLEANUP_QUERY struct nj_query raise_all = nj_query_of(store->db, NJ_KEEPER_RESTORED_RAISE);
@@ -268,6 +290,51 @@ enum nj_err nj_keeper_store_restored_clear(struct nj_keeper_store *store, const 
 
 	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
 	return nj_query_run(&q);
+}
+
+/* Up to `limit` uids of a statement that goes on after one. */
+static enum nj_err uids_after(struct nj_keeper_store *store, enum nj_keeper_statement statement,
+			      const uint8_t after[NJ_STORE_UID_BYTES], size_t limit, uint8_t (*out)[NJ_STORE_UID_BYTES],
+			      size_t *out_count)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, statement);
+	size_t count = 0;
+	enum nj_err err;
+
+	nj_bind_blob(&q, after, NJ_STORE_UID_BYTES);
+	nj_bind_u64(&q, limit);
+	while ((err = nj_query_next(&q)) == NJ_OK && count < limit) {
+		nj_col_bytes(&q, out[count++], NJ_STORE_UID_BYTES);
+		NJ_TRY(nj_col_end(&q));
+	}
+	*out_count = count;
+	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
+enum nj_err nj_keeper_store_device_after(struct nj_keeper_store *store, const uint8_t after[NJ_STORE_UID_BYTES],
+					 size_t limit, uint8_t (*out)[NJ_STORE_UID_BYTES], size_t *out_count)
+{
+	return uids_after(store, NJ_KEEPER_DEVICE_AFTER, after, limit, out, out_count);
+}
+
+enum nj_err nj_keeper_store_restored_after(struct nj_keeper_store *store, const uint8_t after[NJ_STORE_UID_BYTES],
+					   size_t limit, uint8_t (*out)[NJ_STORE_UID_BYTES], size_t *out_count)
+{
+	return uids_after(store, NJ_KEEPER_RESTORED_AFTER, after, limit, out, out_count);
+}
+
+enum nj_err nj_keeper_store_restored_has(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
+					 bool *out_has)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_RESTORED_HAS);
+	bool has;
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	NJ_TRY(nj_query_next(&q));
+	has = nj_col_u64(&q, 1) != 0;
+	NJ_TRY(nj_col_end(&q));
+	*out_has = has;
+	return NJ_OK;
 }
 
 enum nj_err nj_keeper_store_restored_each(struct nj_keeper_store *store, nj_uid_fn fn, void *arg)

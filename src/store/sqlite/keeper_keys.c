@@ -3,13 +3,24 @@
 #include "store/sqlite/keeper.h"
 
 enum nj_err nj_keeper_store_device_set_pending(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],
-					       struct nj_view sealed)
+					       struct nj_view sealed, struct nj_view sealed_offer)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_SET_PENDING);
 
 	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
 	nj_bind_blob(&q, sealed.data, sealed.len);
+	nj_bind_blob(&q, sealed_offer.data, sealed_offer.len);
 	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
+}
+
+enum nj_err nj_keeper_store_device_raise_recovery_floor(struct nj_keeper_store *store,
+							const uint8_t uid[NJ_STORE_UID_BYTES], uint64_t floor)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_RAISE_RECOVERY);
+
+	nj_bind_blob(&q, uid, NJ_STORE_UID_BYTES);
+	nj_bind_u64(&q, floor);
+	return nj_query_run_one(&q, NJ_ERR_REPLAYED);
 }
 
 enum nj_err nj_keeper_store_device_rekey(struct nj_keeper_store *store, const uint8_t uid[NJ_STORE_UID_BYTES],

@@ -143,5 +143,6 @@ enum nj_err nj_keeper_store_device_reseal(struct nj_keeper_store *store, const s
 	nj_bind_blob(&q, device->sealed_key, device->sealed_key_len);
 	nj_bind_blob(&q, device->sealed_pending, device->sealed_pending_len);
 	nj_bind_blob(&q, device->sealed_recovery, device->sealed_recovery_len);
+	nj_bind_blob(&q, device->sealed_offer, device->sealed_offer_len);
 	return nj_query_run_one(&q, NJ_ERR_NOT_FOUND);
 }

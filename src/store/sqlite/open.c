@@ -207,8 +207,10 @@ static enum nj_err open_connection(struct nj_db *db, const char *path, enum nj_s
 		err = prepare_connection(db);
 	if (err != NJ_OK)
 		return explain(db->schema, path, err, why);
-	if (mode == NJ_STORE_OPEN)
+	if (mode != NJ_STORE_CREATE)
 		NJ_TRY(accept_file(db, path, &version, why));
+	if (mode == NJ_STORE_PEEK)
+		return NJ_OK;
 	err = settle(db, version);
 	if (err == NJ_OK && mode == NJ_STORE_CREATE)
 		err = sync_folder(path);

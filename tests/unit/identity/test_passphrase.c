@@ -224,7 +224,7 @@ static void the_first_schema_is_brought_forward(void **state)
 	struct vault_fixture *f = *state;
 	struct nj_vault_report report;
 
-	edit(f, UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
+	edit(f, UNDO_VERSION_8 UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
 	     "ALTER TABLE slots DROP COLUMN params; PRAGMA user_version = 1");
 	assert_int_equal(nj_vault_unlock_file(f->store, f->key_file, nj_random_system(), &f->vault, &report, NULL),
 			 NJ_OK);
@@ -290,9 +290,9 @@ static void rekey_replaces_everything(void **state)
 	assert_int_equal(link(f->key_file, kept), 0);
 	nj_vault_derive(f->vault, "x", before);
 	assert_int_equal(nj_keeper_store_begin(f->store), NJ_OK);
-	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, &rekeyed, NULL), NJ_OK);
+	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, NULL, &rekeyed, NULL), NJ_OK);
 	assert_int_equal(nj_keeper_store_commit(f->store), NJ_OK);
-	assert_int_equal(rekeyed.sealed, 3);
+	assert_int_equal(rekeyed.sealed, 4); /* with the record of the recovery pair */
 	assert_int_equal(rekeyed.dropped, 1);
 	nj_vault_derive(f->vault, "x", after);
 	assert_memory_not_equal(before, after, sizeof(before));
@@ -316,13 +316,13 @@ static void a_rekey_that_is_not_committed_changes_nothing(void **state)
 
 	rekey_setup(f);
 	assert_int_equal(nj_keeper_store_begin(f->store), NJ_OK);
-	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, &rekeyed, NULL), NJ_OK);
+	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, NULL, &rekeyed, NULL), NJ_OK);
 	nj_keeper_store_rollback(f->store);
 	vault_reopen(f);
 	expect_secrets(f);
 	/* And again, over the file that it left. */
 	assert_int_equal(nj_keeper_store_begin(f->store), NJ_OK);
-	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, &rekeyed, NULL), NJ_OK);
+	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, NULL, &rekeyed, NULL), NJ_OK);
 	assert_int_equal(nj_keeper_store_commit(f->store), NJ_OK);
 	assert_int_equal(nj_vault_rekey_finish(f->key_file, NULL), NJ_OK);
 	vault_reopen(f);
@@ -339,7 +339,7 @@ static void a_damaged_secret_stops_it(void **state)
 	edit(f, "UPDATE records SET sealed = zeroblob(60) WHERE id = 'b'");
 	vault_reopen(f);
 	assert_int_equal(nj_keeper_store_begin(f->store), NJ_OK);
-	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, &rekeyed, NULL), NJ_ERR_CORRUPT);
+	assert_int_equal(nj_vault_rekey(f->vault, f->key_file, NULL, &rekeyed, NULL), NJ_ERR_CORRUPT);
 	nj_keeper_store_rollback(f->store);
 	snprintf(successor, sizeof(successor), "%s" NJ_VAULT_SUCCESSOR, f->key_file);
 	assert_int_equal(access(successor, F_OK), -1);

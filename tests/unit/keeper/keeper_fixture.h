@@ -112,6 +112,7 @@ struct fixture {
 	char dir[64];
 	char store[96];
 	char key_file[96];
+	char recovery[NJ_RECOVERY_TEXT_BYTES]; /* the printed key */
 	struct nj_clock_fake clock;
 	struct nj_random_fake random;
 	struct played gateway;
@@ -128,7 +129,10 @@ static inline struct nj_keeper_config fixture_config(struct fixture *f)
 		.random = &f->random.random,
 		.host = "gateway.test",
 		.knock_port = 62201,
-		.ports = { [NJ_SERVICE_MQTTS] = PORT, [NJ_SERVICE_MQTT] = 1883, [NJ_SERVICE_HTTPS] = 8443 },
+		.ports = { [NJ_SERVICE_MQTTS] = PORT,
+			   [NJ_SERVICE_MQTT] = 1883,
+			   [NJ_SERVICE_HTTPS] = 8443,
+			   [NJ_SERVICE_ENROLMENT] = 8844 },
 		.max_devices = 200000,
 		.max_grants = 64,
 	};
@@ -184,6 +188,7 @@ static inline void fixture_new(struct fixture *f)
 					       .clock = &f->clock.clock,
 					       .random = &f->random.random };
 	assert_int_equal(nj_keeper_init(&init, &result, &why), NJ_OK);
+	memcpy(f->recovery, result.recovery, sizeof(f->recovery));
 }
 
 static inline void fixture_free(struct fixture *f)

@@ -64,8 +64,9 @@ static void rekeyed(uint32_t count, bool indexed)
 		bury_one(epoch, buried_ms, indexed);
 		nj_random_fill(&fx.random.random, keys[epoch + 1], NJ_KEY_BYTES);
 		nj_vault_seal_root_key(fx.keeper->vault, device.uid, epoch + 1, keys[epoch + 1], sealed);
-		assert_int_equal(
-		    nj_keeper_store_device_set_pending(store, device.uid, nj_view_of(sealed, sizeof(sealed))), NJ_OK);
+		assert_int_equal(nj_keeper_store_device_set_pending(
+				     store, device.uid, nj_view_of(sealed, sizeof(sealed)), nj_view_of(NULL, 0)),
+				 NJ_OK);
 		assert_int_equal(nj_keeper_store_device_rekey(store, device.uid, epoch, buried_ms), NJ_OK);
 	}
 	assert_int_equal(nj_keeper_store_commit(store), NJ_OK);

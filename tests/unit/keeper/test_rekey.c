@@ -680,7 +680,7 @@ static void a_new_vault_key_keeps_them_all(void **state)
 	(void)session(&device, FINISHED);
 	(void)session(&device, DEVICE_STORED);
 	assert_int_equal(nj_keeper_begin(fx.keeper), NJ_OK);
-	if (nj_vault_rekey(fx.keeper->vault, fx.key_file, &rekeyed, &why) != NJ_OK)
+	if (nj_vault_rekey(fx.keeper->vault, fx.key_file, NULL, &rekeyed, &why) != NJ_OK)
 		fail_msg("%s", why.text);
 	assert_int_equal(nj_audit_rekeyed(fx.keeper->audit, fx.keeper->vault), NJ_OK);
 	assert_int_equal(

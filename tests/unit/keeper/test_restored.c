@@ -73,6 +73,36 @@ static void what_was_recorded_is_dead(void **state)
 	assert_int_equal(accepted(), 2);
 }
 
+/* What remains, unless the restore is strict: of a counter beyond, a recorded knock opens the port of whoever sends it,
+ * once. No session comes of it: the one-time key is the device's. */
+static void what_was_recorded_beyond_opens_a_port_once(void **state)
+{
+	struct knock recorded;
+	struct nj_knock_keys keys;
+	uint8_t psk[32];
+
+	knock_make(&f, &pump, 260, "192.0.2.7", &recorded);
+	put_back(256);
+	recorded.datagram.source = address("198.51.100.66");
+	deliver(&f, &recorded);
+	assert_int_equal(accepted(), 1);
+	nj_keeper_ack(f.keeper, f.gateway.grants[0].id);
+	assert_true(passes(&f, "198.51.100.66", PORT));
+	assert_false(passes(&f, "192.0.2.7", PORT));
+	/* Whoever comes must know the key of this very knock. */
+	nj_knock_derive(pump.root_key, pump.uid, &keys);
+	nj_knock_psk(&keys, recorded.bytes, psk);
+	assert_memory_equal(f.gateway.grants[0].psk, psk, sizeof(psk));
+	assert_int_equal(status("restored_left"), 1);
+	deliver(&f, &recorded);
+	assert_int_equal(accepted(), 1);
+	/* Raised further, it would have opened nothing. */
+	assert_int_equal(ask(&f, "device.raise", json_pack("{s:s, s:i}", "name", "pump", "by", 100), NULL), NJ_OK);
+	knock_make(&f, &pump, 300, "192.0.2.7", &recorded);
+	deliver(&f, &recorded);
+	assert_int_equal(accepted(), 1);
+}
+
 static void count_item(void *arg, const json_t *item)
 {
 	++*(unsigned *)arg;
@@ -157,7 +187,8 @@ static void a_counter_is_moved_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_was_recorded_is_dead), TEST(it_is_recorded_once),   TEST(times_before_it_are_refused),
+		TEST(what_was_recorded_is_dead), TEST(what_was_recorded_beyond_opens_a_port_once),
+		TEST(it_is_recorded_once),       TEST(times_before_it_are_refused),
 		TEST(the_mark_goes_with_proof),  TEST(a_counter_is_moved_on),
 	};
 

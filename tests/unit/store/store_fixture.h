@@ -42,9 +42,9 @@ static inline int fixture_setup(void **state)
 	"ALTER TABLE devices DROP COLUMN rekeyed_ms; ALTER TABLE devices DROP COLUMN cloned_ms;" \
 	"ALTER TABLE devices DROP COLUMN sealed_pending;"                                        \
 	"ALTER TABLE devices DROP COLUMN sealed_recovery;"
-
 #define UNDO_VERSION_6 "ALTER TABLE policies DROP COLUMN bind_ms;"
 #define UNDO_VERSION_7 "DROP TABLE tombstone_hints; DROP INDEX tombstones_unproven;"
+#define UNDO_VERSION_8 "ALTER TABLE devices DROP COLUMN sealed_offer; ALTER TABLE devices DROP COLUMN recovery_floor;"
 
 static inline int fixture_remove(const char *path, const struct stat *status, int kind, struct FTW *ftw)
 {

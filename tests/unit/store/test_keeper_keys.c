@@ -31,14 +31,17 @@ static void pending_key_becomes_the_key(void **state)
 	memset(sealed, 0x5a, sizeof(sealed));
 	memset(in.sealed_recovery, 0x77, 72);
 	in.sealed_recovery_len = 72;
-	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(sealed, 72)), NJ_ERR_NOT_FOUND);
+	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(sealed, 72), nj_view_of(NULL, 0)),
+			 NJ_ERR_NOT_FOUND);
 	assert_int_equal(nj_keeper_store_device_insert(store, &in), NJ_OK);
 	assert_int_equal(nj_keeper_store_device_rekey(store, in.uid, 1, 500), NJ_ERR_NOT_FOUND);
-	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(sealed, 72)), NJ_OK);
+	assert_int_equal(
+	    nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(sealed, 72), nj_view_of("offer", 5)), NJ_OK);
 	assert_int_equal(nj_keeper_store_device_rekey(store, in.uid, 2, 500), NJ_ERR_NOT_FOUND);
 	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);
 	assert_int_equal(out.epoch, 1);
 	assert_int_equal(out.sealed_pending_len, 72);
+	assert_int_equal(out.sealed_offer_len, 5);
 	assert_int_equal(nj_keeper_store_device_each_rekeying(store, count_device, &rekeying), NJ_OK);
 	assert_int_equal(rekeying, 1);
 	assert_int_equal(nj_keeper_store_device_rekey(store, in.uid, 1, 500), NJ_OK);
@@ -46,6 +49,7 @@ static void pending_key_becomes_the_key(void **state)
 	assert_int_equal(out.epoch, 2);
 	assert_int_equal(out.rekeyed_ms, 500);
 	assert_int_equal(out.sealed_pending_len, 0);
+	assert_int_equal(out.sealed_offer_len, 0);
 	assert_int_equal(out.sealed_key_len, 72);
 	assert_memory_equal(out.sealed_key, sealed, 72);
 	assert_int_equal(out.sealed_recovery_len, 72);
@@ -53,8 +57,10 @@ static void pending_key_becomes_the_key(void **state)
 	assert_int_equal(nj_keeper_store_device_each_rekeying(store, count_device, &rekeying), NJ_OK);
 	assert_int_equal(rekeying, 1);
 	/* Dropped, there is nothing to take. */
-	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(sealed, 72)), NJ_OK);
-	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(NULL, 0)), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(sealed, 72), nj_view_of(NULL, 0)),
+			 NJ_OK);
+	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of(NULL, 0), nj_view_of(NULL, 0)),
+			 NJ_OK);
 	assert_int_equal(nj_keeper_store_device_rekey(store, in.uid, 2, 600), NJ_ERR_NOT_FOUND);
 	nj_keeper_store_close(store);
 }
@@ -118,7 +124,8 @@ static void tombstones_come_and_go(void **state)
 	assert_int_equal(nj_keeper_store_device_count_cloned(store, &cloned), NJ_OK);
 	assert_int_equal(cloned, 1);
 	/* A revoked device keeps no key of any kind. */
-	assert_int_equal(nj_keeper_store_device_set_pending(store, a.uid, nj_view_of("k", 1)), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_set_pending(store, a.uid, nj_view_of("k", 1), nj_view_of(NULL, 0)),
+			 NJ_OK);
 	assert_int_equal(nj_keeper_store_device_revoke(store, a.uid, 5000), NJ_OK);
 	assert_int_equal(tombstones(store), 0);
 	assert_int_equal(nj_keeper_store_device_get(store, a.uid, &a), NJ_OK);
@@ -253,9 +260,10 @@ static void store_of_version_4_is_migrated(void **state)
 	assert_int_equal(nj_keeper_store_device_insert(store, &in), NJ_OK);
 	nj_keeper_store_close(store);
 	assert_int_equal(sqlite3_open(f->path, &sql), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(sql, UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 "PRAGMA user_version = 4", NULL,
-				      NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(sql, UNDO_VERSION_8 UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 "PRAGMA user_version = 4",
+			 NULL, NULL, NULL),
+	    SQLITE_OK);
 	sqlite3_close(sql);
 	store = open_keeper(f);
 	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);
@@ -265,8 +273,96 @@ static void store_of_version_4_is_migrated(void **state)
 	assert_int_equal(out.sealed_pending_len, 0);
 	assert_int_equal(out.sealed_recovery_len, 0);
 	assert_int_equal(tombstones(store), 0);
-	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of("key", 3)), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_set_pending(store, in.uid, nj_view_of("key", 3), nj_view_of(NULL, 0)),
+			 NJ_OK);
 	assert_int_equal(nj_keeper_store_device_rekey(store, in.uid, 1, 1), NJ_OK);
+	nj_keeper_store_close(store);
+}
+
+/* The recovery key has its own floor, which moves for itself, and with a restore by 16 at most. */
+static void recovery_has_its_own_floor(void **state)
+{
+	struct nj_keeper_store *store = create_keeper(*state);
+	struct nj_keeper_device in = device_row(1);
+	struct nj_keeper_device out;
+	uint64_t before;
+
+	assert_int_equal(nj_keeper_store_device_raise_recovery_floor(store, in.uid, 1), NJ_ERR_REPLAYED);
+	assert_int_equal(nj_keeper_store_device_insert(store, &in), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_raise_recovery_floor(store, in.uid, 5), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_raise_recovery_floor(store, in.uid, 5), NJ_ERR_REPLAYED);
+	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);
+	assert_int_equal(out.recovery_floor, 5);
+	assert_int_equal(out.floor, in.floor);
+	before = out.floor;
+	assert_int_equal(nj_keeper_store_restored_mark(store, 256), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);
+	assert_int_equal(out.recovery_floor, 21);
+	assert_int_equal(out.floor, before + 256);
+	assert_int_equal(nj_keeper_store_restored_mark(store, 3), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);
+	assert_int_equal(out.recovery_floor, 24);
+	nj_keeper_store_close(store);
+}
+
+static void uids_come_in_pages(void **state)
+{
+	struct nj_keeper_store *store = create_keeper(*state);
+	uint8_t after[NJ_STORE_UID_BYTES] = { 0 };
+	uint8_t page[2][NJ_STORE_UID_BYTES];
+	struct nj_keeper_device row;
+	size_t count = 9;
+	bool has = false;
+
+	assert_int_equal(nj_keeper_store_restored_after(store, after, 2, page, &count), NJ_OK);
+	assert_int_equal(count, 0);
+	for (uint8_t i = 1; i <= 3; i++) {
+		row = device_row(i);
+		assert_int_equal(nj_keeper_store_device_insert(store, &row), NJ_OK);
+	}
+	assert_int_equal(nj_keeper_store_restored_mark(store, 0), NJ_OK);
+	for (unsigned round = 0; round < 2; round++) {
+		bool marked = round == 0;
+
+		memset(after, 0, sizeof(after));
+		for (unsigned want = 2; want < 3; want--) {
+			assert_int_equal(marked ? nj_keeper_store_restored_after(store, after, 2, page, &count)
+						: nj_keeper_store_device_after(store, after, 2, page, &count),
+					 NJ_OK);
+			assert_int_equal(count, want == 2 ? 2 : want == 1 ? 1 : 0);
+			if (count > 0)
+				memcpy(after, page[count - 1], sizeof(after));
+		}
+	}
+	assert_int_equal(nj_keeper_store_restored_has(store, row.uid, &has), NJ_OK);
+	assert_true(has);
+	/* Who is revoked is waited for no more. */
+	assert_int_equal(nj_keeper_store_device_revoke(store, row.uid, 1), NJ_OK);
+	assert_int_equal(nj_keeper_store_restored_has(store, row.uid, &has), NJ_OK);
+	assert_false(has);
+	nj_keeper_store_close(store);
+}
+
+/* What the release before recovery wrote. */
+static void store_of_version_7_is_migrated(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_keeper_store *store = create_keeper(f);
+	struct nj_keeper_device in = device_row(1);
+	struct nj_keeper_device out;
+	sqlite3 *sql = NULL;
+
+	assert_int_equal(nj_keeper_store_device_insert(store, &in), NJ_OK);
+	nj_keeper_store_close(store);
+	assert_int_equal(sqlite3_open(f->path, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, UNDO_VERSION_8 "PRAGMA user_version = 7", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sql);
+	store = open_keeper(f);
+	assert_int_equal(nj_keeper_store_device_get(store, in.uid, &out), NJ_OK);
+	assert_memory_equal(out.sealed_key, in.sealed_key, 72);
+	assert_int_equal(out.recovery_floor, 0);
+	assert_int_equal(out.sealed_offer_len, 0);
+	assert_int_equal(nj_keeper_store_device_raise_recovery_floor(store, in.uid, 1), NJ_OK);
 	nj_keeper_store_close(store);
 }
 
@@ -274,8 +370,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(pending_key_becomes_the_key), TEST(tombstones_come_and_go),         TEST(hints_lead_to_tombstones),
-		TEST(the_newest_of_each_device),   TEST(store_of_version_4_is_migrated),
+		TEST(pending_key_becomes_the_key),
+		TEST(tombstones_come_and_go),
+		TEST(hints_lead_to_tombstones),
+		TEST(the_newest_of_each_device),
+		TEST(recovery_has_its_own_floor),
+		TEST(uids_come_in_pages),
+		TEST(store_of_version_4_is_migrated),
+		TEST(store_of_version_7_is_migrated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

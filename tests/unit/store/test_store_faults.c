@@ -521,7 +521,7 @@ static void a_keepers_store_of_version_2_is_brought_up_to_date(void **state)
 
 	assert_int_equal(nj_keeper_store_device_insert(store, &device), NJ_OK);
 	nj_keeper_store_close(store);
-	edit(f, UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
+	edit(f, UNDO_VERSION_8 UNDO_VERSION_7 UNDO_VERSION_6 UNDO_VERSION_5 UNDO_VERSION_4 UNDO_VERSION_3
 	     "INSERT INTO policies VALUES('p', 2, 0, 30000, 32, 128); PRAGMA user_version = 2;");
 	store = open_keeper(f);
 	assert_int_equal(nj_keeper_store_policy_get(store, "p", &policy), NJ_OK);
