@@ -43,14 +43,41 @@ refused "the lost file, found again" 'fits no slot' gateway device list
 cp "$tmp/second.key" "$dir/keys/vault.key"
 
 # -- a new vault key -------------------------------------------------------------------------------------------------
-gateway vault slot add --memory-mib 64 > /dev/null
-said=$(gateway vault rekey --json)
+phrase=$(gateway vault slot add --memory-mib 64 --json | jq -r .passphrase)
+other=$(gateway vault slot add --memory-mib 64 --json | jq -r .passphrase)
+refused "a rekey that does not say what becomes of passphrases" '2 passphrase slots: --keep' gateway vault rekey
+refused "--keep with a wrong one" 'not the passphrase of slot' gateway vault rekey --keep <<< $'wrong horse battery\nstaple'
+refused "--recovery with another's" "not the vault's" gateway vault rekey --drop --recovery <<< "$("$NJ" init --dir "$tmp/third" --json | jq -r .recovery_key)"
+is "nothing was changed" pump "$(kept)"
+said=$(gateway vault rekey --keep --recovery --json <<< "$recovery
+$phrase
+$other" 2> "$tmp/said")
+recovery=$(jq -r .recovery_key <<< "$said")
+is "both are kept" "2 0 0" "$(jq -r '"\(.kept) \(.dropped) \(.recovery_left)"' <<< "$said")"
+is "as slots of their own" "recovery key-file passphrase passphrase" "$(gateway vault slot list --json | jq -r .kind | paste -sd' ')"
+cp "$dir/keys/vault.key" "$tmp/second.key"
+rm "$dir/keys/vault.key"
+gateway_locked_unlock() { # with the passphrase that was kept
+	: > "$tmp/ready"
+	ip netns exec "$GW" "$NJ" serve --dir "$dir" > "$tmp/ready" 2>> "$tmp/log" &
+	supervisor=$!
+	# By the log: a command that asked too early would work on the stopped gateway.
+	within 15000 grep -q event=vault.locked "$tmp/log"
+	within 5000 eval '[ "$(gateway status --json 2> /dev/null | jq .keeper.vault.locked 2> /dev/null)" = true ]'
+	gateway vault unlock <<< "$1"
+}
+succeeds "a kept passphrase opens the new vault" gateway_locked_unlock "$other"
+within 5000 is_ready
+kill -TERM $supervisor && wait $supervisor
+cp "$tmp/second.key" "$dir/keys/vault.key"
+said=$(gateway vault rekey --drop --json)
 new=$(jq -r .recovery_key <<< "$said")
-is "passphrases went with it" 1 "$(jq .dropped <<< "$said")"
+is "passphrases went with it" 2 "$(jq .dropped <<< "$said")"
+is "the device's recovery key is still the last one's" 1 "$(jq .recovery_left <<< "$said")"
 cp "$dir/keys/vault.key" "$tmp/third.key"
 is "the device is there after the rekey" pump "$(kept)"
 has "the audit log is whole" '^whole' "$(gateway audit verify)"
-is "the rekey is audited" 1 "$(gateway audit tail --count 100 --event vault.rekeyed --json | wc -l)"
+is "the rekey is audited" 2 "$(gateway audit tail --count 100 --event vault.rekeyed --json | wc -l)"
 cp "$tmp/second.key" "$dir/keys/vault.key"
 refused "the key file from before" 'fits no slot' gateway device list
 refused "the recovery key from before" 'fits no slot' recover "$recovery"
