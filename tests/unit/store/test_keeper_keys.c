@@ -370,14 +370,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(pending_key_becomes_the_key),
-		TEST(tombstones_come_and_go),
-		TEST(hints_lead_to_tombstones),
-		TEST(the_newest_of_each_device),
-		TEST(recovery_has_its_own_floor),
-		TEST(uids_come_in_pages),
-		TEST(store_of_version_4_is_migrated),
-		TEST(store_of_version_7_is_migrated),
+		TEST(pending_key_becomes_the_key),    TEST(tombstones_come_and_go),
+		TEST(hints_lead_to_tombstones),       TEST(the_newest_of_each_device),
+		TEST(recovery_has_its_own_floor),     TEST(uids_come_in_pages),
+		TEST(store_of_version_4_is_migrated), TEST(store_of_version_7_is_migrated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
