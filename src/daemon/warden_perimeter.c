@@ -156,7 +156,7 @@ static void answer_state(const struct warden *w, struct nj_admin_call *call)
 	told = json_pack("{s:s, s:o}", "state", state_names[p->state], "allow", allow);
 	if (p->state == PERIMETER_ON_TRIAL)
 		json_object_set_new(told, "seconds_left",
-				    json_integer((json_int_t)((p->trial.due_ms - now_ms + 999) / 1000)));
+				    json_integer((json_int_t)((nj_timer_due_ms(&p->trial) - now_ms + 999) / 1000)));
 	nj_admin_ok(call, told);
 }
 

@@ -11,8 +11,7 @@ enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
 
 struct nj_mqtt_client {
 	struct nj_list link;
-	struct nj_list pledges;   /* acknowledgements that it waits for, in order (pledge.h) */
-	uint32_t pledged_pubacks; /* of them: QoS 1 messages of its receive maximum */
+	struct nj_list pledges; /* acknowledgements that it waits for, in order (pledge.h) */
 	struct nj_conn *conn;
 	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_entry entry;
@@ -30,16 +29,17 @@ struct nj_mqtt_client {
 	bool session_present;
 	bool expiry_was_zero;
 	bool doomed;           /* its connection was aborted; the end comes with on_close */
+	bool by_method;        /* CONNECT named an authentication method */
 	uint16_t keep_alive_s; /* in force */
-	uint32_t send_max;     /* the client's Receive Maximum */
+	uint16_t out_alias_max;
+	uint32_t send_max; /* the client's Receive Maximum */
 	uint32_t max_packet_bytes;
 	uint32_t denied;
+	uint32_t pledged_pubacks; /* of `pledges`: QoS 1 messages of its receive maximum */
 	uint64_t last_in_ms;
 	struct nj_mqtt_alias *aliases;     /* topic_alias_max of them, made with the first */
 	struct nj_mqtt_alias *out_aliases; /* towards the client: out_alias_max of them, likewise */
-	uint16_t out_alias_max;
-	struct nj_mqtt_auth *auth; /* an exchange under way; NULL: none */
-	bool by_method;            /* CONNECT named an authentication method */
+	struct nj_mqtt_auth *auth;         /* an exchange under way; NULL: none */
 	uint8_t *client_id;
 	size_t client_id_bytes;
 };

@@ -175,8 +175,8 @@ void nj_timer_arm(struct nj_reactor *reactor, struct nj_timer *timer, uint64_t i
 	nj_timer_cancel(timer);
 	heap_reserve(reactor);
 	timer->reactor = reactor;
-	timer->due_ms = in_ms > UINT64_MAX - reactor->now_ms ? UINT64_MAX : reactor->now_ms + in_ms;
-	struct heap_entry entry = { .due_ms = timer->due_ms, .order = reactor->next_order++, .timer = timer };
+	uint64_t due_ms = in_ms > UINT64_MAX - reactor->now_ms ? UINT64_MAX : reactor->now_ms + in_ms;
+	struct heap_entry entry = { .due_ms = due_ms, .order = reactor->next_order++, .timer = timer };
 	heap_up(reactor, reactor->heap_len++, entry);
 }
 
@@ -194,6 +194,11 @@ void nj_timer_cancel(struct nj_timer *timer)
 		heap_up(reactor, slot, last);
 	else
 		heap_down(reactor, slot, last);
+}
+
+uint64_t nj_timer_due_ms(const struct nj_timer *timer)
+{
+	return timer->reactor == NULL ? 0 : timer->reactor->heap[timer->slot].due_ms;
 }
 
 /* Only what was armed before this turn, so that a timer of no delay cannot hold the turn. */

@@ -28,7 +28,6 @@ struct nj_io {
 struct nj_timer {
 	void (*on_timer)(struct nj_timer *timer);
 	struct nj_reactor *reactor; /* NULL while idle */
-	uint64_t due_ms;
 	uint32_t slot;
 };
 
@@ -61,6 +60,8 @@ void nj_io_remove(struct nj_io *io);
 /* (Re)arms; never fails (storage is reserved when the timer is first armed; without memory the process ends). */
 void nj_timer_arm(struct nj_reactor *reactor, struct nj_timer *timer, uint64_t in_ms);
 void nj_timer_cancel(struct nj_timer *timer);
+/* When it rings, boot clock; 0 while idle. */
+uint64_t nj_timer_due_ms(const struct nj_timer *timer);
 
 void nj_defer(struct nj_reactor *reactor, struct nj_deferred *work);
 void nj_defer_cancel(struct nj_deferred *work);
