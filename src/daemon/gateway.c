@@ -7,10 +7,10 @@
 #include "crypto/crypto.h"
 #include "daemon/ceiling.h"
 #include "daemon/gateway_crowd.h"
+#include "daemon/gateway_fabric.h"
 #include "daemon/gateway_messages.h"
 #include "daemon/gateway_mqtt.h"
 #include "daemon/gateway_recover.h"
-#include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
 #include "daemon/reload.h"
 #include "daemon/sandbox.h"
@@ -32,7 +32,7 @@ static void begin_stop(struct gateway *g)
 		return;
 	g->stopping = true;
 	gateway_listen_stop(g);
-	nj_mqtt_broker_close(g->broker);
+	gateway_fabric_close(g);
 	gateway_audit_flush(g);
 	g->stop.on_timer = on_stop;
 	nj_timer_arm(g->reactor, &g->stop, gateway_mqtt_connections(g) > 0 ? STOP_WAIT_MS : 0);
@@ -195,7 +195,6 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	gateway_trust_init(g, nj_random_system());
 	NJ_TRY(gateway_audit_init(g));
 	NJ_TRY(gateway_posture_init(g));
-	gateway_rekey_init(g);
 	NJ_TRY(gateway_crowd_init(g));
 	gateway_recover_init(g);
 	NJ_TRY(gateway_mqtt_init(g));
@@ -211,9 +210,8 @@ static void close_all(struct gateway *g)
 	gateway_audit_flush(g);
 	nj_admin_server_free(g->admin);
 	gateway_messages_close(g);
-	nj_mqtt_broker_free(g->broker);
+	gateway_fabric_done(g);
 	gateway_messages_free(g);
-	gateway_rekey_done(g);
 	gateway_recover_done(g);
 	nj_entry_free(g->entry);
 	gateway_crowd_done(g);
@@ -227,13 +225,19 @@ static void close_all(struct gateway *g)
 	nj_gateway_store_close(g->store);
 }
 
+static enum nj_err start_threads(void *gateway, struct nj_why *why)
+{
+	NJ_TRY(gateway_messages_start(gateway, why));
+	return gateway_fabric_start(gateway, why);
+}
+
 enum nj_err nj_gateway_role_run(struct nj_role_config *config, struct nj_why *why)
 {
 	static struct gateway g;
 	struct nj_sandbox sandbox = {
 		.role = NJ_ROLE_GATEWAY,
 		.data_dir = config->paths.gateway_dir,
-		.start_threads = gateway_messages_start,
+		.start_threads = start_threads,
 		.arg = &g,
 	};
 
@@ -247,6 +251,7 @@ enum nj_err nj_gateway_role_run(struct nj_role_config *config, struct nj_why *wh
 	if (config->hooks != NULL && config->hooks->gateway_after_sandbox != NULL)
 		config->hooks->gateway_after_sandbox(&config->handles, &config->paths);
 	err = nj_reactor_run(g.reactor);
+	gateway_fabric_stop(&g);
 	close_all(&g);
 	return err == NJ_OK ? g.failed : err;
 }

@@ -31,7 +31,7 @@ static json_t *number(uint64_t value)
 
 static json_t *mqtt_of(const struct gateway *g)
 {
-	struct nj_mqtt_counters c = nj_mqtt_counters_of(g->broker);
+	struct nj_mqtt_counters c = nj_mqtt_fabric_counters(g->fabric);
 	const struct {
 		const char *name;
 		uint64_t value;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "bus/apply.h"
 #include "crypto/crypto.h"
+#include "daemon/gateway_fabric.h"
 #include "daemon/gateway_recover.h"
 #include "daemon/gateway_rekey.h"
 #include "daemon/gateway_state.h"
@@ -53,33 +54,103 @@ static void take_grant(struct gateway *g, struct nj_grant *grant)
 		NJ_LOG(NJ_LOG_WARN, "grant.refused", NJ_U("grant", ack.as.grant_id), NJ_E(err));
 }
 
-/* Before the directory changes, and whether or not it can: a full disk must not keep a revoked party in. */
-static void cut_party(struct gateway *g, const uint8_t uid[NJ_UID_BYTES])
+static void report_cut(struct gateway *g, const struct gateway_cut *cut)
 {
-	const struct nj_party *party = nj_directory_by_uid(g->directory, uid);
+	const struct nj_party *party = cut->party;
 
-	nj_door_end_uid(g->door, uid);
-	gateway_posture_forget(g, uid);
-	size_t cut = nj_mqtt_cut(g->broker, uid) + gateway_recover_cut(g, uid);
 	if (party == NULL)
 		return;
 	NJ_LOG(NJ_LOG_INFO, "party.revoked", NJ_S("kind", nj_party_kind_name(party->kind)),
-	       NJ_S("name", party->names.name), NJ_U("connections_cut", cut));
-	if (cut > 0)
+	       NJ_S("name", party->names.name), NJ_U("connections_cut", cut->count));
+	if (cut->count > 0)
 		gateway_audit_write(g, NJ_AUDIT_SESSION_CUT, party, NULL, "revoked");
 }
 
+/* A kick, on its way through the brokers. */
+struct kicking {
+	struct nj_mqtt_round round;
+	struct gateway *gateway;
+	struct nj_ipc_kick request; /* its client identifier lies behind */
+	size_t count;
+	uint8_t client_id[];
+};
+
+static void visit_kick(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct kicking *kicking = NJ_CONTAINER(round, struct kicking, round);
+	const struct nj_ipc_kick *request = &kicking->request;
+
+	kicking->count +=
+	    nj_mqtt_kick(broker, request->uid, request->one ? &request->client_id : NULL, request->forget);
+}
+
 /* The number of connections is the answer's text. */
+static void done_kick(struct nj_mqtt_round *round)
+{
+	struct kicking *kicking = NJ_CONTAINER(round, struct kicking, round);
+	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
+	char text[24];
+
+	snprintf(text, sizeof(text), "%zu", kicking->count);
+	reply.as.result = (struct nj_ipc_result){ .request = kicking->request.request, .text = nj_view_str(text) };
+	answer(kicking->gateway, &reply);
+	free(kicking);
+}
+
 static void kick(struct gateway *g, const struct nj_ipc_kick *request)
 {
 	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
-	char text[24];
-	size_t count =
-	    nj_mqtt_kick(g->broker, request->uid, request->one ? &request->client_id : NULL, request->forget);
+	struct kicking *kicking = calloc(1, sizeof(*kicking) + request->client_id.len);
 
-	snprintf(text, sizeof(text), "%zu", count);
-	reply.as.result = (struct nj_ipc_result){ .request = request->request, .text = nj_view_str(text) };
-	answer(g, &reply);
+	if (kicking == NULL) {
+		reply.as.result = (struct nj_ipc_result){ .request = request->request, .err = NJ_ERR_NO_MEMORY };
+		answer(g, &reply);
+		return;
+	}
+	kicking->gateway = g;
+	kicking->request = *request;
+	if (request->client_id.len > 0)
+		memcpy(kicking->client_id, request->client_id.data, request->client_id.len);
+	kicking->request.client_id = nj_view_of(kicking->client_id, request->client_id.len);
+	kicking->round.visit = visit_kick;
+	kicking->round.done = done_kick;
+	nj_mqtt_fabric_round(g->fabric, &kicking->round);
+}
+
+static void done_cut(struct nj_mqtt_round *round)
+{
+	struct gateway_cut *cut = NJ_CONTAINER(round, struct gateway_cut, round);
+	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
+
+	report_cut(cut->gateway, cut);
+	reply.as.result = (struct nj_ipc_result){ .request = cut->request,
+						  .err = (uint16_t)cut->err,
+						  .text = nj_view_str(cut->why.text) };
+	answer(cut->gateway, &reply);
+	nj_party_unref(cut->party);
+	free(cut);
+}
+
+/* Sessions are ended whether or not the directory could be changed: a full disk must not keep a revoked party in. It
+ * is changed before, so that no new session can come while they are ended; the keeper hears when all is over. */
+static void cut_party(struct gateway *g, const struct nj_ipc *request)
+{
+	struct gateway_cut *cut = calloc(1, sizeof(*cut));
+	struct nj_party *party = nj_directory_by_uid(g->directory, request->as.uid.uid);
+	struct nj_ipc_result result;
+
+	if (cut == NULL)
+		abort();
+	cut->gateway = g;
+	cut->party = party == NULL ? NULL : nj_party_ref(party);
+	memcpy(cut->uid, request->as.uid.uid, sizeof(cut->uid));
+	nj_door_end_uid(g->door, cut->uid);
+	gateway_posture_forget(g, cut->uid);
+	cut->count = gateway_recover_cut(g, cut->uid);
+	nj_ipc_apply(g->directory, request, nj_clock_wall_ms(nj_clock_system()), &result, NULL, &cut->why);
+	cut->request = result.request;
+	cut->err = (enum nj_err)result.err;
+	gateway_fabric_cut(cut, done_cut);
 }
 
 static void apply(struct gateway *g, const struct nj_ipc *request)
@@ -87,8 +158,6 @@ static void apply(struct gateway *g, const struct nj_ipc *request)
 	struct nj_ipc reply = { .type = NJ_IPC_RESULT };
 	struct nj_why why = { "" };
 
-	if (request->type == NJ_IPC_PARTY_CUT)
-		cut_party(g, request->as.uid.uid);
 	if (request->type == NJ_IPC_TRUST_PUT)
 		gateway_trust_put(g, &request->as.trust, &reply.as.result, &why);
 	else
@@ -108,9 +177,11 @@ static enum nj_err handle(struct gateway *g, struct nj_ipc *message)
 	case NJ_IPC_GRANT_END:
 		nj_door_end(g->door, message->as.grant_id);
 		return NJ_OK;
+	case NJ_IPC_PARTY_CUT:
+		cut_party(g, message);
+		return NJ_OK;
 	case NJ_IPC_PROFILE_PUT:
 	case NJ_IPC_PARTIES_PUT:
-	case NJ_IPC_PARTY_CUT:
 	case NJ_IPC_PARTY_QUERY:
 	case NJ_IPC_TRUST_PUT:
 		apply(g, message);

@@ -22,6 +22,7 @@ struct page {
 };
 
 struct look {
+	struct nj_mqtt_round round;
 	struct gateway *gateway;
 	struct nj_admin_call *call;
 	const char *customer;
@@ -150,15 +151,40 @@ static bool look_read(struct look *look)
 	return read_page(look);
 }
 
+static void visit_look(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct look *look = NJ_CONTAINER(round, struct look, round);
+
+	look->visit(look, broker);
+}
+
+static void done_look(struct nj_mqtt_round *round)
+{
+	struct look *look = NJ_CONTAINER(round, struct look, round);
+
+	page_answer(&look->page, look->call);
+	free(look);
+}
+
 static void look_run(struct gateway *g, struct nj_admin_call *call,
 		     void (*visit)(struct look *look, struct nj_mqtt_broker *broker))
 {
-	struct look look = { .gateway = g, .call = call, .visit = visit };
+	struct look *look = calloc(1, sizeof(*look));
 
-	if (!look_read(&look))
+	if (look == NULL) {
+		nj_admin_fail(call, NJ_ERR_NO_MEMORY, "out of memory");
 		return;
-	look.visit(&look, g->broker);
-	page_answer(&look.page, call);
+	}
+	look->gateway = g;
+	look->call = call;
+	look->visit = visit;
+	if (!look_read(look)) {
+		free(look);
+		return;
+	}
+	look->round.visit = visit_look;
+	look->round.done = done_look;
+	nj_mqtt_fabric_round(g->fabric, &look->round);
 }
 
 /* ---- sessions ---- */

@@ -7,9 +7,15 @@
 #include "mqtt/restore.h"
 #include "store/committer.h"
 
+/* A broker's way to the committer. */
+struct way {
+	struct gateway_messages *messages;
+	struct nj_committer_port *port;
+};
+
 struct gateway_messages {
 	struct nj_committer *committer;
-	struct nj_committer_port *port;
+	struct way ways[NJ_MQTT_REACTORS_MAX];
 	_Atomic uint32_t last_session;
 	_Atomic uint64_t last_shared;
 };
@@ -18,21 +24,21 @@ struct gateway_messages {
 
 static void submit(void *arg, struct nj_messages_group *group)
 {
-	struct gateway_messages *messages = arg;
+	const struct way *way = arg;
 
-	nj_committer_submit(messages->port, group);
+	nj_committer_submit(way->port, group);
 }
 
 static struct nj_messages_group *finished(void *arg)
 {
-	struct gateway_messages *messages = arg;
+	const struct way *way = arg;
 
-	return nj_committer_finished(messages->port);
+	return nj_committer_finished(way->port);
 }
 
 static uint32_t next_session(void *arg)
 {
-	struct gateway_messages *messages = arg;
+	struct gateway_messages *messages = ((const struct way *)arg)->messages;
 	uint32_t no = atomic_fetch_add(&messages->last_session, 1) + 1;
 
 	return no <= NJ_MESSAGES_SESSION_MAX ? no : 0;
@@ -40,7 +46,7 @@ static uint32_t next_session(void *arg)
 
 static uint64_t next_shared(void *arg)
 {
-	struct gateway_messages *messages = arg;
+	struct gateway_messages *messages = ((const struct way *)arg)->messages;
 
 	return atomic_fetch_add(&messages->last_shared, 1) + 1;
 }
@@ -95,21 +101,36 @@ static enum nj_err read_all(struct restore *restore, struct nj_messages_store *s
 	return nj_messages_store_retained_each(store, restore_retained, restore);
 }
 
+static struct nj_mqtt_durable_state state_of(const struct gateway *g)
+{
+	struct nj_mqtt_durable_state sum = nj_mqtt_durable_state_of(nj_mqtt_fabric_broker(g->fabric, 0));
+
+	for (size_t i = 1; i < nj_mqtt_fabric_count(g->fabric); i++) {
+		struct nj_mqtt_durable_state one = nj_mqtt_durable_state_of(nj_mqtt_fabric_broker(g->fabric, i));
+
+		sum.refused += one.refused;
+		sum.troubled |= one.troubled;
+	}
+	return sum;
+}
+
 static enum nj_err restore_all(struct gateway *g, struct nj_messages_store *store, struct nj_why *why)
 {
 	struct restore restore = { .gateway = g };
 	uint64_t started_ms = nj_clock_boot_ms(nj_clock_system());
 
-	NJ_TRY(nj_mqtt_restore_new(g->broker, nj_random_system(), &restore.broker));
+	NJ_TRY(nj_mqtt_restore_new(nj_mqtt_fabric_broker(g->fabric, 0), nj_random_system(), &restore.broker));
 	enum nj_err err = read_all(&restore, store);
 	struct nj_mqtt_restored restored = nj_mqtt_restored_of(restore.broker);
 	nj_mqtt_restore_free(restore.broker);
 	if (err != NJ_OK)
 		return nj_why(why, err, "%s: the messages' store cannot be read: %s", g->config->paths.messages_db,
 			      nj_err_text(err));
+	/* The brokers tell each other who is interested in what. */
+	nj_mqtt_fabric_settle(g->fabric);
 	NJ_LOG(NJ_LOG_INFO, "messages.restored", NJ_U("sessions", restored.sessions),
 	       NJ_U("subscriptions", restored.subscriptions), NJ_U("retained", restored.retained),
-	       NJ_U("lost", restored.lost), NJ_U("queued_bytes", nj_mqtt_durable_state_of(g->broker).queued_bytes),
+	       NJ_U("lost", restored.lost), NJ_U("queued_bytes", state_of(g).queued_bytes),
 	       NJ_U("took_ms", nj_clock_boot_ms(nj_clock_system()) - started_ms));
 	return NJ_OK;
 }
@@ -121,6 +142,24 @@ static enum nj_err open_store(const char *path, struct nj_messages_store **out_s
 	return nj_messages_store_open(path, mode, out_store, why);
 }
 
+static enum nj_err begin_one(struct gateway *g, size_t place)
+{
+	struct way *way = &g->messages->ways[place];
+
+	way->messages = g->messages;
+	NJ_TRY(nj_committer_port_new(g->messages->committer, &way->port));
+	struct nj_mqtt_durable durable = {
+		.arg = way,
+		.fd = nj_committer_port_fd(way->port),
+		.submit = submit,
+		.finished = finished,
+		.next_session = next_session,
+		.next_shared = next_shared,
+		.relaxed = g->config->settings.mqtt.durability == NJ_SETTINGS_DURABILITY_RELAXED,
+	};
+	return nj_mqtt_durable_begin(nj_mqtt_fabric_broker(g->fabric, place), &durable);
+}
+
 static enum nj_err begin(struct gateway *g, struct nj_messages_store *store)
 {
 	struct gateway_messages *messages = g->messages;
@@ -130,17 +169,9 @@ static enum nj_err begin(struct gateway *g, struct nj_messages_store *store)
 	NJ_TRY(nj_messages_store_numbers(store, &session, &shared));
 	atomic_store(&messages->last_session, session);
 	atomic_store(&messages->last_shared, shared);
-	NJ_TRY(nj_committer_port_new(messages->committer, &messages->port));
-	struct nj_mqtt_durable durable = {
-		.arg = messages,
-		.fd = nj_committer_port_fd(messages->port),
-		.submit = submit,
-		.finished = finished,
-		.next_session = next_session,
-		.next_shared = next_shared,
-		.relaxed = g->config->settings.mqtt.durability == NJ_SETTINGS_DURABILITY_RELAXED,
-	};
-	return nj_mqtt_durable_begin(g->broker, &durable);
+	for (size_t i = 0; i < nj_mqtt_fabric_count(g->fabric); i++)
+		NJ_TRY(begin_one(g, i));
+	return NJ_OK;
 }
 
 enum nj_err gateway_messages_open(struct gateway *g, struct nj_why *why)
@@ -169,13 +200,25 @@ enum nj_err gateway_messages_start(void *arg, struct nj_why *why)
 /* A full disk does not hold the end up for ever. */
 #define FLUSHES_MAX 100
 
+static bool flush_all(const struct gateway *g)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < nj_mqtt_fabric_count(g->fabric); i++)
+		any |= nj_mqtt_durable_flush(nj_mqtt_fabric_broker(g->fabric, i));
+	return any;
+}
+
 void gateway_messages_close(struct gateway *g)
 {
-	if (g->messages == NULL || g->messages->committer == NULL || g->broker == NULL)
+	if (g->messages == NULL || g->messages->committer == NULL || g->fabric == NULL)
 		return;
-	for (int i = 0; i < FLUSHES_MAX && nj_mqtt_durable_flush(g->broker); i++) {
+	for (int i = 0; i < FLUSHES_MAX && flush_all(g); i++) {
 		nj_committer_drain(g->messages->committer);
-		nj_mqtt_durable_collect(g->broker);
+		for (size_t n = 0; n < nj_mqtt_fabric_count(g->fabric); n++)
+			nj_mqtt_durable_collect(nj_mqtt_fabric_broker(g->fabric, n));
+		/* What was promised across brokers goes on. */
+		nj_mqtt_fabric_settle(g->fabric);
 	}
 }
 
@@ -193,7 +236,7 @@ void gateway_messages_free(struct gateway *g)
 void gateway_messages_count(const struct gateway *g, struct nj_mqtt_durable_state *out_state,
 			    struct nj_committer_stats *out_stats)
 {
-	*out_state = nj_mqtt_durable_state_of(g->broker);
+	*out_state = state_of(g);
 	*out_stats = nj_committer_stats_of(g->messages->committer);
 }
 

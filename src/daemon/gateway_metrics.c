@@ -96,7 +96,7 @@ static struct snapshot snapshot_of(const struct gateway *g)
 	struct snapshot s = {
 		.one = 1,
 		.started_s = g->started_ms / 1000,
-		.mqtt = nj_mqtt_counters_of(g->broker),
+		.mqtt = nj_mqtt_fabric_counters(g->fabric),
 		.memory_limit_bytes = g->config->settings.limits.memory_bytes,
 		.connections_limit = g->config->settings.limits.connections,
 		.unproven = nj_entry_count(g->entry),

@@ -1,5 +1,7 @@
 #include "daemon/gateway_mqtt.h"
+
 #include "daemon/gateway_crowd.h"
+#include "daemon/gateway_fabric.h"
 #include "daemon/gateway_rekey.h"
 
 #include "base/log.h"
@@ -7,22 +9,21 @@
 
 #define TOPIC_ALIAS_MAX 16
 #define DENIED_PUBLISH_LIMIT 100
-#define DENIED_TOPIC_BYTES 96
 #define CLIENT_SHOWN_BYTES 64
 
 static struct nj_log_brake denied_brake = NJ_LOG_BRAKE(50, 200);
 static struct nj_log_brake closed_brake = NJ_LOG_BRAKE(50, 200);
 static struct nj_log_brake error_brake = NJ_LOG_BRAKE(20, 1000);
 
-static const char *party_name(const struct nj_mqtt_seen *seen)
+static const char *party_name(const struct nj_party *party)
 {
-	return seen->party != NULL ? seen->party->names.name : "";
+	return party != NULL ? party->names.name : "";
 }
 
 static void on_connected(void *arg, const struct nj_mqtt_seen *seen)
 {
 	gateway_rekey_ready(arg, seen);
-	NJ_LOG(NJ_LOG_INFO, "mqtt.connected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
+	NJ_LOG(NJ_LOG_INFO, "mqtt.connected", NJ_S("name", party_name(seen->party)), NJ_V("client", seen->client_id),
 	       NJ_A("peer", seen->peer), NJ_U("version", seen->version), NJ_U("keep_alive_s", seen->keep_alive_s),
 	       NJ_B("clean", seen->clean_start), NJ_B("present", seen->session_present));
 }
@@ -42,60 +43,105 @@ static void proof_of(const struct nj_mqtt_seen *seen, char *out, size_t cap)
 }
 
 /* Whoever comes and goes all the time fills the log no faster than the brake lets him. */
+static void tell_end(struct gateway_notice *notice)
+{
+	uint64_t suppressed = 0;
+
+	if (notice->text[0] != '\0' && nj_log_brake_pass(&closed_brake, nj_clock_system(), &suppressed))
+		gateway_audit_write(notice->gateway, NJ_AUDIT_SESSION_CLOSED, notice->party,
+				    notice->has_peer ? &notice->peer : NULL, notice->text);
+}
+
 static void record_end(struct gateway *g, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
 {
 	struct nj_view client = nj_utf8_cut(seen->client_id, CLIENT_SHOWN_BYTES);
 	char detail[CLIENT_SHOWN_BYTES + 256];
 	char proof[128];
-	uint64_t suppressed = 0;
+	struct gateway_notice *notice = gateway_notice_new(g, seen, true, tell_end);
 
-	if (!nj_log_brake_pass(&closed_brake, nj_clock_system(), &suppressed))
+	if (notice == NULL)
 		return;
 	proof_of(seen, proof, sizeof(proof));
 	if (nj_text_format(detail, sizeof(detail), "client %.*s, %s, %s, reason 0x%02x %s", (int)client.len,
 			   (const char *)client.data, proof, nj_close_name(why), reason,
 			   nj_mqtt_reason_text(reason)) == NJ_OK)
-		gateway_audit_write(g, NJ_AUDIT_SESSION_CLOSED, seen->party, seen->peer, detail);
+		gateway_notice_text(notice->text, sizeof(notice->text), nj_view_str(detail));
+	gateway_notice_send(notice);
 }
 
 static void on_disconnected(void *arg, const struct nj_mqtt_seen *seen, enum nj_close why, uint8_t reason)
 {
-	gateway_rekey_end(arg, seen);
-	NJ_LOG(NJ_LOG_INFO, "mqtt.disconnected", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
+	NJ_LOG(NJ_LOG_INFO, "mqtt.disconnected", NJ_S("name", party_name(seen->party)), NJ_V("client", seen->client_id),
 	       NJ_A("peer", seen->peer), NJ_S("why", nj_close_name(why)), NJ_U("reason", reason));
 	record_end(arg, seen, why, reason);
+}
+
+/* A brake's share of what is told at all, with what was lost before it. */
+static bool passes(struct gateway *g, struct nj_log_brake *brake, uint64_t *out_suppressed)
+{
+	if (!nj_log_brake_pass(brake, nj_clock_system(), out_suppressed))
+		return false;
+	*out_suppressed += atomic_exchange(&g->notices_lost, 0);
+	return true;
+}
+
+static void tell_denied(struct gateway_notice *notice)
+{
+	struct gateway *g = notice->gateway;
+	const char *what = notice->direction == NJ_PUBLISH ? "publish" : "subscribe";
+	const struct nj_addr *peer = notice->has_peer ? &notice->peer : NULL;
+	char detail[GATEWAY_AUDIT_DETAIL_BYTES + NJ_SCHEMA_FAULT_BYTES]; /* shortened as text */
+	uint64_t suppressed = 0;
+
+	if (!passes(g, &denied_brake, &suppressed))
+		return;
+	NJ_LOG(NJ_LOG_WARN, "denied", NJ_S("name", party_name(notice->party)), NJ_S("action", what),
+	       NJ_S("topic", notice->topic), NJ_S("rule", notice->text[0] != '\0' ? notice->text : "no rule allows it"),
+	       NJ_S("breach", nj_breach_name(notice->breach)), NJ_S("fault", notice->fault),
+	       NJ_U("suppressed", suppressed));
+	if (nj_text_format(detail, sizeof(detail), "%s %s%s%s", what, notice->topic,
+			   notice->fault[0] != '\0' ? ": " : "", notice->fault) == NJ_OK)
+		gateway_audit_write(g, NJ_AUDIT_DENIED, notice->party, peer, detail);
 }
 
 static void on_denied(void *arg, const struct nj_mqtt_seen *seen, enum nj_direction direction, struct nj_view topic,
 		      struct nj_verdict verdict)
 {
-	struct gateway *g = arg;
-	const char *what = direction == NJ_PUBLISH ? "publish" : "subscribe";
-	const char *fault = verdict.fault != NULL ? verdict.fault : "";
-	char detail[GATEWAY_AUDIT_DETAIL_BYTES + NJ_SCHEMA_FAULT_BYTES]; /* shortened as text */
-	uint64_t suppressed = 0;
-	/* The keeper takes nothing that is not text. */
-	struct nj_view shown = nj_utf8_cut(topic, DENIED_TOPIC_BYTES);
+	struct gateway_notice *notice = gateway_notice_new(arg, seen, true, tell_denied);
 
-	if (!nj_log_brake_pass(&denied_brake, nj_clock_system(), &suppressed))
+	if (notice == NULL)
 		return;
-	NJ_LOG(NJ_LOG_WARN, "denied", NJ_S("name", party_name(seen)), NJ_S("action", what), NJ_V("topic", topic),
-	       NJ_S("rule", verdict.pattern != NULL ? verdict.pattern : "no rule allows it"),
-	       NJ_S("breach", nj_breach_name(verdict.breach)), NJ_S("fault", fault), NJ_U("suppressed", suppressed));
-	if (nj_text_format(detail, sizeof(detail), "%s %.*s%s%s", what, (int)shown.len, (const char *)shown.data,
-			   fault[0] != '\0' ? ": " : "", fault) == NJ_OK)
-		gateway_audit_write(g, NJ_AUDIT_DENIED, seen->party, seen->peer, detail);
+	notice->direction = direction;
+	notice->breach = verdict.breach;
+	/* The keeper takes nothing that is not text. */
+	gateway_notice_text(notice->topic, sizeof(notice->topic), topic);
+	if (verdict.pattern != NULL)
+		gateway_notice_text(notice->text, sizeof(notice->text), nj_view_str(verdict.pattern));
+	if (verdict.fault != NULL)
+		gateway_notice_text(notice->fault, sizeof(notice->fault), nj_view_str(verdict.fault));
+	gateway_notice_send(notice);
+}
+
+static void tell_error(struct gateway_notice *notice)
+{
+	uint64_t suppressed = 0;
+
+	if (!passes(notice->gateway, &error_brake, &suppressed))
+		return;
+	NJ_LOG(NJ_LOG_WARN, "mqtt.error", NJ_S("name", party_name(notice->party)), NJ_S("client", notice->client),
+	       NJ_A("peer", &notice->peer), NJ_U("reason", notice->reason), NJ_S("text", notice->text),
+	       NJ_U("suppressed", suppressed));
 }
 
 static void on_error(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason, const char *text)
 {
-	uint64_t suppressed = 0;
+	struct gateway_notice *notice = gateway_notice_new(arg, seen, true, tell_error);
 
-	(void)arg;
-	if (!nj_log_brake_pass(&error_brake, nj_clock_system(), &suppressed))
+	if (notice == NULL)
 		return;
-	NJ_LOG(NJ_LOG_WARN, "mqtt.error", NJ_S("name", party_name(seen)), NJ_V("client", seen->client_id),
-	       NJ_A("peer", seen->peer), NJ_U("reason", reason), NJ_S("text", text), NJ_U("suppressed", suppressed));
+	notice->reason = reason;
+	gateway_notice_text(notice->text, sizeof(notice->text), nj_view_str(text));
+	gateway_notice_send(notice);
 }
 
 static enum nj_mqtt_share_policy share_policy(enum nj_settings_share share)
@@ -152,7 +198,36 @@ void gateway_mqtt_limits_changed(struct gateway *g)
 {
 	struct nj_mqtt_limits limits = limits_of(g);
 
-	nj_mqtt_broker_set_limits(g->broker, &limits);
+	nj_mqtt_fabric_set_limits(g->fabric, &limits);
+}
+
+/* ---- rights that were replaced ---- */
+
+struct retirement {
+	struct nj_mqtt_round round;
+	struct nj_rights *rights;
+};
+
+static void done_retire(struct nj_mqtt_round *round)
+{
+	struct retirement *retirement = NJ_CONTAINER(round, struct retirement, round);
+
+	nj_rights_unref(retirement->rights);
+	free(retirement);
+}
+
+/* They are let go when no broker can be in the midst of asking them. */
+static void retire(void *arg, struct nj_rights *rights)
+{
+	const struct gateway *g = arg;
+	struct retirement *retirement = calloc(1, sizeof(*retirement));
+
+	/* Without memory they stay. */
+	if (retirement == NULL)
+		return;
+	retirement->rights = rights;
+	retirement->round.done = done_retire;
+	nj_mqtt_fabric_round(g->fabric, &retirement->round);
 }
 
 enum nj_err gateway_mqtt_init(struct gateway *g)
@@ -168,12 +243,13 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 		.on_error = on_error,
 	};
 
-	return nj_mqtt_broker_new(g->reactor, nj_random_system(), &limits, &hooks, &g->broker);
+	nj_directory_on_retired(g->directory, retire, g);
+	return gateway_fabric_init(g, &limits, &hooks);
 }
 
 static void serve(struct gateway *g, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
 {
-	enum nj_err err = nj_mqtt_accept(g->broker, conn, entry);
+	enum nj_err err = nj_mqtt_fabric_accept(g->fabric, conn, entry);
 
 	if (err != NJ_OK)
 		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_S("name", entry->party->names.name), NJ_E(err));
@@ -220,7 +296,7 @@ void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn, struct nj
 		.arg = visitor,
 		.connect_timeout_ms = nj_visitor_bind_ms(visitor),
 	};
-	enum nj_err err = nj_mqtt_accept(g->broker, conn, &entry);
+	enum nj_err err = nj_mqtt_fabric_accept(g->fabric, conn, &entry);
 
 	if (err != NJ_OK)
 		NJ_LOG(NJ_LOG_WARN, "mqtt.refused", NJ_A("peer", nj_conn_peer(conn)), NJ_E(err));
@@ -228,7 +304,7 @@ void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn, struct nj
 
 size_t gateway_mqtt_connections(const struct gateway *g)
 {
-	return (size_t)nj_mqtt_counters_of(g->broker).connections;
+	return (size_t)nj_mqtt_fabric_counters(g->fabric).connections;
 }
 
 /* ---- between accepting and serving nothing can come ---- */

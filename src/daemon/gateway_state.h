@@ -1,6 +1,8 @@
-/* What the files of the gateway process share: one struct, one thread. Included by gateway*.c alone. */
+/* What the files of the gateway process share: one struct, of the main thread. Included by gateway*.c alone. */
 #ifndef NJ_DAEMON_GATEWAY_STATE_H
 #define NJ_DAEMON_GATEWAY_STATE_H
+
+#include <pthread.h>
 
 #include "base/map.h"
 #include "base/text.h"
@@ -10,7 +12,7 @@
 #include "daemon/entry.h"
 #include "daemon/role.h"
 #include "identity/audit_events.h"
-#include "mqtt/broker.h"
+#include "mqtt/fabric.h"
 #include "net/channel.h"
 #include "store/copy.h"
 
@@ -46,6 +48,15 @@ struct gateway_listener {
 	bool running;
 };
 
+/* A broker's thread. */
+struct gateway_thread {
+	struct gateway *gateway;
+	struct nj_reactor *reactor;
+	pthread_t id;
+	bool running;
+	enum nj_err err; /* its end; read when it has ended */
+};
+
 struct gateway {
 	struct nj_role_config *config;
 	struct nj_reactor *reactor;
@@ -56,10 +67,14 @@ struct gateway {
 	struct nj_crowd *crowd;
 	struct nj_timer crowd_due; /* limits that were met are told of */
 	uint64_t crowd_sweep_ms;
-	struct nj_mqtt_broker *broker;
-	struct gateway_messages *messages; /* what the broker has on disk (gateway_messages.c) */
-	struct nj_map rekeys;              /* sessions that may be offered a new root key, by grant (gateway_rekey.c) */
-	struct nj_map recoveries;          /* sessions of the enrolment service, by grant (gateway_recover.c) */
+	struct nj_mqtt_fabric *fabric;
+	struct gateway_messages *messages; /* what the brokers have on disk (gateway_messages.c) */
+	struct gateway_thread threads[NJ_MQTT_REACTORS_MAX];
+	size_t thread_count; /* 0: one broker, on the main thread */
+	pthread_barrier_t started;
+	_Atomic uint64_t notices; /* of brokers' threads, under way */
+	_Atomic uint64_t notices_lost;
+	struct nj_map recoveries; /* sessions of the enrolment service, by grant (gateway_recover.c) */
 	struct nj_tls_ctx *tls;
 	struct nj_tls_ctx *tls_local;     /* asks for no proof: local listeners alone; NULL where none speaks TLS */
 	struct gateway_posture *postures; /* not written yet */

@@ -37,7 +37,7 @@ static void finish(struct tail *tail)
 	struct gateway *g = tail->gateway;
 
 	nj_timer_cancel(&tail->tick);
-	nj_mqtt_tap_remove(g->broker, &tail->tap);
+	nj_mqtt_tap_remove(nj_mqtt_fabric_broker(g->fabric, 0), &tail->tap);
 	nj_admin_ok(tail->call,
 		    json_pack("{s:I, s:I}", "shown", (json_int_t)tail->shown, "missed", (json_int_t)tail->missed));
 	g->tails--;
@@ -167,6 +167,10 @@ void gateway_handle_tail(void *arg, struct nj_admin_call *call)
 
 	if (!may_look(g, call))
 		return;
+	if (nj_mqtt_fabric_count(g->fabric) > 1) {
+		nj_admin_fail(call, NJ_ERR_UNSUPPORTED, "with mqtt.reactors above 1 messages cannot be followed");
+		return;
+	}
 	tail = calloc(1, sizeof(*tail));
 	if (tail == NULL) {
 		nj_admin_fail(call, NJ_ERR_NO_MEMORY, "out of memory");
@@ -182,7 +186,7 @@ void gateway_handle_tail(void *arg, struct nj_admin_call *call)
 	tail->tap = (struct nj_mqtt_tap){
 		.customer = tail->customer, .filter = nj_view_str(tail->filter), .arg = tail, .seen = seen
 	};
-	nj_mqtt_tap_add(g->broker, &tail->tap);
+	nj_mqtt_tap_add(nj_mqtt_fabric_broker(g->fabric, 0), &tail->tap);
 	tail->tick.on_timer = on_tick;
 	nj_timer_arm(g->reactor, &tail->tick, TICK_MS);
 	g->tails++;

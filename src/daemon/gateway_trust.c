@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "daemon/gateway_state.h"
+#include "daemon/gateway_fabric.h"
 
 #define TRUSTS_MAX 10000
 
@@ -46,30 +46,101 @@ const struct nj_tls_trust *gateway_trust_of(void *arg, const char *customer, boo
 }
 
 /* ---- what a new list means for sessions ---- */
-
+/* A CA's list speaks for those whom that CA certifies now; copied, as it is asked on the brokers' threads. */
 struct judging {
-	const struct gateway *gateway;
-	const struct gateway_trust *entry;
+	struct nj_mqtt_round round;
+	struct gateway *gateway;
+	struct nj_tls_trust *trust;
+	char customer[NJ_NAME_BYTES]; /* whose CA it is; "": the built-in one, of everybody without an own */
+	size_t other_count;
+	char others[][NJ_NAME_BYTES]; /* customers with an own CA */
 };
 
-/* A CA's list speaks for those whom that CA certifies now. */
+static bool certifies(const struct judging *judging, const char *customer)
+{
+	if (judging->customer[0] != '\0')
+		return strcmp(judging->customer, customer) == 0;
+	for (size_t i = 0; i < judging->other_count; i++)
+		if (strcmp(judging->others[i], customer) == 0)
+			return false;
+	return true;
+}
+
+static void audit_cut(struct gateway_notice *notice)
+{
+	gateway_audit_write(notice->gateway, NJ_AUDIT_SESSION_CUT, notice->party, &notice->peer,
+			    "its certificate is revoked");
+}
+
+static void report_cut(struct judging *judging, const struct nj_conn *conn, const struct nj_party *party)
+{
+	const struct nj_mqtt_seen seen = { .party = party, .peer = nj_conn_peer(conn) };
+	struct gateway_notice *notice = gateway_notice_new(judging->gateway, &seen, false, audit_cut);
+
+	NJ_LOG(NJ_LOG_INFO, "certificate.revoked", NJ_S("name", party->names.name), NJ_A("peer", nj_conn_peer(conn)));
+	if (notice != NULL)
+		gateway_notice_send(notice);
+}
+
 static bool is_revoked(void *arg, const struct nj_conn *conn, const struct nj_party *party)
 {
 	const struct judging *judging = arg;
-	struct gateway *g = (struct gateway *)(uintptr_t)judging->gateway;
-	bool own;
 
-	return gateway_trust_of(g, party->names.customer, &own) == judging->entry->trust &&
-	       nj_conn_revoked_by(conn, judging->entry->trust);
+	return nj_conn_revoked_by(conn, judging->trust) && certifies(judging, party->names.customer);
 }
 
 static void on_cut(void *arg, const struct nj_conn *conn, const struct nj_party *party)
 {
-	const struct judging *judging = arg;
-	struct gateway *g = (struct gateway *)(uintptr_t)judging->gateway;
+	report_cut(arg, conn, party);
+}
 
-	NJ_LOG(NJ_LOG_INFO, "certificate.revoked", NJ_S("name", party->names.name), NJ_A("peer", nj_conn_peer(conn)));
-	gateway_audit_write(g, NJ_AUDIT_SESSION_CUT, party, nj_conn_peer(conn), "its certificate is revoked");
+static bool is_revoked_waiting(void *arg, const struct nj_conn *conn, const struct nj_party *party)
+{
+	bool revoked = is_revoked(arg, conn, party);
+
+	if (revoked)
+		report_cut(arg, conn, party);
+	return revoked;
+}
+
+static void visit_judge(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	(void)nj_mqtt_cut_chosen(broker, is_revoked, on_cut, NJ_CONTAINER(round, struct judging, round));
+}
+
+static void done_judge(struct nj_mqtt_round *round)
+{
+	struct judging *judging = NJ_CONTAINER(round, struct judging, round);
+
+	nj_tls_trust_unref(judging->trust);
+	free(judging);
+}
+
+static void name_others(const struct gateway *g, struct judging *judging)
+{
+	const struct gateway_trust *entry;
+	size_t cursor = 0;
+
+	while ((entry = nj_map_next(&g->trusts, &cursor)) != NULL)
+		if (entry->customer[0] != '\0')
+			memcpy(judging->others[judging->other_count++], entry->customer, NJ_NAME_BYTES);
+}
+
+static enum nj_err judge(struct gateway *g, const struct gateway_trust *entry)
+{
+	struct judging *judging = calloc(1, sizeof(*judging) + g->trusts.count * NJ_NAME_BYTES);
+
+	if (judging == NULL)
+		return NJ_ERR_NO_MEMORY;
+	judging->gateway = g;
+	judging->trust = nj_tls_trust_ref(entry->trust);
+	memcpy(judging->customer, entry->customer, sizeof(judging->customer));
+	name_others(g, judging);
+	judging->round.visit = visit_judge;
+	judging->round.done = done_judge;
+	(void)nj_mqtt_fabric_cut_waiting(g->fabric, is_revoked_waiting, judging);
+	nj_mqtt_fabric_round(g->fabric, &judging->round);
+	return NJ_OK;
 }
 
 /* ---- putting ---- */
@@ -121,9 +192,7 @@ static enum nj_err replace(struct gateway *g, const char *customer, const char *
 		nj_tls_trust_unref(trust);
 		return err;
 	}
-	struct judging judging = { .gateway = g, .entry = entry };
-	(void)nj_mqtt_cut_chosen(g->broker, is_revoked, on_cut, &judging);
-	return NJ_OK;
+	return judge(g, entry);
 }
 
 static char *text_of(struct nj_view view)

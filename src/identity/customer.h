@@ -1,6 +1,6 @@
 /*
  * A customer in memory, and how its parties are made. The name is kept once for all of them; a party keeps its customer
- * alive. The gateway's main thread only. Only identity includes this.
+ * alive. The gateway's main thread, but for references, which any thread gives and takes. Only identity includes this.
  */
 #ifndef NJ_IDENTITY_CUSTOMER_H
 #define NJ_IDENTITY_CUSTOMER_H
@@ -10,7 +10,7 @@
 #include "identity/profile.h"
 
 struct nj_customer {
-	uint32_t refs;
+	_Atomic uint32_t refs;
 	char name[NJ_NAME_BYTES];
 };
 

@@ -14,6 +14,8 @@ struct nj_directory {
 	struct nj_map profiles;  /* struct nj_profile by name */
 	struct nj_map parties; /* struct nj_party by uid: those in use and the last ones asked for; holds a reference */
 	struct nj_list by_use; /* the same, the longest unasked first */
+	nj_rights_fn retire;
+	void *retire_arg;
 };
 
 static struct nj_view customer_key(const void *entry)
@@ -156,6 +158,18 @@ static enum nj_err load(struct nj_directory *directory, struct nj_why *why)
 	return err == NJ_OK ? NJ_OK : nj_why(why, err, "cannot read the gateway's store: %s", nj_err_text(err));
 }
 
+static void retire_now(void *arg, struct nj_rights *rights)
+{
+	(void)arg;
+	nj_rights_unref(rights);
+}
+
+void nj_directory_on_retired(struct nj_directory *directory, nj_rights_fn retire, void *arg)
+{
+	directory->retire = retire;
+	directory->retire_arg = arg;
+}
+
 enum nj_err nj_directory_new(struct nj_gateway_store *store, size_t max_parties, struct nj_random *random,
 			     struct nj_directory **out_directory, struct nj_why *why)
 {
@@ -166,6 +180,7 @@ enum nj_err nj_directory_new(struct nj_gateway_store *store, size_t max_parties,
 		return NJ_ERR_NO_MEMORY;
 	directory->store = store;
 	directory->max_parties = max_parties;
+	directory->retire = retire_now;
 	nj_map_init(&directory->customers, customer_key, NJ_DIRECTORY_CUSTOMERS_MAX, random);
 	nj_map_init(&directory->profiles, profile_key, NJ_DIRECTORY_PROFILES_MAX, random);
 	nj_map_init(&directory->parties, party_key, max_parties, random);
@@ -267,12 +282,14 @@ static void adopt_profile(struct nj_directory *directory, struct nj_profile *old
 	old->grant_ms = fresh->grant_ms;
 	old->plain = fresh->plain;
 	old->rights = fresh->rights;
-	fresh->rights = rights;
+	fresh->rights = NULL;
 	NJ_LIST_EACH (&directory->by_use, at) {
 		struct nj_party *party = NJ_CONTAINER(at, struct nj_party, by_use);
 
-		party->rights_version += party->profile == old;
+		if (party->profile == old)
+			party->rights_version++;
 	}
+	directory->retire(directory->retire_arg, rights);
 }
 
 enum nj_err nj_directory_put_profile(struct nj_directory *directory, const struct nj_profile_spec *spec,

@@ -30,6 +30,10 @@ void nj_directory_free(struct nj_directory *directory);
 NJ_MUST_USE enum nj_err nj_directory_put_customer(struct nj_directory *directory, const char *name, uint64_t now_ms);
 bool nj_directory_has_customer(const struct nj_directory *directory, const char *name);
 
+/* What becomes of rights that were replaced: `retire` takes the reference, and gives it back when no thread reads them
+ * any more. Without it they go at once, as they may where one thread does everything. */
+typedef void (*nj_rights_fn)(void *arg, struct nj_rights *rights);
+void nj_directory_on_retired(struct nj_directory *directory, nj_rights_fn retire, void *arg);
 /* Creates or changes; `rights_version` of every party of it rises. */
 NJ_MUST_USE enum nj_err nj_directory_put_profile(struct nj_directory *directory, const struct nj_profile_spec *spec,
 						 struct nj_why *why);

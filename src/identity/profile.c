@@ -31,6 +31,7 @@ enum nj_err nj_profile_check(const struct nj_profile_spec *spec, struct nj_why *
 enum nj_err nj_profile_new(const struct nj_profile_spec *spec, struct nj_profile **out_profile, struct nj_why *why)
 {
 	struct nj_profile *profile;
+	struct nj_rights *rights = NULL;
 	enum nj_err err;
 
 	NJ_TRY(check_head(spec, why));
@@ -44,7 +45,8 @@ enum nj_err nj_profile_new(const struct nj_profile_spec *spec, struct nj_profile
 	profile->plain = spec->plain;
 	err = nj_text_copy(profile->name, sizeof(profile->name), spec->name);
 	if (err == NJ_OK)
-		err = nj_rights_new(spec->rules, spec->rule_count, &profile->rights, why);
+		err = nj_rights_new(spec->rules, spec->rule_count, &rights, why);
+	profile->rights = rights;
 	if (err != NJ_OK) {
 		free(profile);
 		return err;

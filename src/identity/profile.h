@@ -1,6 +1,6 @@
 /*
  * A profile: what a class of parties may do. Owned by the directory, reference-counted; `profile set` changes it in
- * place, so that every party of it follows at once. The gateway's main thread only.
+ * place, so that every party of it follows at once. The gateway's main thread, but for `rights` and references.
  */
 #ifndef NJ_IDENTITY_PROFILE_H
 #define NJ_IDENTITY_PROFILE_H
@@ -13,12 +13,12 @@
 #define NJ_PROFILE_GRANT_MS_MAX 300000
 
 struct nj_profile {
-	uint32_t refs;
+	_Atomic uint32_t refs;
 	uint32_t version;  /* one higher with every change */
 	uint32_t services; /* NJ_SERVICE_BIT each */
 	uint32_t grant_ms;
-	bool plain; /* the plain MQTT binding is allowed */
-	struct nj_rights *rights;
+	bool plain;                       /* the plain MQTT binding is allowed */
+	struct nj_rights *_Atomic rights; /* replaced whole; any thread reads it through nj_party_rights */
 	char name[NJ_NAME_BYTES];
 };
 

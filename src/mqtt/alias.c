@@ -7,14 +7,14 @@ static void forget(struct nj_mqtt_client *client, struct nj_mqtt_alias *alias)
 {
 	if (alias->topic == NULL)
 		return;
-	nj_mqtt_budget_give(&client->broker->budget, alias->topic_bytes);
+	nj_mqtt_budget_give(&client->broker->shared->budget, alias->topic_bytes);
 	free(alias->topic);
 	*alias = (struct nj_mqtt_alias){ .topic = NULL };
 }
 
 static bool keep(struct nj_mqtt_client *client, struct nj_mqtt_alias *alias, struct nj_view topic)
 {
-	struct nj_mqtt_budget *budget = &client->broker->budget;
+	struct nj_mqtt_budget *budget = &client->broker->shared->budget;
 	if (nj_mqtt_budget_take(budget, topic.len) != NJ_OK)
 		return false;
 	uint8_t *copy = malloc(topic.len);

@@ -28,7 +28,7 @@ void nj_mqtt_auth_end(struct nj_mqtt_client *client)
 	if (auth == NULL)
 		return;
 	size_t bytes = auth_bytes(auth->connect_bytes);
-	nj_mqtt_budget_give(&client->broker->budget, bytes);
+	nj_mqtt_budget_give(&client->broker->shared->budget, bytes);
 	nj_wipe(auth, bytes);
 	free(auth);
 	client->auth = NULL;
@@ -49,11 +49,11 @@ static enum nj_mqtt_fault begin(struct nj_mqtt_client *client, struct nj_view cl
 	struct nj_mqtt_broker *broker = client->broker;
 	struct nj_view answer;
 	char nonce[NJ_SCRAM_NONCE_BYTES];
-	if (nj_mqtt_budget_take(&broker->budget, auth_bytes(body.len)) != NJ_OK)
+	if (nj_mqtt_budget_take(&broker->shared->budget, auth_bytes(body.len)) != NJ_OK)
 		return NJ_MQTT_FAULT_NO_MEMORY;
 	client->auth = calloc(1, auth_bytes(body.len));
 	if (client->auth == NULL) {
-		nj_mqtt_budget_give(&broker->budget, auth_bytes(body.len));
+		nj_mqtt_budget_give(&broker->shared->budget, auth_bytes(body.len));
 		return NJ_MQTT_FAULT_NO_MEMORY;
 	}
 	client->auth->connect_bytes = body.len;

@@ -1,5 +1,5 @@
-#include "mqtt/client.h"
 #include "mqtt/keep.h"
+#include "mqtt/post.h"
 #include "mqtt/share.h"
 #include "mqtt/sys.h"
 
@@ -27,20 +27,41 @@ static struct nj_view subscription_key(const void *entry)
 
 /* --- spaces --- */
 
-static void free_space(struct nj_mqtt_space *space)
+/* Groups whose members were all on other brokers. */
+static void free_groups(void *arg, struct nj_mqtt_node *node)
 {
+	while (node->groups != NULL)
+		nj_mqtt_group_forget(arg, node->groups);
+}
+
+static void free_space(struct nj_mqtt_broker *broker, struct nj_mqtt_space *space)
+{
+	if (space->subscriptions.root != NULL)
+		nj_mqtt_tree_walk(&space->subscriptions, free_groups, broker);
 	nj_mqtt_retained_done(&space->retained);
 	nj_mqtt_tree_done(&space->subscriptions);
+	free(space->twins);
 	free(space);
 }
 
 static enum nj_err fill_space(struct nj_mqtt_broker *broker, struct nj_mqtt_space *space)
 {
 	uint32_t max_topic_bytes = broker->limits.max_topic_bytes;
-	NJ_TRY(
-	    nj_mqtt_tree_init(&space->subscriptions, &broker->budget, &broker->ids, max_topic_bytes, broker->random));
-	return nj_mqtt_retained_init(&space->retained, &broker->retained, &broker->budget, &broker->ids,
-				     max_topic_bytes, broker->random);
+	struct nj_mqtt_budget *budget = &broker->shared->budget;
+	space->kept = nj_mqtt_kept_of(broker->shared, space->customer);
+	if (space->kept == NULL)
+		return NJ_ERR_NO_MEMORY;
+	if (broker->fabric != NULL) {
+		space->twins = calloc(NJ_MQTT_REACTORS_MAX, sizeof(struct nj_mqtt_space *));
+		if (space->twins == NULL)
+			return NJ_ERR_NO_MEMORY;
+	}
+	NJ_TRY(nj_mqtt_tree_init(&space->subscriptions, budget, &broker->ids, max_topic_bytes, broker->random));
+	NJ_TRY(nj_mqtt_retained_init(&space->retained, &broker->shared->retained, budget, &broker->ids, max_topic_bytes,
+				     broker->random));
+	/* Every broker has every change; the first one counts. */
+	space->retained.counts = broker->place == 0;
+	return NJ_OK;
 }
 
 enum nj_err nj_mqtt_space_of(struct nj_mqtt_broker *broker, const char *customer, struct nj_mqtt_space **out_space)
@@ -60,7 +81,7 @@ enum nj_err nj_mqtt_space_of(struct nj_mqtt_broker *broker, const char *customer
 	if (err == NJ_OK)
 		err = nj_map_put(&broker->spaces, space);
 	if (err != NJ_OK) {
-		free_space(space);
+		free_space(broker, space);
 		return err;
 	}
 	*out_space = space;
@@ -129,10 +150,9 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 	broker->reactor = reactor;
 	broker->random = random;
 	broker->limits = *limits;
-	broker->budget.max = limits->max_memory_bytes;
-	broker->budget.beside = nj_reactor_held_bytes(reactor);
-	broker->retained.max_count = limits->retained_max_count;
-	broker->retained.max_bytes = limits->retained_max_bytes;
+	broker->shared = &broker->own;
+	broker->own.budget.beside = nj_reactor_held_bytes(reactor);
+	nj_mqtt_shared_init(broker->shared, limits, random);
 	if (hooks != NULL)
 		broker->hooks = *hooks;
 	nj_random_fill(random, broker->seed, sizeof(broker->seed));
@@ -142,6 +162,7 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 	nj_map_init(&broker->spaces, space_key, SPACES_MAX, random);
 	nj_map_init(&broker->session_map, session_key, limits->max_sessions, random);
 	nj_map_init(&broker->subscriptions, subscription_key, SUBSCRIPTIONS_MAX, random);
+	nj_map_init(&broker->tagged, nj_mqtt_client_tag, SUBSCRIPTIONS_MAX, random);
 	broker->own_tallies = broker->tallies = nj_mqtt_tallies_new();
 	broker->tells_sys = true;
 	enum nj_err err = broker->tallies != NULL ? alloc_scratch(broker) : NJ_ERR_NO_MEMORY;
@@ -159,11 +180,11 @@ static void orphan_close(struct nj_conn *conn, enum nj_close why)
 {
 }
 
-static const struct nj_conn_ops orphan_ops = { .on_close = orphan_close };
+const struct nj_conn_ops nj_mqtt_orphan_ops = { .on_close = orphan_close };
 
 static void orphan(struct nj_mqtt_client *client)
 {
-	nj_conn_set_ops(client->conn, &orphan_ops, NULL);
+	nj_conn_set_ops(client->conn, &nj_mqtt_orphan_ops, NULL);
 	nj_conn_abort(client->conn, NJ_CLOSE_SHUTDOWN);
 	nj_mqtt_client_free(client);
 }
@@ -201,9 +222,7 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	if (!limits_agree(&taken))
 		return;
 	broker->limits = taken;
-	broker->budget.max = taken.max_memory_bytes;
-	broker->retained.max_count = taken.retained_max_count;
-	broker->retained.max_bytes = taken.retained_max_bytes;
+	nj_mqtt_share_limits(broker->shared, &taken);
 	broker->session_map.max = taken.max_sessions;
 	nj_mqtt_sys_changed(broker);
 }
@@ -224,10 +243,11 @@ void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 	size_t cursor = 0;
 	struct nj_mqtt_space *space;
 	while ((space = nj_map_next(&broker->spaces, &cursor)) != NULL)
-		free_space(space);
+		free_space(broker, space);
 	nj_map_done(&broker->spaces);
 	nj_map_done(&broker->session_map);
 	nj_map_done(&broker->subscriptions);
+	nj_map_done(&broker->tagged);
 	nj_timer_cancel(&broker->sys);
 	nj_mqtt_tallies_free(broker->own_tallies);
 	free(broker->packet);
@@ -236,6 +256,8 @@ void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 	free(broker->codes);
 	free(broker->forward);
 	free(broker->match_ids);
+	free(broker->peers);
+	nj_mqtt_shared_done(&broker->own);
 	free(broker);
 }
 
@@ -302,16 +324,22 @@ enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer,
 	if (qos > 2 || !nj_topic_name_valid(topic) || !nj_mqtt_topic_fits(broker, topic))
 		return NJ_ERR_MALFORMED;
 	NJ_TRY(nj_mqtt_space_of(broker, customer, &space));
+	struct nj_mqtt_message *retained = NULL;
 	if (retain)
-		NJ_TRY(nj_mqtt_retain(space, broker, &content));
-	(void)nj_mqtt_route(space, broker, &content, NULL);
+		NJ_TRY(nj_mqtt_retain(space, broker, &content, &retained));
+	(void)nj_mqtt_route(space, broker, &content, retained, NULL);
 	return NJ_OK;
 }
 
 struct nj_mqtt_counters nj_mqtt_counters_of(const struct nj_mqtt_broker *broker)
 {
-	struct nj_mqtt_counters counters = broker->counters;
-	counters.retained = broker->retained.count;
-	counters.memory_bytes = nj_mqtt_budget_total(&broker->budget);
+	struct nj_mqtt_counters counters;
+	const uint64_t *from = (const uint64_t *)&broker->counters;
+	uint64_t *to = (uint64_t *)&counters;
+	_Static_assert(sizeof(counters) % sizeof(*to) == 0, "counters alone");
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*to); i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	counters.retained = broker->shared->retained.count;
+	counters.memory_bytes = nj_mqtt_budget_total(&broker->shared->budget);
 	return counters;
 }

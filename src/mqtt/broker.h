@@ -22,7 +22,6 @@
 #include "net/conn.h"
 
 struct nj_mqtt_broker;
-struct nj_mqtt_client;
 
 /* Topics of the gateway's own: whatever begins so is never routed, retained or subscribed to. */
 #define NJ_MQTT_OWN_TOPICS "$nightjar/"
@@ -72,10 +71,9 @@ struct nj_mqtt_seen {
 	uint16_t keep_alive_s;
 	bool clean_start;
 	bool session_present;
-	bool local;                    /* of its entry */
-	uint64_t tag;                  /* of its entry */
-	struct nj_mqtt_client *client; /* for nj_mqtt_tell, until on_disconnected; NULL for a will */
-	const struct nj_conn *conn;    /* NULL for a will */
+	bool local;                 /* of its entry */
+	uint64_t tag;               /* of its entry */
+	const struct nj_conn *conn; /* NULL for a will */
 };
 
 /* All may be NULL. They must not call back into the broker. */
@@ -110,10 +108,11 @@ struct nj_mqtt_entry {
 	 * connection's life. NULL: none is. */
 	const struct nj_scram_verifier *verifier;
 	uint32_t connect_timeout_ms; /* 0: the limits' */
-	uint64_t tag;                /* the owner's name for the connection, shown to hooks; 0: none */
+	uint64_t tag;                /* the owner's name for the connection, for hooks and nj_mqtt_tell; 0: none */
 	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
 };
 
+/* Numbers of 64 bits, nothing else. */
 struct nj_mqtt_counters {
 	uint64_t connections; /* now */
 	uint64_t sessions;    /* now, connected or not */
@@ -164,9 +163,11 @@ size_t nj_mqtt_cut_chosen(struct nj_mqtt_broker *broker,
 /* A message of the gateway's own, to a customer's subscribers. NJ_ERR_MALFORMED (topic), NJ_ERR_LIMIT. */
 NJ_MUST_USE enum nj_err nj_mqtt_publish(struct nj_mqtt_broker *broker, const char *customer, struct nj_view topic,
 					struct nj_view payload, uint8_t qos, bool retain);
-/* A message to one connected client alone, QoS 0: it lives and dies with this connection. Not to be called from hooks.
- * NJ_ERR_CLOSED, NJ_ERR_TOO_LARGE, NJ_ERR_LIMIT (it does not read). */
-NJ_MUST_USE enum nj_err nj_mqtt_tell(struct nj_mqtt_client *client, struct nj_view topic, struct nj_view payload);
+/* A message to the connected client with this tag alone, QoS 0: it lives and dies with its connection. Not to be called
+ * from hooks. NJ_ERR_NOT_FOUND, NJ_ERR_CLOSED, NJ_ERR_TOO_LARGE, NJ_ERR_LIMIT (it does not read). */
+NJ_MUST_USE enum nj_err nj_mqtt_tell(struct nj_mqtt_broker *broker, uint64_t tag, struct nj_view topic,
+				     struct nj_view payload);
+/* Any thread. */
 struct nj_mqtt_counters nj_mqtt_counters_of(const struct nj_mqtt_broker *broker);
 
 #endif

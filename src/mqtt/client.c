@@ -1,5 +1,8 @@
 #include "mqtt/auth.h"
 #include "mqtt/pledge.h"
+#include "mqtt/post.h"
+
+#define SLOWED_MS 1 /* until it is looked again whether other brokers have caught up */
 
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 {
@@ -12,8 +15,13 @@ struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 				      .session_present = client->session_present,
 				      .local = client->entry.local,
 				      .tag = client->entry.tag,
-				      .client = client,
 				      .conn = client->conn };
+}
+
+struct nj_view nj_mqtt_client_tag(const void *client)
+{
+	const struct nj_mqtt_entry *entry = &((const struct nj_mqtt_client *)client)->entry;
+	return nj_view_of(&entry->tag, sizeof(entry->tag));
 }
 
 /* --- sending --- */
@@ -135,7 +143,7 @@ static void tell_error(struct nj_mqtt_client *client, enum nj_mqtt_reason reason
 {
 	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
 	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
-	client->broker->counters.faults++;
+	nj_mqtt_count(&client->broker->counters.faults, 1);
 	if (hooks->on_error != NULL)
 		hooks->on_error(hooks->arg, &seen, (uint8_t)reason, text);
 }
@@ -221,6 +229,12 @@ void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms)
 		nj_timer_cancel(&client->limit);
 	else
 		nj_timer_arm(client->broker->reactor, &client->limit, idle_ms);
+}
+
+void nj_mqtt_client_slow(struct nj_mqtt_client *client)
+{
+	if (nj_mqtt_post_high(client->broker) && !client->doomed)
+		nj_conn_pause_for(client->conn, SLOWED_MS);
 }
 
 /* --- packets --- */
@@ -311,6 +325,7 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 	uint32_t max_bytes = client->broker->limits.max_packet_bytes;
 	size_t eaten = 0;
 	client->last_in_ms = nj_reactor_now_ms(client->broker->reactor);
+	nj_mqtt_client_slow(client);
 	while (!is_over(client)) {
 		if (nj_conn_held(conn))
 			return eaten;
@@ -329,7 +344,7 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 		if (frame.type == NJ_MQTT_PUBLISH)
 			nj_conn_charge(conn, 1);
 	}
-	return in.len;
+	return is_over(client) ? in.len : eaten;
 }
 
 static void on_open(struct nj_conn *conn)
@@ -366,13 +381,12 @@ const struct nj_conn_ops nj_mqtt_client_ops = {
 	.on_close = on_close,
 };
 
-enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
+static struct nj_mqtt_client *new_client(struct nj_mqtt_broker *broker, struct nj_conn *conn,
+					 const struct nj_mqtt_entry *entry)
 {
 	struct nj_mqtt_client *client = calloc(1, sizeof(*client));
-	if (client == NULL) {
-		nj_conn_abort(conn, NJ_CLOSE_IO);
-		return NJ_ERR_NO_MEMORY;
-	}
+	if (client == NULL)
+		return NULL;
 	client->conn = conn;
 	client->broker = broker;
 	client->entry = *entry;
@@ -382,18 +396,38 @@ enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, 
 	client->problem_info = true;
 	client->max_packet_bytes = UINT32_MAX;
 	nj_list_push_back(&broker->clients, &client->link);
-	broker->counters.connections++;
+	nj_mqtt_count(&broker->counters.connections, 1);
 	nj_mqtt_client_watch(client, entry->connect_timeout_ms != 0 ? entry->connect_timeout_ms
 								    : broker->limits.connect_timeout_ms);
+	return client;
+}
+
+enum nj_err nj_mqtt_accept(struct nj_mqtt_broker *broker, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
+{
+	struct nj_mqtt_client *client = new_client(broker, conn, entry);
+	if (client == NULL) {
+		nj_conn_abort(conn, NJ_CLOSE_IO);
+		return NJ_ERR_NO_MEMORY;
+	}
 	nj_conn_set_ops(conn, &nj_mqtt_client_ops, client);
 	return NJ_OK;
+}
+
+void nj_mqtt_accept_moved(struct nj_mqtt_broker *broker, struct nj_conn *conn, const struct nj_mqtt_entry *entry)
+{
+	struct nj_mqtt_client *client = new_client(broker, conn, entry);
+	nj_conn_attach(conn, broker->reactor, client != NULL ? &nj_mqtt_client_ops : &nj_mqtt_orphan_ops, client);
+	if (client == NULL)
+		nj_conn_abort(conn, NJ_CLOSE_IO);
 }
 
 void nj_mqtt_client_free(struct nj_mqtt_client *client)
 {
 	nj_timer_cancel(&client->limit);
 	nj_list_remove(&client->link);
-	client->broker->counters.connections--;
+	if (nj_map_get(&client->broker->tagged, nj_mqtt_client_tag(client)) == client)
+		(void)nj_map_remove(&client->broker->tagged, nj_mqtt_client_tag(client));
+	nj_mqtt_count(&client->broker->counters.connections, UINT64_MAX);
 	nj_mqtt_pledges_leave(client);
 	nj_mqtt_aliases_free(client);
 	nj_mqtt_auth_end(client);

@@ -7,6 +7,8 @@
 
 #include "mqtt/internal.h"
 
+#define NJ_MQTT_CLIENT_ID_MAX 1024 /* bytes; 3.1.3.1 demands 23 */
+
 enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
 
 struct nj_mqtt_client {
@@ -52,6 +54,8 @@ struct nj_mqtt_alias {
 extern const struct nj_conn_ops nj_mqtt_client_ops;
 void nj_mqtt_client_free(struct nj_mqtt_client *client);
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client);
+/* The key of `tagged`. */
+struct nj_view nj_mqtt_client_tag(const void *client);
 /* Encodes and queues a packet. What the client's Maximum Packet Size has no room for is said without properties; if it
  * has none for that either, an answer is missing, and the connection ends (0x95). A client that ends so, or does not
  * read, is doomed: its session is left at the end of the turn, as the caller may be in the middle of a match. */
@@ -71,6 +75,11 @@ void nj_mqtt_client_doom(struct nj_mqtt_client *client, enum nj_mqtt_fault fault
 void nj_mqtt_client_refuse(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, const char *text);
 /* Ends it: leaves the session, says DISCONNECT with `reason` where the version can, closes. */
 void nj_mqtt_client_close(struct nj_mqtt_client *client, enum nj_mqtt_reason reason, enum nj_close why, bool with_will);
+/* After something that other brokers get: where they have enough to do, the client's next packet waits. */
+void nj_mqtt_client_slow(struct nj_mqtt_client *client);
+/* A connection that was detached from another reactor; its CONNECT is unread. */
+void nj_mqtt_accept_moved(struct nj_mqtt_broker *broker, struct nj_conn *conn, const struct nj_mqtt_entry *entry);
+extern const struct nj_conn_ops nj_mqtt_orphan_ops; /* of a connection whose broker is gone, or has no room */
 void nj_mqtt_client_watch(struct nj_mqtt_client *client, uint64_t idle_ms);
 
 /* A CONNECT whose sender has proved who it is. */

@@ -1,11 +1,11 @@
 #include "base/text.h"
 #include "mqtt/auth.h"
 #include "mqtt/keep.h"
+#include "mqtt/post.h"
 
 #define ASSIGNED_RANDOM 8
 #define ASSIGNED_BYTES (sizeof("nj-") + 2 * ASSIGNED_RANDOM)
 #define RECEIVE_MAXIMUM_DEFAULT 65535
-#define CLIENT_ID_MAX 1024 /* bytes; 3.1.3.1 demands 23 */
 
 /* What CONNECT and the limits come to. */
 struct terms {
@@ -30,7 +30,7 @@ static bool bind_plain(struct nj_mqtt_client *client, const struct nj_mqtt_conne
 	return true;
 }
 
-static void assign_client_id(struct nj_mqtt_broker *broker, struct terms *terms)
+static void draw_client_id(struct nj_mqtt_broker *broker, struct terms *terms)
 {
 	uint8_t bytes[ASSIGNED_RANDOM];
 	nj_random_fill(broker->random, bytes, sizeof(bytes));
@@ -40,13 +40,23 @@ static void assign_client_id(struct nj_mqtt_broker *broker, struct terms *terms)
 	terms->is_assigned = true;
 }
 
+/* One whose home is here, so that the client finds its session when it comes back. */
+static void assign_client_id(const struct nj_mqtt_client *client, struct terms *terms)
+{
+	struct nj_mqtt_broker *broker = client->broker;
+	do
+		draw_client_id(broker, terms);
+	while (broker->fabric != NULL &&
+	       nj_mqtt_home(broker->fabric, client->party->uid, terms->client_id) != broker->place);
+}
+
 static void find_terms(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct terms *terms)
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
 	const struct nj_mqtt_limits *limits = &client->broker->limits;
 	*terms = (struct terms){ .client_id = c->client_id };
 	if (c->client_id.len == 0)
-		assign_client_id(client->broker, terms);
+		assign_client_id(client, terms);
 	if (c->version >= NJ_MQTT_V5)
 		terms->asked_expiry_s = nj_mqtt_number(&packet->properties, NJ_MQTT_P_SESSION_EXPIRY, 0);
 	else
@@ -214,6 +224,9 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	client->welcomed = true;
 	client->space = client->session->space;
 	client->space->count.values[NJ_MQTT_TALLY_CONNECTED]++;
+	/* Without memory nobody can tell it anything: as if it did not read. */
+	if (client->entry.tag != 0)
+		(void)!nj_map_put(&client->broker->tagged, client);
 	nj_mqtt_client_watch(client, client->keep_alive_s * UINT64_C(1500));
 	send_connack(client, c, terms);
 	seen = nj_mqtt_client_seen(client);
@@ -263,7 +276,7 @@ void nj_mqtt_connect_go_on(struct nj_mqtt_client *client, const struct nj_mqtt_p
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
 	struct terms terms;
-	if (c->client_id.len > CLIENT_ID_MAX) {
+	if (c->client_id.len > NJ_MQTT_CLIENT_ID_MAX) {
 		nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_CLIENT_ID, "the client identifier is too long");
 		return;
 	}

@@ -91,7 +91,7 @@ static void see_retained(void *arg, struct nj_mqtt_node *node)
 {
 	const struct retained_look *look = arg;
 	const struct nj_mqtt_content *content = &node->retained->content;
-	if (nj_mqtt_content_expired(content, look->now_ms))
+	if (content->payload.len == 0 || nj_mqtt_content_expired(content, look->now_ms))
 		return;
 	struct nj_mqtt_retained_sight sight = {
 		.topic = content->topic,

@@ -9,13 +9,16 @@
 #include "mqtt/broker.h"
 #include "mqtt/retained.h"
 #include "mqtt/session.h"
+#include "mqtt/shared.h"
 #include "mqtt/tally.h"
 
 struct nj_mqtt_space {
 	struct nj_mqtt_tree subscriptions;
 	struct nj_mqtt_retained retained;
 	struct nj_mqtt_own_count count;
-	uint64_t kept_bytes; /* of its sessions' queues in the store */
+	struct nj_mqtt_kept_bytes *kept; /* of its sessions' queues in the store, those of other brokers too */
+	struct nj_mqtt_space *
+	    *twins; /* the same customer's at each of the other brokers, once they told; NULL: alone */
 	char customer[];
 };
 
@@ -101,14 +104,19 @@ struct nj_mqtt_broker {
 	struct nj_mqtt_limits limits;
 	struct nj_mqtt_hooks hooks;
 	struct nj_mqtt_counters counters;
-	struct nj_mqtt_budget budget;
-	struct nj_mqtt_retained_quota retained;
 	struct nj_mqtt_journal *journal; /* NULL: nothing is on disk */
-	uint64_t kept_bytes;             /* of all queues in the store */
-	struct nj_map spaces;            /* by customer */
-	struct nj_map session_map;       /* by key */
-	struct nj_mqtt_keep no_keep;     /* of all sessions that do not last: number 0, holds nothing */
-	struct nj_map subscriptions;     /* by (node id, session id) */
+	struct nj_mqtt_shared *shared;
+	struct nj_mqtt_shared own;     /* what `shared` is for a broker that is alone */
+	struct nj_mqtt_fabric *fabric; /* NULL: alone */
+	struct nj_mqtt_peer *peers;    /* of the fabric */
+	uint16_t place;                /* in the fabric */
+	uint16_t flooded;              /* brokers that get everything, as their interest could not be kept */
+	struct nj_deferred dispatch;
+	struct nj_map spaces;        /* by customer */
+	struct nj_map session_map;   /* by key */
+	struct nj_mqtt_keep no_keep; /* of all sessions that do not last: number 0, holds nothing */
+	struct nj_map subscriptions; /* by (node id, session id) */
+	struct nj_map tagged;        /* clients by the tag of their entry, those that have one */
 	struct nj_list sessions;
 	struct nj_list clients;
 	struct nj_mqtt_tap *taps; /* of operators who look; NULL: nobody */
@@ -181,18 +189,10 @@ void nj_mqtt_subscription_free(struct nj_mqtt_subscription *subscription);
 struct nj_view nj_mqtt_subscription_topics(const struct nj_mqtt_subscription *subscription);
 
 /* route.c */
-/* Gives a message to every subscriber. True when there was one. */
+/* Gives a message to every subscriber, of other brokers too. True when there was one. `retained`: what nj_mqtt_retain
+ * made of the content, or NULL; its reference is taken. */
 bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
-		   const struct nj_mqtt_session *publisher);
-/* May this subscriber have this message by the rights of now? */
-bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *subscription, const struct nj_mqtt_content *content);
-/* A message that a group gives to this member. */
-void nj_mqtt_deliver_shared(struct nj_mqtt_subscription *subscription, struct nj_mqtt_message *message);
-/* Stores or removes the topic's retained message. */
-NJ_MUST_USE enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
-				       const struct nj_mqtt_content *content);
-/* Sends what waits, and retained messages that are to come, as far as the client takes it. */
-void nj_mqtt_pump(struct nj_mqtt_session *session);
+		   struct nj_mqtt_message *retained, const struct nj_mqtt_session *publisher);
 /* The forwarded properties of a PUBLISH or will as one block; borrowed from the packet or the broker's scratch. */
 struct nj_view nj_mqtt_forwarded(struct nj_mqtt_broker *broker, const struct nj_mqtt_properties *properties);
 

@@ -20,7 +20,7 @@ static uint64_t now_of(const struct nj_mqtt_journal *journal)
 struct nj_mqtt_record *nj_mqtt_record_new(struct nj_mqtt_journal *journal, enum nj_messages_op_type type,
 					  struct nj_mqtt_session *session, size_t more_bytes)
 {
-	struct nj_mqtt_budget *budget = &journal->broker->budget;
+	struct nj_mqtt_budget *budget = &journal->broker->shared->budget;
 	size_t bytes = sizeof(struct nj_mqtt_record) + more_bytes;
 	bool sure = type != NJ_MESSAGES_ENQUEUE && type != NJ_MESSAGES_RECEIVE;
 	bool counted = nj_mqtt_budget_take(budget, bytes) == NJ_OK;
@@ -65,7 +65,7 @@ static void free_record(struct nj_mqtt_journal *journal, struct nj_mqtt_record *
 	nj_list_remove(&record->op.link);
 	nj_list_remove(&record->by_session);
 	nj_mqtt_message_unref(record->message);
-	nj_mqtt_budget_give(&journal->broker->budget, record->counted_bytes);
+	nj_mqtt_budget_give(&journal->broker->shared->budget, record->counted_bytes);
 	free(record);
 }
 
@@ -252,7 +252,7 @@ static void settle(struct nj_mqtt_journal *journal, enum nj_err err)
 		}
 		struct nj_mqtt_pledge *pledge = record->pledge;
 		nj_list_remove(&record->op.link);
-		journal->refused += err != NJ_OK;
+		nj_mqtt_count(&journal->refused, err != NJ_OK);
 		nj_mqtt_record_done(record, err);
 		free_record(journal, record);
 		nj_mqtt_pledge_release(pledge, err == NJ_OK);
@@ -272,7 +272,7 @@ static void come_back(struct nj_mqtt_journal *journal)
 	if (err != NJ_OK)
 		journal->retry_ms = now_of(journal) + RETRY_MS;
 	if (journal->group.count > 0)
-		journal->troubled = err != NJ_OK;
+		__atomic_store_n(&journal->troubled, err != NJ_OK, __ATOMIC_RELAXED);
 	settle(journal, err);
 	journal->under_way = false;
 	while (!nj_list_empty(&pages)) {

@@ -1,5 +1,7 @@
 #include "mqtt/keep.h"
 
+#include "mqtt/share.h"
+
 #define PATIENCE_MS 50 /* so long a message waits for its receiver's acknowledgement before it is written */
 #define HOPELESS_MS 30 /* whose receiver takes longer than this as a rule is written at once */
 #define RELAXED_MS 500 /* with `durability: relaxed` */
@@ -24,8 +26,8 @@ static void count(struct nj_mqtt_session *session, int64_t messages, int64_t byt
 {
 	session->keep->messages += (uint64_t)messages;
 	session->keep->bytes += (uint64_t)bytes;
-	session->space->kept_bytes += (uint64_t)bytes;
-	session->broker->kept_bytes += (uint64_t)bytes;
+	atomic_fetch_add_explicit(&session->space->kept->bytes, (uint64_t)bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&session->broker->shared->kept_bytes, (uint64_t)bytes, memory_order_relaxed);
 }
 
 static struct nj_mqtt_journal *journal_of(const struct nj_mqtt_session *session)
@@ -97,10 +99,10 @@ static enum nj_err make(struct nj_mqtt_session *session)
 	struct nj_mqtt_broker *broker = session->broker;
 	if (session->keep != &broker->no_keep)
 		return NJ_OK;
-	NJ_TRY(nj_mqtt_budget_take(&broker->budget, sizeof(*session->keep)));
+	NJ_TRY(nj_mqtt_budget_take(&broker->shared->budget, sizeof(*session->keep)));
 	struct nj_mqtt_keep *keep = calloc(1, sizeof(*keep));
 	if (keep == NULL) {
-		nj_mqtt_budget_give(&broker->budget, sizeof(*keep));
+		nj_mqtt_budget_give(&broker->shared->budget, sizeof(*keep));
 		return NJ_ERR_NO_MEMORY;
 	}
 	keep->session = session;
@@ -114,7 +116,7 @@ void nj_mqtt_keep_free(struct nj_mqtt_session *session)
 	struct nj_mqtt_broker *broker = session->broker;
 	if (session->keep == &broker->no_keep)
 		return;
-	nj_mqtt_budget_give(&broker->budget, sizeof(*session->keep));
+	nj_mqtt_budget_give(&broker->shared->budget, sizeof(*session->keep));
 	free(session->keep);
 	session->keep = &broker->no_keep;
 }
@@ -138,7 +140,7 @@ enum nj_err nj_mqtt_keep_session(struct nj_mqtt_session *session)
 void nj_mqtt_keep_changed(struct nj_mqtt_session *session)
 {
 	if (journal_of(session) != NULL && nj_mqtt_lasts(session) && put_row(session, LAZY_MS) != NJ_OK)
-		journal_of(session)->refused++;
+		nj_mqtt_count(&journal_of(session)->refused, 1);
 }
 
 void nj_mqtt_keep_away(struct nj_mqtt_session *session, uint64_t ends_in_ms, uint64_t will_in_ms)
@@ -216,7 +218,7 @@ static enum nj_err message_of_row(struct nj_mqtt_session *session, const struct 
 		.qos = row->flags & NJ_MESSAGES_QOS,
 		.retain = (row->flags & NJ_MESSAGES_RETAINED) != 0,
 	};
-	return nj_mqtt_message_new(&session->broker->budget, &content, out_message);
+	return nj_mqtt_message_new(&session->broker->shared->budget, &content, out_message);
 }
 
 /* The rights that it was stored under may be others' now: it is judged again before it leaves. */
@@ -389,8 +391,8 @@ static bool fits(const struct nj_mqtt_session *session, uint64_t bytes)
 	bool session_fits = keep->messages == 0 || (keep->messages < limits->max_queued_messages &&
 						    keep->bytes + bytes <= limits->max_queued_bytes);
 	return session_fits && keep->tail < NJ_MESSAGES_POSITION_MAX &&
-	       session->space->kept_bytes + bytes <= limits->customer_queued_bytes &&
-	       broker->kept_bytes + bytes <= limits->total_queued_bytes;
+	       session->space->kept->bytes + bytes <= limits->customer_queued_bytes &&
+	       broker->shared->kept_bytes + bytes <= limits->total_queued_bytes;
 }
 
 /* From its second receiver on a long body is written once. */
@@ -743,7 +745,7 @@ static void enqueue_failed(struct nj_mqtt_record *record)
 {
 	struct nj_mqtt_session *session = record->session;
 	struct nj_mqtt_delivery *delivery = record->delivery;
-	session->broker->counters.messages_dropped++;
+	nj_mqtt_count(&session->broker->counters.messages_dropped, 1);
 	if (delivery != NULL)
 		delivery->record = NULL;
 	if (record->over || (delivery != NULL && delivery->place == NJ_MQTT_INFLIGHT))

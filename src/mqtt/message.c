@@ -2,26 +2,32 @@
 
 uint64_t nj_mqtt_budget_total(const struct nj_mqtt_budget *budget)
 {
-	return budget->used + (budget->beside != NULL ? *budget->beside : 0);
+	return atomic_load_explicit(&budget->used, memory_order_relaxed) +
+	       (budget->beside != NULL ? *budget->beside : 0);
 }
 
 uint64_t nj_mqtt_budget_left(const struct nj_mqtt_budget *budget)
 {
 	uint64_t total = nj_mqtt_budget_total(budget);
-	return total < budget->max ? budget->max - total : 0;
+	uint64_t max = atomic_load_explicit(&budget->max, memory_order_relaxed);
+	return total < max ? max - total : 0;
 }
 
 enum nj_err nj_mqtt_budget_take(struct nj_mqtt_budget *budget, uint64_t bytes)
 {
 	if (bytes > nj_mqtt_budget_left(budget))
 		return NJ_ERR_LIMIT;
-	budget->used += bytes;
-	return NJ_OK;
+	/* Another thread may have taken the same room meanwhile: then the ceiling is passed, and it is given back. */
+	atomic_fetch_add_explicit(&budget->used, bytes, memory_order_relaxed);
+	if (nj_mqtt_budget_total(budget) <= atomic_load_explicit(&budget->max, memory_order_relaxed))
+		return NJ_OK;
+	nj_mqtt_budget_give(budget, bytes);
+	return NJ_ERR_LIMIT;
 }
 
 void nj_mqtt_budget_give(struct nj_mqtt_budget *budget, uint64_t bytes)
 {
-	budget->used -= bytes;
+	atomic_fetch_sub_explicit(&budget->used, bytes, memory_order_relaxed);
 }
 
 size_t nj_mqtt_content_bytes(const struct nj_mqtt_content *content)
@@ -62,13 +68,13 @@ enum nj_err nj_mqtt_message_new(struct nj_mqtt_budget *budget, const struct nj_m
 
 struct nj_mqtt_message *nj_mqtt_message_ref(struct nj_mqtt_message *message)
 {
-	message->refs++;
+	atomic_fetch_add_explicit(&message->refs, 1, memory_order_relaxed);
 	return message;
 }
 
 void nj_mqtt_message_unref(struct nj_mqtt_message *message)
 {
-	if (message == NULL || --message->refs > 0)
+	if (message == NULL || atomic_fetch_sub_explicit(&message->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	nj_mqtt_budget_give(message->budget, nj_mqtt_content_bytes(&message->content));
 	free(message);

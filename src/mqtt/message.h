@@ -1,17 +1,19 @@
 /*
  * A message on its way: what every receiver of it shares. Content is views, wherever the bytes are; a message is
- * content with bytes of its own, immutable and reference-counted, counted against the broker's memory budget.
- * Belongs to one broker's thread.
+ * content with bytes of its own, immutable and reference-counted, counted against the memory budget that all brokers
+ * of a gateway share. Any thread may take and give references; whoever gives the last one frees it.
  */
 #ifndef NJ_MQTT_MESSAGE_H
 #define NJ_MQTT_MESSAGE_H
 
+#include <stdatomic.h>
+
 #include "mqtt/codec.h"
 
-/* Bytes in use, and the ceiling. */
+/* Bytes in use, and the ceiling. Any thread, but for `beside`, which is for a budget of one thread. */
 struct nj_mqtt_budget {
-	uint64_t used;
-	uint64_t max;
+	_Atomic uint64_t used;
+	_Atomic uint64_t max;
 	const uint64_t *beside; /* bytes that count too and that somebody else counts; NULL: none */
 };
 /* Bytes in use, all told; and how many more there may be. */
@@ -31,8 +33,9 @@ struct nj_mqtt_content {
 };
 
 struct nj_mqtt_message {
-	uint32_t refs;
+	_Atomic uint32_t refs;
 	struct nj_mqtt_budget *budget;
+	uint64_t change; /* of a retained one: its number, set before anybody else has it; 0 without a fabric */
 	struct nj_mqtt_content content;
 	uint8_t bytes[];
 };

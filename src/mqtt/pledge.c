@@ -1,5 +1,8 @@
 #include "mqtt/pledge.h"
 
+#include "mqtt/keep.h"
+#include "mqtt/post.h"
+
 struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id,
 					  struct nj_view items)
 {
@@ -7,13 +10,31 @@ struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t
 	if (pledge == NULL)
 		return NULL;
 	*pledge = (struct nj_mqtt_pledge){
-		.client = client, .holds = 1, .type = type, .packet_id = packet_id, .item_bytes = (uint32_t)items.len
+		.client = client,
+		.broker = client->broker,
+		.holds = 1,
+		.type = type,
+		.packet_id = packet_id,
+		.item_bytes = (uint32_t)items.len,
 	};
 	if (items.len > 0)
 		memcpy(pledge->items, items.data, items.len);
 	nj_list_push_back(&client->pledges, &pledge->link);
 	client->pledged_pubacks += type == NJ_MQTT_PUBACK;
 	return pledge;
+}
+
+struct nj_mqtt_pledge *nj_mqtt_pledge_part(struct nj_mqtt_broker *broker, struct nj_mqtt_broker *whole_at,
+					   struct nj_mqtt_pledge *whole)
+{
+	struct nj_mqtt_pledge *part = calloc(1, sizeof(*part));
+	if (part == NULL)
+		return NULL;
+	part->broker = broker;
+	part->holds = 1;
+	part->whole_at = whole_at;
+	part->whole = whole;
+	return part;
 }
 
 static void take_off(struct nj_mqtt_client *client, struct nj_mqtt_pledge *pledge)
@@ -65,12 +86,66 @@ static void send_ready(struct nj_mqtt_client *client)
 	}
 }
 
+static void give_back(struct nj_mqtt_pledge *part)
+{
+	struct nj_mqtt_pledge *whole = part->whole;
+	whole->taken += part->taken;
+	whole->full += part->full;
+	nj_mqtt_pledge_release(whole, !part->failed);
+	free(part);
+}
+
+static void on_part_over(struct nj_post *post)
+{
+	struct nj_mqtt_pledge *part = NJ_CONTAINER(post, struct nj_mqtt_pledge, post);
+	atomic_fetch_sub(&part->whole_at->fabric->errands, 1);
+	give_back(part);
+}
+
+/* To where the whole is; when all is taken down, by one thread, at once. */
+static void part_over(struct nj_mqtt_pledge *part)
+{
+	if (part->broker->fabric == NULL) {
+		give_back(part);
+		return;
+	}
+	atomic_fetch_add(&part->whole_at->fabric->errands, 1);
+	part->post.on_post = on_part_over;
+	nj_reactor_post(part->whole_at->reactor, &part->post);
+}
+
+/* The last step of QoS 2. True: there is more to wait for. */
+static bool receives(struct nj_mqtt_pledge *pledge)
+{
+	struct nj_mqtt_client *client = pledge->client;
+	if (!pledge->receives || client == NULL || client->session == NULL)
+		return false;
+	struct nj_mqtt_journal *journal = client->broker->journal;
+	pledge->receives = false;
+	if (pledge->failed) {
+		(void)nj_mqtt_flow_forget(&client->session->flow, pledge->packet_id);
+		return false;
+	}
+	struct nj_mqtt_pledge *former = journal->pledge;
+	journal->pledge = pledge;
+	pledge->failed = nj_mqtt_keep_received(client->session, pledge->packet_id) != NJ_OK;
+	journal->pledge = former;
+	return pledge->holds > 0;
+}
+
 void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept)
 {
 	if (pledge == NULL)
 		return;
 	pledge->failed |= !kept;
 	if (--pledge->holds > 0)
+		return;
+	if (pledge->whole != NULL) {
+		part_over(pledge);
+		return;
+	}
+	pledge->failed |= pledge->full > 0 && pledge->taken == 0;
+	if (receives(pledge))
 		return;
 	if (pledge->client != NULL)
 		send_ready(pledge->client);
@@ -83,6 +158,16 @@ void nj_mqtt_pledge_withdraw(struct nj_mqtt_pledge *pledge)
 	take_off(pledge->client, pledge);
 	pledge->client = NULL;
 	nj_mqtt_pledge_release(pledge, false);
+}
+
+void nj_mqtt_pledges_forget(struct nj_mqtt_client *client)
+{
+	NJ_LIST_EACH (&client->pledges, at) {
+		struct nj_mqtt_pledge *pledge = NJ_CONTAINER(at, struct nj_mqtt_pledge, link);
+		if (pledge->receives)
+			(void)nj_mqtt_flow_forget(&client->session->flow, pledge->packet_id);
+		pledge->receives = false;
+	}
 }
 
 void nj_mqtt_pledges_leave(struct nj_mqtt_client *client)

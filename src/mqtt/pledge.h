@@ -1,7 +1,8 @@
 /*
  * A pledge: the acknowledgement that a client waits for, and how much it still waits for. Holds are taken by whatever
  * must be on disk, or acknowledged by its receivers, first. Acknowledgements leave in the order in which what they
- * acknowledge came (4.6): one that is ready waits for those before it. Belongs to one broker's thread.
+ * acknowledge came (4.6): one that is ready waits for those before it. Belongs to one broker's thread; what another
+ * broker does for the message is a part there, which is a hold here.
  */
 #ifndef NJ_MQTT_PLEDGE_H
 #define NJ_MQTT_PLEDGE_H
@@ -17,6 +18,14 @@ struct nj_mqtt_pledge {
 	uint16_t packet_id;
 	const char *why; /* of a refusal, for people; NULL: nothing is said */
 	bool failed;     /* a hold was not kept: the answer is a refusal */
+	bool receives;   /* when all else is on disk, the packet identifier goes there too */
+	uint32_t taken;  /* sessions that keep the message, on all brokers */
+	uint32_t full;   /* and those that had no room */
+	bool far;        /* other brokers got the message, too */
+	struct nj_mqtt_broker *broker;
+	struct nj_mqtt_broker *whole_at; /* of a part: the broker of the pledge that it holds */
+	struct nj_mqtt_pledge *whole;    /* NULL: it is no part */
+	struct nj_post post;
 	uint32_t item_bytes;
 	uint8_t items[]; /* SUBACK's and UNSUBACK's codes */
 };
@@ -24,6 +33,10 @@ struct nj_mqtt_pledge {
 /* With one hold, which is its maker's. NULL without memory. */
 struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id,
 					  struct nj_view items);
+/* A part of `whole`, which is of `whole_at`; with one hold. It is the hold on the whole that its maker has taken over.
+ * NULL without memory. */
+struct nj_mqtt_pledge *nj_mqtt_pledge_part(struct nj_mqtt_broker *broker, struct nj_mqtt_broker *whole_at,
+					   struct nj_mqtt_pledge *whole);
 void nj_mqtt_pledge_hold(struct nj_mqtt_pledge *pledge);
 /* With the last hold it is sent, or waits for its turn. `pledge` may be NULL. */
 void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept);
@@ -31,6 +44,9 @@ void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept);
 void nj_mqtt_pledge_withdraw(struct nj_mqtt_pledge *pledge);
 /* The connection ends: what it waited for goes on without it. */
 void nj_mqtt_pledges_leave(struct nj_mqtt_client *client);
+/* The session loses its connection: a QoS 2 message whose identifier is still to be written is new when it comes again,
+ * as nobody waits for it any more. */
+void nj_mqtt_pledges_forget(struct nj_mqtt_client *client);
 /* Answers at once where nothing is before it, else in its turn. */
 void nj_mqtt_pledge_answer(struct nj_mqtt_client *client, uint8_t type, uint16_t packet_id, uint8_t code,
 			   const char *why);

@@ -1,4 +1,5 @@
 #include "mqtt/keep.h"
+#include "mqtt/post.h"
 
 #define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
 
@@ -23,7 +24,7 @@ static void refuse(struct nj_mqtt_client *client, const struct nj_mqtt_publish *
 static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, struct nj_view topic,
 		 struct nj_verdict verdict)
 {
-	client->broker->counters.messages_denied++;
+	nj_mqtt_count(&client->broker->counters.messages_denied, 1);
 	client->denied++;
 	nj_mqtt_tell_denied(client->broker, client, client->party, NJ_PUBLISH, topic, verdict);
 	if (client->denied > client->broker->limits.denied_publish_limit)
@@ -36,7 +37,8 @@ static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 /* Near the ceiling whoever publishes reads less often, so that receivers can keep up. */
 static void slow_down(struct nj_mqtt_client *client)
 {
-	const struct nj_mqtt_budget *budget = &client->broker->budget;
+	nj_mqtt_client_slow(client);
+	const struct nj_mqtt_budget *budget = &client->broker->shared->budget;
 	if (nj_mqtt_budget_total(budget) < budget->max / 8 * 7 || client->doomed)
 		return;
 	nj_conn_pause_for(client->conn, THROTTLE_MS);
@@ -44,7 +46,7 @@ static void slow_down(struct nj_mqtt_client *client)
 
 static bool has_room(const struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content)
 {
-	return nj_mqtt_content_bytes(content) <= nj_mqtt_budget_left(&broker->budget);
+	return nj_mqtt_content_bytes(content) <= nj_mqtt_budget_left(&broker->shared->budget);
 }
 
 static struct nj_mqtt_content content_of(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet,
@@ -62,19 +64,32 @@ static struct nj_mqtt_content content_of(struct nj_mqtt_client *client, const st
 	return content;
 }
 
+/* Where other brokers get the message its identifier is written when they have it on disk: should it end between, the
+ * message is sent again and taken again, not lost. */
+static enum nj_err keep_received(struct nj_mqtt_client *client, uint16_t packet_id)
+{
+	const struct nj_mqtt_journal *journal = client->broker->journal;
+	if (client->broker->fabric == NULL || journal == NULL || journal->pledge == NULL)
+		return nj_mqtt_keep_received(client->session, packet_id);
+	journal->pledge->receives = true;
+	return NJ_OK;
+}
+
 /* Everything that may fail comes before the first receiver gets the message. */
 static enum nj_err store(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
-			 const struct nj_mqtt_content *content)
+			 const struct nj_mqtt_content *content, struct nj_mqtt_message **out_retained)
 {
 	if (m->qos > 0 && !has_room(client->broker, content))
 		return NJ_ERR_LIMIT;
+	/* All that may fail comes before what others see. */
+	if (m->qos == 2)
+		NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
+	enum nj_err err = NJ_OK;
 	if (m->retain)
-		NJ_TRY(nj_mqtt_retain(client->session->space, client->broker, content));
-	if (m->qos < 2)
-		return NJ_OK;
-	NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
-	enum nj_err err = nj_mqtt_keep_received(client->session, m->packet_id);
-	if (err != NJ_OK)
+		err = nj_mqtt_retain(client->session->space, client->broker, content, out_retained);
+	if (err == NJ_OK && m->qos == 2)
+		err = keep_received(client, m->packet_id);
+	if (err != NJ_OK && m->qos == 2)
 		(void)nj_mqtt_flow_forget(&client->session->flow, m->packet_id);
 	return err;
 }
@@ -100,12 +115,18 @@ static void end_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publi
 		acknowledge(client, m, code, NULL);
 		return;
 	}
-	bool kept = journal->full == 0 || journal->taken > 0;
+	bool kept = journal->full == 0 || journal->taken > 0 || pledge->far;
+	/* Nobody else has it: its identifier and its rows are one group. */
+	if (pledge->receives && !pledge->far && kept)
+		pledge->failed |= nj_mqtt_keep_received(client->session, m->packet_id) != NJ_OK;
+	pledge->receives &= pledge->far;
+	if (!kept && m->qos == 2)
+		nj_mqtt_keep_refused(client->session, m->packet_id);
 	journal->pledge = NULL;
 	journal->together = false;
 	pledge->code = code;
-	if (!kept && m->qos == 2)
-		nj_mqtt_keep_refused(client->session, m->packet_id);
+	pledge->taken += journal->taken;
+	pledge->full += journal->full;
 	nj_mqtt_pledge_release(pledge, kept);
 }
 
@@ -154,17 +175,18 @@ static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *
 	struct nj_mqtt_broker *broker = client->broker;
 	const struct nj_mqtt_publish *m = &packet->as.publish;
 	struct nj_mqtt_content content = content_of(client, packet, topic);
+	struct nj_mqtt_message *retained = NULL;
 	begin_pledge(client, m);
-	enum nj_err err = store(client, m, &content);
+	enum nj_err err = store(client, m, &content, &retained);
 	if (err != NJ_OK) {
-		broker->counters.messages_dropped++;
+		nj_mqtt_count(&broker->counters.messages_dropped, 1);
 		drop_pledge(client);
 		if (m->qos > 0) {
 			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, "no room for the message");
 			return;
 		}
 	}
-	bool any = nj_mqtt_route(client->session->space, broker, &content, client->session);
+	bool any = nj_mqtt_route(client->session->space, broker, &content, retained, client->session);
 	end_pledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS);
 	slow_down(client);
 }
@@ -192,8 +214,8 @@ void nj_mqtt_on_publish(struct nj_mqtt_client *client, const struct nj_mqtt_pack
 		nj_mqtt_client_fault(client, fault);
 		return;
 	}
-	broker->counters.messages_in++;
-	broker->counters.payload_bytes_in += m->payload.len;
+	nj_mqtt_count(&broker->counters.messages_in, 1);
+	nj_mqtt_count(&broker->counters.payload_bytes_in, m->payload.len);
 	client->space->count.values[NJ_MQTT_TALLY_MESSAGES_IN]++;
 	client->space->count.values[NJ_MQTT_TALLY_BYTES_IN] += m->payload.len;
 	if (nj_mqtt_topic_own(topic)) {

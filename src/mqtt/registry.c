@@ -1,5 +1,6 @@
-#include "mqtt/client.h"
 #include "mqtt/keep.h"
+#include "mqtt/pledge.h"
+#include "mqtt/post.h"
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
@@ -29,20 +30,40 @@ static void on_will_due(struct nj_timer *timer)
 	nj_mqtt_will_publish(NJ_CONTAINER(timer, struct nj_mqtt_will, due)->session);
 }
 
-static struct nj_mqtt_session *alloc_session(struct nj_mqtt_broker *broker, uint32_t key_bytes)
+/* Brokers that take the last place at once give it back, both. */
+static bool take_place(struct nj_mqtt_broker *broker)
 {
-	if (nj_mqtt_budget_take(&broker->budget, session_bytes(key_bytes)) != NJ_OK)
+	if (atomic_fetch_add(&broker->shared->sessions, 1) < broker->limits.max_sessions)
+		return true;
+	atomic_fetch_sub(&broker->shared->sessions, 1);
+	return false;
+}
+
+static struct nj_mqtt_session *alloc_memory(struct nj_mqtt_broker *broker, uint32_t key_bytes)
+{
+	if (nj_mqtt_budget_take(&broker->shared->budget, session_bytes(key_bytes)) != NJ_OK)
 		return NULL;
 	struct nj_mqtt_session *session = calloc(1, session_bytes(key_bytes));
 	if (session == NULL)
-		nj_mqtt_budget_give(&broker->budget, session_bytes(key_bytes));
+		nj_mqtt_budget_give(&broker->shared->budget, session_bytes(key_bytes));
+	return session;
+}
+
+static struct nj_mqtt_session *alloc_session(struct nj_mqtt_broker *broker, uint32_t key_bytes)
+{
+	if (!take_place(broker))
+		return NULL;
+	struct nj_mqtt_session *session = alloc_memory(broker, key_bytes);
+	if (session == NULL)
+		atomic_fetch_sub(&broker->shared->sessions, 1);
 	return session;
 }
 
 static void free_memory(struct nj_mqtt_session *session)
 {
 	nj_mqtt_keep_free(session);
-	nj_mqtt_budget_give(&session->broker->budget, session_bytes(session->key_bytes));
+	atomic_fetch_sub(&session->broker->shared->sessions, 1);
+	nj_mqtt_budget_give(&session->broker->shared->budget, session_bytes(session->key_bytes));
 	free(session);
 }
 
@@ -66,7 +87,7 @@ static struct nj_mqtt_session *spare_session(struct nj_mqtt_broker *broker, cons
 static void make_place(struct nj_mqtt_broker *broker, const struct nj_party *newcomer)
 {
 	struct nj_mqtt_session *spare = NULL;
-	if (broker->session_map.count >= broker->limits.max_sessions)
+	if (broker->shared->sessions >= broker->limits.max_sessions)
 		spare = spare_session(broker, newcomer);
 	if (spare != NULL)
 		nj_mqtt_session_end(spare);
@@ -101,9 +122,9 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	nj_list_init(&session->subscriptions);
 	nj_list_init(&session->replays);
 	nj_list_push_back(&broker->sessions, &session->link);
-	nj_mqtt_flow_init(&session->flow, &broker->budget, broker->limits.max_queued_messages,
+	nj_mqtt_flow_init(&session->flow, &broker->shared->budget, broker->limits.max_queued_messages,
 			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
-	broker->counters.sessions++;
+	nj_mqtt_count(&broker->counters.sessions, 1);
 	space->count.values[NJ_MQTT_TALLY_SESSIONS]++;
 	*out_session = session;
 	return NJ_OK;
@@ -116,7 +137,7 @@ static struct nj_view subscription_key(const struct nj_mqtt_subscription *s)
 
 struct nj_view nj_mqtt_subscription_topics(const struct nj_mqtt_subscription *s)
 {
-	size_t head = s->group != NULL ? sizeof(NJ_MQTT_SHARE) + s->group->name_bytes : 0;
+	size_t head = s->group != NULL ? sizeof(NJ_MQTT_SHARE) + s->group->label->name_bytes : 0;
 	return nj_view_of(s->filter + head, s->filter_bytes - head);
 }
 
@@ -128,13 +149,16 @@ void nj_mqtt_subscription_free(struct nj_mqtt_subscription *s)
 	(void)nj_map_remove(&broker->subscriptions, subscription_key(s));
 	nj_list_remove(&s->by_node);
 	nj_list_remove(&s->by_session);
+	/* Without memory to say so, messages come that nobody wants any more. */
+	(void)!nj_mqtt_interest(session->space, broker, s->node, nj_mqtt_subscription_topics(s));
+	(void)!nj_mqtt_group_count(s, -1, session->client != NULL ? -1 : 0);
 	if (s->group != NULL)
 		nj_mqtt_group_prune(broker, s->group);
 	nj_mqtt_tree_prune(&session->space->subscriptions, s->node);
 	session->subscription_count--;
-	broker->counters.subscriptions--;
+	nj_mqtt_count(&broker->counters.subscriptions, UINT64_MAX);
 	session->space->count.values[NJ_MQTT_TALLY_SUBSCRIPTIONS]--;
-	nj_mqtt_budget_give(&broker->budget, sizeof(*s) + s->filter_bytes);
+	nj_mqtt_budget_give(&broker->shared->budget, sizeof(*s) + s->filter_bytes);
 	free(s);
 }
 
@@ -154,7 +178,7 @@ void nj_mqtt_session_free(struct nj_mqtt_session *session)
 	nj_list_remove(&session->link);
 	session->party->sessions--;
 	nj_party_unref(session->party);
-	broker->counters.sessions--;
+	nj_mqtt_count(&broker->counters.sessions, UINT64_MAX);
 	session->space->count.values[NJ_MQTT_TALLY_SESSIONS]--;
 	free_memory(session);
 }
@@ -164,6 +188,12 @@ void nj_mqtt_session_end(struct nj_mqtt_session *session)
 	nj_mqtt_will_publish(session);
 	nj_mqtt_group_hand_over(session);
 	nj_mqtt_session_free(session);
+}
+
+static void count_connected(struct nj_mqtt_session *session, int connected)
+{
+	NJ_LIST_EACH (&session->subscriptions, at)
+		(void)!nj_mqtt_group_count(NJ_CONTAINER(at, struct nj_mqtt_subscription, by_session), 0, connected);
 }
 
 void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_client *client)
@@ -176,6 +206,7 @@ void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_clie
 	nj_party_unref(former);
 	session->client = client;
 	client->session = session;
+	count_connected(session, 1);
 }
 
 static uint32_t lesser(uint32_t a, uint32_t b)
@@ -186,8 +217,10 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 {
 	struct nj_reactor *reactor = session->broker->reactor;
+	nj_mqtt_pledges_forget(session->client);
 	session->client->session = NULL;
 	session->client = NULL;
+	count_connected(session, -1);
 	if (nj_mqtt_lasts(session))
 		nj_mqtt_keep_detach(session);
 	else
@@ -214,17 +247,17 @@ static void free_will(struct nj_mqtt_broker *broker, struct nj_mqtt_will *will)
 {
 	nj_timer_cancel(&will->due);
 	nj_mqtt_message_unref(will->message);
-	nj_mqtt_budget_give(&broker->budget, sizeof(*will));
+	nj_mqtt_budget_give(&broker->shared->budget, sizeof(*will));
 	free(will);
 }
 
 static struct nj_mqtt_will *alloc_will(struct nj_mqtt_broker *broker)
 {
-	if (nj_mqtt_budget_take(&broker->budget, sizeof(struct nj_mqtt_will)) != NJ_OK)
+	if (nj_mqtt_budget_take(&broker->shared->budget, sizeof(struct nj_mqtt_will)) != NJ_OK)
 		return NULL;
 	struct nj_mqtt_will *will = calloc(1, sizeof(*will));
 	if (will == NULL)
-		nj_mqtt_budget_give(&broker->budget, sizeof(*will));
+		nj_mqtt_budget_give(&broker->shared->budget, sizeof(*will));
 	return will;
 }
 
@@ -238,7 +271,7 @@ enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mq
 	*will = terms;
 	will->session = session;
 	will->due = (struct nj_timer){ .on_timer = on_will_due };
-	enum nj_err err = nj_mqtt_message_new(&broker->budget, content, &will->message);
+	enum nj_err err = nj_mqtt_message_new(&broker->shared->budget, content, &will->message);
 	if (err == NJ_OK)
 		session->will = will;
 	else
@@ -293,10 +326,11 @@ void nj_mqtt_will_publish(struct nj_mqtt_session *session)
 	if (will->expires)
 		content.expires_ms = nj_reactor_now_ms(broker->reactor) + UINT64_C(1000) * will->expiry_s;
 	if (will_allowed(session, &content)) {
-		broker->counters.wills++;
-		if (content.retain && nj_mqtt_retain(session->space, broker, &content) != NJ_OK)
-			broker->counters.messages_dropped++;
-		(void)nj_mqtt_route(session->space, broker, &content, session);
+		nj_mqtt_count(&broker->counters.wills, 1);
+		struct nj_mqtt_message *retained = NULL;
+		if (content.retain && nj_mqtt_retain(session->space, broker, &content, &retained) != NJ_OK)
+			nj_mqtt_count(&broker->counters.messages_dropped, 1);
+		(void)nj_mqtt_route(session->space, broker, &content, retained, session);
 	}
 	free_will(broker, will);
 	nj_mqtt_keep_changed(session);

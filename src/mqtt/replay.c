@@ -56,15 +56,15 @@ enum nj_err nj_mqtt_replay_take(struct nj_mqtt_subscription *s)
 	struct nj_mqtt_session *session = s->session;
 	struct nj_mqtt_broker *broker = session->broker;
 	nj_mqtt_replay_drop(s);
-	NJ_TRY(nj_mqtt_budget_take(&broker->budget, sizeof(struct nj_mqtt_replay)));
+	NJ_TRY(nj_mqtt_budget_take(&broker->shared->budget, sizeof(struct nj_mqtt_replay)));
 	s->replay = calloc(1, sizeof(*s->replay));
 	if (s->replay == NULL) {
-		nj_mqtt_budget_give(&broker->budget, sizeof(struct nj_mqtt_replay));
+		nj_mqtt_budget_give(&broker->shared->budget, sizeof(struct nj_mqtt_replay));
 		return NJ_ERR_NO_MEMORY;
 	}
 	s->replay->subscription = s;
 	nj_list_push_back(&session->replays, &s->replay->link);
-	struct take take = { .budget = &broker->budget, .replay = s->replay, .err = NJ_OK };
+	struct take take = { .budget = &broker->shared->budget, .replay = s->replay, .err = NJ_OK };
 	nj_mqtt_retained_each(&session->space->retained, nj_mqtt_subscription_topics(s),
 			      nj_reactor_now_ms(broker->reactor), take_one, &take);
 	if (take.err != NJ_OK || s->replay->first == NULL)
@@ -75,7 +75,7 @@ enum nj_err nj_mqtt_replay_take(struct nj_mqtt_subscription *s)
 void nj_mqtt_replay_drop(struct nj_mqtt_subscription *s)
 {
 	struct nj_mqtt_replay *replay = s->replay;
-	struct nj_mqtt_budget *budget = &s->session->broker->budget;
+	struct nj_mqtt_budget *budget = &s->session->broker->shared->budget;
 	if (replay == NULL)
 		return;
 	while (replay->first != NULL) {
@@ -96,7 +96,7 @@ static struct nj_mqtt_message *next_of(struct nj_mqtt_subscription *s)
 	struct nj_mqtt_replay_chunk *chunk = replay->first;
 	if (chunk->done == chunk->count) {
 		replay->first = chunk->next;
-		chunk_free(&s->session->broker->budget, chunk);
+		chunk_free(&s->session->broker->shared->budget, chunk);
 		chunk = replay->first;
 	}
 	if (chunk != NULL)

@@ -1,13 +1,14 @@
 #include "mqtt/restore.h"
 
 #include "mqtt/keep.h"
+#include "mqtt/post.h"
 
 #define FOREVER UINT32_MAX
 #define SOON_MS 1 /* what is due already is done by the first turn, when all is restored */
 
 struct nj_mqtt_restore {
-	struct nj_mqtt_broker *broker;
-	struct nj_map by_no; /* sessions by their numbers */
+	struct nj_mqtt_broker *broker; /* one of them */
+	struct nj_map by_no;           /* sessions by their numbers */
 	struct nj_mqtt_restored restored;
 };
 
@@ -32,9 +33,9 @@ struct nj_mqtt_durable_state nj_mqtt_durable_state_of(const struct nj_mqtt_broke
 	const struct nj_mqtt_journal *journal = broker->journal;
 	if (journal == NULL)
 		return (struct nj_mqtt_durable_state){ .queued_bytes = 0 };
-	return (struct nj_mqtt_durable_state){ .queued_bytes = broker->kept_bytes,
-					       .refused = journal->refused,
-					       .troubled = journal->troubled,
+	return (struct nj_mqtt_durable_state){ .queued_bytes = broker->shared->kept_bytes,
+					       .refused = __atomic_load_n(&journal->refused, __ATOMIC_RELAXED),
+					       .troubled = __atomic_load_n(&journal->troubled, __ATOMIC_RELAXED),
 					       .relaxed = journal->durable.relaxed };
 }
 
@@ -116,11 +117,18 @@ static enum nj_err restore_will(struct nj_mqtt_session *session, const struct nj
 	return nj_mqtt_will_put(session, &content, terms);
 }
 
+static struct nj_mqtt_broker *home_of(const struct nj_mqtt_restore *restore, const struct nj_party *party,
+				      struct nj_view client_id)
+{
+	const struct nj_mqtt_fabric *fabric = restore->broker->fabric;
+	return fabric == NULL ? restore->broker : fabric->brokers[nj_mqtt_home(fabric, party->uid, client_id)];
+}
+
 static enum nj_err restore(struct nj_mqtt_restore *restore, struct nj_party *party,
 			   const struct nj_messages_session *row, struct nj_mqtt_session **out_session)
 {
 	struct nj_mqtt_session *session;
-	NJ_TRY(nj_mqtt_session_new(restore->broker, party, row->client_id, &session));
+	NJ_TRY(nj_mqtt_session_new(home_of(restore, party, row->client_id), party, row->client_id, &session));
 	session->expiry_s = row->expiry_s;
 	enum nj_err err = restore_will(session, &row->will);
 	if (err == NJ_OK)
@@ -187,14 +195,23 @@ void nj_mqtt_restore_received(struct nj_mqtt_restore *restore, uint32_t no, uint
 		restore->restored.lost++;
 }
 
+static enum nj_err keep_retained(struct nj_mqtt_broker *broker, const char *customer, struct nj_mqtt_message *message)
+{
+	struct nj_mqtt_space *space;
+	NJ_TRY(nj_mqtt_space_of(broker, customer, &space));
+	return nj_mqtt_retained_put(&space->retained, message);
+}
+
+/* One message for all of them. */
 static enum nj_err put_retained(struct nj_mqtt_broker *broker, const char *customer,
 				const struct nj_mqtt_content *content)
 {
-	struct nj_mqtt_space *space;
+	const struct nj_mqtt_fabric *fabric = broker->fabric;
 	struct nj_mqtt_message *message;
-	NJ_TRY(nj_mqtt_space_of(broker, customer, &space));
-	NJ_TRY(nj_mqtt_message_new(&broker->budget, content, &message));
-	enum nj_err err = nj_mqtt_retained_put(&space->retained, message);
+	NJ_TRY(nj_mqtt_message_new(&broker->shared->budget, content, &message));
+	enum nj_err err = fabric == NULL ? keep_retained(broker, customer, message) : NJ_OK;
+	for (size_t i = 0; fabric != NULL && i < fabric->count && err == NJ_OK; i++)
+		err = keep_retained(fabric->brokers[i], customer, message);
 	nj_mqtt_message_unref(message);
 	return err;
 }

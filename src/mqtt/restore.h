@@ -23,9 +23,10 @@ struct nj_mqtt_durable_state {
 	bool troubled;    /* the last group failed: what must be on disk is refused until one does not */
 	bool relaxed;
 };
-/* All zero for a broker that is not durable. */
+/* All zero for a broker that is not durable; `queued_bytes` of all brokers. Any thread. */
 struct nj_mqtt_durable_state nj_mqtt_durable_state_of(const struct nj_mqtt_broker *broker);
 
+/* `broker`: any of a fabric, for all of them, before their threads run. */
 NJ_MUST_USE enum nj_err nj_mqtt_restore_new(struct nj_mqtt_broker *broker, struct nj_random *random,
 					    struct nj_mqtt_restore **out_restore);
 void nj_mqtt_restore_free(struct nj_mqtt_restore *restore);

@@ -7,18 +7,24 @@ enum nj_err nj_mqtt_retained_init(struct nj_mqtt_retained *retained, struct nj_m
 				  struct nj_random *random)
 {
 	retained->quota = quota;
+	retained->counts = true;
 	return nj_mqtt_tree_init(&retained->tree, budget, ids, max_topic_bytes, random);
+}
+
+static bool is_empty(const struct nj_mqtt_message *message)
+{
+	return message == NULL || message->content.payload.len == 0;
 }
 
 static void drop(struct nj_mqtt_retained *retained, struct nj_mqtt_node *node)
 {
 	struct nj_mqtt_message *message = node->retained;
-	if (message == NULL)
-		return;
+	retained->count -= !is_empty(message);
+	if (retained->counts && !is_empty(message)) {
+		retained->quota->count--;
+		retained->quota->bytes -= nj_mqtt_content_bytes(&message->content);
+	}
 	node->retained = NULL;
-	retained->count--;
-	retained->quota->count--;
-	retained->quota->bytes -= nj_mqtt_content_bytes(&message->content);
 	nj_mqtt_message_unref(message);
 }
 
@@ -38,26 +44,34 @@ void nj_mqtt_retained_done(struct nj_mqtt_retained *retained)
 /* Room for `bytes` more after `former` (may be NULL) is gone. */
 static bool fits(const struct nj_mqtt_retained_quota *quota, const struct nj_mqtt_message *former, uint64_t bytes)
 {
-	uint64_t freed = former != NULL ? nj_mqtt_content_bytes(&former->content) : 0;
-	uint64_t count = quota->count - (former != NULL ? 1 : 0);
+	uint64_t freed = is_empty(former) ? 0 : nj_mqtt_content_bytes(&former->content);
+	uint64_t count = quota->count - (is_empty(former) ? 0 : 1);
 	return count < quota->max_count && quota->bytes - freed + bytes <= quota->max_bytes;
+}
+
+enum nj_err nj_mqtt_retained_keep(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message)
+{
+	struct nj_mqtt_node *node;
+	NJ_TRY(nj_mqtt_tree_make(&retained->tree, message->content.topic, &node));
+	if (node->retained != NULL && node->retained->change > message->change)
+		return NJ_OK;
+	drop(retained, node);
+	node->retained = nj_mqtt_message_ref(message);
+	retained->count += !is_empty(message);
+	if (retained->counts && !is_empty(message)) {
+		retained->quota->count++;
+		retained->quota->bytes += nj_mqtt_content_bytes(&message->content);
+	}
+	return NJ_OK;
 }
 
 enum nj_err nj_mqtt_retained_put(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message)
 {
-	struct nj_mqtt_node *node;
+	const struct nj_mqtt_node *node = nj_mqtt_tree_get(&retained->tree, message->content.topic);
 	uint64_t bytes = nj_mqtt_content_bytes(&message->content);
-	NJ_TRY(nj_mqtt_tree_make(&retained->tree, message->content.topic, &node));
-	if (!fits(retained->quota, node->retained, bytes)) {
-		nj_mqtt_tree_prune(&retained->tree, node);
+	if (!fits(retained->quota, node != NULL ? node->retained : NULL, bytes))
 		return NJ_ERR_LIMIT;
-	}
-	drop(retained, node);
-	node->retained = nj_mqtt_message_ref(message);
-	retained->count++;
-	retained->quota->count++;
-	retained->quota->bytes += bytes;
-	return NJ_OK;
+	return nj_mqtt_retained_keep(retained, message);
 }
 
 void nj_mqtt_retained_remove(struct nj_mqtt_retained *retained, struct nj_view topic)
@@ -80,6 +94,8 @@ struct lookup {
 static void tell_live(void *arg, struct nj_mqtt_node *node)
 {
 	struct lookup *lookup = arg;
+	if (is_empty(node->retained))
+		return;
 	if (!nj_mqtt_content_expired(&node->retained->content, lookup->now_ms))
 		lookup->fn(lookup->arg, node->retained);
 	else if (lookup->expired_count < SWEEP_MAX)

@@ -1,5 +1,5 @@
-#include "mqtt/client.h"
 #include "mqtt/keep.h"
+#include "mqtt/post.h"
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
@@ -13,6 +13,7 @@ struct route {
 	struct nj_mqtt_group *groups;     /* likewise */
 	uint64_t now_ms;
 	size_t head_bytes[2]; /* of broker->head; 0: not written yet */
+	uint16_t reactors;    /* brokers whose subscribers match */
 };
 
 /* What one receiver's matching subscriptions come to: one copy, the highest QoS, all identifiers (3.3.4). */
@@ -28,6 +29,7 @@ struct share {
 static void collect(void *arg, struct nj_mqtt_node *node)
 {
 	struct route *route = arg;
+	route->reactors |= node->reactors;
 	for (struct nj_mqtt_group *group = node->groups; group != NULL; group = group->next) {
 		group->next_matched = route->groups;
 		route->groups = group;
@@ -68,7 +70,7 @@ bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *s, const struct nj_mqtt_co
 static bool may_deliver(struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
 {
 	bool allowed = nj_mqtt_may_deliver(s, content);
-	s->session->broker->counters.messages_denied += !allowed;
+	nj_mqtt_count(&s->session->broker->counters.messages_denied, !allowed);
 	return allowed;
 }
 
@@ -148,8 +150,8 @@ static enum nj_err send_now(struct route *route, struct nj_mqtt_client *client, 
 		return NJ_ERR_TOO_LARGE;
 	NJ_TRY(nj_conn_send2(client->conn, head, content->payload));
 	nj_mqtt_alias_said(client, content->topic, sending);
-	route->broker->counters.messages_out++;
-	route->broker->counters.payload_bytes_out += content->payload.len;
+	nj_mqtt_count(&route->broker->counters.messages_out, 1);
+	nj_mqtt_count(&route->broker->counters.payload_bytes_out, content->payload.len);
 	client->space->count.values[NJ_MQTT_TALLY_MESSAGES_OUT]++;
 	client->space->count.values[NJ_MQTT_TALLY_BYTES_OUT] += content->payload.len;
 	return NJ_OK;
@@ -168,14 +170,14 @@ static struct nj_mqtt_sending sending_to(const struct route *route, const struct
 
 static void drop(struct nj_mqtt_broker *broker)
 {
-	broker->counters.messages_dropped++;
+	nj_mqtt_count(&broker->counters.messages_dropped, 1);
 }
 
 /* NULL without room. */
 static struct nj_mqtt_message *message_of(struct route *route)
 {
 	if (route->message == NULL &&
-	    nj_mqtt_message_new(&route->broker->budget, route->content, &route->message) != NJ_OK)
+	    nj_mqtt_message_new(&route->broker->shared->budget, route->content, &route->message) != NJ_OK)
 		route->message = NULL;
 	return route->message;
 }
@@ -228,7 +230,7 @@ static void queue_for(struct route *route, struct nj_mqtt_session *session, cons
 /* What is queued for clients that do not read takes memory too. */
 static bool at_ceiling(const struct route *route, const struct nj_mqtt_sending *sending)
 {
-	return nj_mqtt_publish_size(route->content, sending) > nj_mqtt_budget_left(&route->broker->budget);
+	return nj_mqtt_publish_size(route->content, sending) > nj_mqtt_budget_left(&route->broker->shared->budget);
 }
 
 static void deliver(struct route *route, struct nj_mqtt_session *session, const struct share *share)
@@ -255,13 +257,31 @@ static void deliver_to_member(struct route *route, struct nj_mqtt_subscription *
 	deliver(route, s->session, &share);
 }
 
-static bool deliver_to_group(struct route *route, struct nj_mqtt_group *group)
+/* To a member here, if it is this broker's turn. */
+static bool deliver_to_group(struct nj_mqtt_space *space, struct route *route, struct nj_mqtt_group *group)
 {
-	uint64_t stick = nj_mqtt_group_stick(route->broker, route->content, route->publisher);
-	struct nj_mqtt_subscription *s = nj_mqtt_group_pick(group, route->content, stick, NULL);
-	if (s != NULL)
-		deliver_to_member(route, s);
-	return s != NULL;
+	struct nj_mqtt_broker *broker = route->broker;
+	struct nj_mqtt_choice choice = { .label = group->label,
+					 .stick = nj_mqtt_group_stick(broker, route->content, route->publisher) };
+	size_t place = broker->place;
+	if (broker->fabric != NULL && !nj_mqtt_group_where(broker, group, route->content, choice.stick, 0, &place))
+		return false;
+	if (place == broker->place) {
+		struct nj_mqtt_subscription *s = nj_mqtt_group_pick(group, route->content, choice.stick, NULL);
+		bool here = s != NULL && (broker->fabric == NULL || !nj_mqtt_member_full(s, route->content));
+		if (here)
+			deliver_to_member(route, s);
+		if (here || broker->fabric == NULL)
+			return here;
+	}
+	if (message_of(route) == NULL) {
+		drop(broker);
+		return true;
+	}
+	if (place == broker->place)
+		return nj_mqtt_group_give(space, broker, group, route->message, &choice, NULL);
+	nj_mqtt_forward_shared(space, broker, route->message, place, &choice);
+	return true;
 }
 
 void nj_mqtt_deliver_shared(struct nj_mqtt_subscription *s, struct nj_mqtt_message *message)
@@ -275,50 +295,73 @@ void nj_mqtt_deliver_shared(struct nj_mqtt_subscription *s, struct nj_mqtt_messa
 	nj_mqtt_message_unref(route.message);
 }
 
-bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
-		   const struct nj_mqtt_session *publisher)
+/* To the subscribers of this broker. */
+static bool route_here(struct nj_mqtt_space *space, struct route *route)
 {
-	struct route route = { .broker = broker,
-			       .content = content,
-			       .publisher = publisher,
-			       .now_ms = nj_reactor_now_ms(broker->reactor) };
 	bool any = false;
-	if (broker->taps != NULL)
-		nj_mqtt_taps_see(broker, space, content, publisher);
-	nj_mqtt_tree_match(&space->subscriptions, content->topic, collect, &route);
-	while (route.sessions != NULL) {
-		struct nj_mqtt_session *session = route.sessions;
-		struct share share = share_of(&route, session);
-		route.sessions = session->next_matched;
+	nj_mqtt_tree_match(&space->subscriptions, route->content->topic, collect, route);
+	while (route->sessions != NULL) {
+		struct nj_mqtt_session *session = route->sessions;
+		struct share share = share_of(route, session);
+		route->sessions = session->next_matched;
 		session->matched = NULL;
 		session->next_matched = NULL;
 		any |= share.any;
 		if (share.any)
-			deliver(&route, session, &share);
+			deliver(route, session, &share);
 	}
-	for (struct nj_mqtt_group *group = route.groups; group != NULL; group = group->next_matched)
-		any |= deliver_to_group(&route, group);
+	return any;
+}
+
+/* To one member of each group, wherever it is. */
+static bool route_to_groups(struct nj_mqtt_space *space, struct route *route)
+{
+	bool any = false;
+	for (struct nj_mqtt_group *group = route->groups; group != NULL; group = group->next_matched)
+		any |= deliver_to_group(space, route, group);
+	return any;
+}
+
+/* To those of the others. */
+static bool route_on(struct nj_mqtt_space *space, struct route *route)
+{
+	struct nj_mqtt_broker *broker = route->broker;
+	uint16_t reactors = (uint16_t)((route->reactors | broker->flooded) & ~(1u << broker->place));
+	if (route->message != NULL && route->message->change != 0)
+		nj_mqtt_retain_pass_on(space, broker, route->message);
+	else if (reactors != 0 && message_of(route) != NULL)
+		nj_mqtt_forward(space, broker, route->message, reactors, false);
+	else if (reactors != 0)
+		drop(broker);
+	return reactors != 0;
+}
+
+bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
+		   struct nj_mqtt_message *retained, const struct nj_mqtt_session *publisher)
+{
+	struct route route = { .broker = broker,
+			       .content = content,
+			       .publisher = publisher,
+			       .message = retained,
+			       .now_ms = nj_reactor_now_ms(broker->reactor) };
+	if (broker->taps != NULL)
+		nj_mqtt_taps_see(broker, space, content, publisher);
+	bool any = route_here(space, &route);
+	any |= route_to_groups(space, &route);
+	if (broker->fabric != NULL)
+		any |= route_on(space, &route);
 	nj_mqtt_message_unref(route.message);
 	return any;
 }
 
-enum nj_err nj_mqtt_retain(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
-			   const struct nj_mqtt_content *content)
+void nj_mqtt_route_forwarded(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
+			     struct nj_mqtt_message *message)
 {
-	struct nj_mqtt_message *message;
-	enum nj_err err = NJ_OK;
-	/* Without room on disk it would be forgotten by the next start. */
-	if (content->payload.len > 0 && broker->journal != NULL && broker->journal->troubled)
-		return NJ_ERR_FULL;
-	NJ_TRY(nj_mqtt_message_new(&broker->budget, content, &message));
-	if (content->payload.len == 0)
-		nj_mqtt_retained_remove(&space->retained, content->topic);
-	else
-		err = nj_mqtt_retained_put(&space->retained, message);
-	if (err == NJ_OK)
-		nj_mqtt_keep_retained(space, broker, message);
-	nj_mqtt_message_unref(message);
-	return err;
+	struct route route = { .broker = broker,
+			       .content = &message->content,
+			       .message = message,
+			       .now_ms = nj_reactor_now_ms(broker->reactor) };
+	(void)route_here(space, &route);
 }
 
 /* QoS 0 too waits its turn: a retained message is what the subscriber asked for. */
@@ -357,7 +400,7 @@ static bool still_wanted(struct nj_mqtt_session *session, const struct nj_mqtt_d
 	const struct nj_mqtt_content *content = &delivery->message->content;
 	if (session->party->revoked || (delivery->rights_version != session->party->rights_version &&
 					!nj_mqtt_may_receive(session->party, content))) {
-		session->broker->counters.messages_denied++;
+		nj_mqtt_count(&session->broker->counters.messages_denied, 1);
 		return false;
 	}
 	if (delivery->packet_id != 0 || !nj_mqtt_content_expired(content, now_ms))
@@ -428,10 +471,13 @@ void nj_mqtt_pump(struct nj_mqtt_session *session)
 	nj_mqtt_keep_refill(session);
 }
 
-enum nj_err nj_mqtt_tell(struct nj_mqtt_client *client, struct nj_view topic, struct nj_view payload)
+enum nj_err nj_mqtt_tell(struct nj_mqtt_broker *broker, uint64_t tag, struct nj_view topic, struct nj_view payload)
 {
+	struct nj_mqtt_client *client = nj_map_get(&broker->tagged, nj_view_of(&tag, sizeof(tag)));
 	struct nj_mqtt_content content = { .topic = topic, .payload = payload };
-	struct route route = { .broker = client->broker, .content = &content };
+	struct route route = { .broker = broker, .content = &content };
+	if (client == NULL)
+		return NJ_ERR_NOT_FOUND;
 	struct nj_mqtt_sending sending = { .version = client->version };
 	if (client->phase != NJ_MQTT_CONNECTED || client->doomed)
 		return NJ_ERR_CLOSED;

@@ -1,50 +1,124 @@
 #include "mqtt/share.h"
 
-#include "mqtt/client.h"
+#include "mqtt/post.h"
 
-static size_t group_bytes(size_t name_bytes)
+/* --- labels --- */
+
+static struct nj_mqtt_label *label_new(struct nj_view topics, struct nj_view name)
 {
-	return sizeof(struct nj_mqtt_group) + name_bytes;
+	struct nj_mqtt_label *label = malloc(sizeof(*label) + topics.len + name.len);
+	if (label == NULL)
+		return NULL;
+	*label =
+	    (struct nj_mqtt_label){ .refs = 1, .topics_bytes = (uint32_t)topics.len, .name_bytes = (uint32_t)name.len };
+	memcpy(label->bytes, topics.data, topics.len);
+	memcpy(label->bytes + topics.len, name.data, name.len);
+	return label;
+}
+
+struct nj_mqtt_label *nj_mqtt_label_ref(struct nj_mqtt_label *label)
+{
+	atomic_fetch_add_explicit(&label->refs, 1, memory_order_relaxed);
+	return label;
+}
+
+void nj_mqtt_label_unref(struct nj_mqtt_label *label)
+{
+	if (label != NULL && atomic_fetch_sub_explicit(&label->refs, 1, memory_order_acq_rel) == 1)
+		free(label);
+}
+
+struct nj_view nj_mqtt_label_topics(const struct nj_mqtt_label *label)
+{
+	return nj_view_of(label->bytes, label->topics_bytes);
+}
+
+struct nj_view nj_mqtt_label_name(const struct nj_mqtt_label *label)
+{
+	return nj_view_of(label->bytes + label->topics_bytes, label->name_bytes);
+}
+
+/* --- groups --- */
+
+static size_t places_of(const struct nj_mqtt_broker *broker)
+{
+	return broker->fabric != NULL ? NJ_MQTT_REACTORS_MAX : 0;
+}
+
+static size_t group_bytes(const struct nj_mqtt_broker *broker, size_t topics_bytes, size_t name_bytes)
+{
+	return sizeof(struct nj_mqtt_group) + places_of(broker) * sizeof(struct nj_mqtt_members) +
+	       sizeof(struct nj_mqtt_label) + topics_bytes + name_bytes;
+}
+
+static size_t bytes_of(const struct nj_mqtt_broker *broker, const struct nj_mqtt_label *label)
+{
+	return group_bytes(broker, label->topics_bytes, label->name_bytes);
 }
 
 struct nj_mqtt_group *nj_mqtt_group_find(const struct nj_mqtt_node *node, struct nj_view name)
 {
 	struct nj_mqtt_group *group = node->groups;
-	while (group != NULL && !nj_view_equal(nj_view_of(group->name, group->name_bytes), name))
+	while (group != NULL && !nj_view_equal(nj_mqtt_label_name(group->label), name))
 		group = group->next;
 	return group;
 }
 
-struct nj_mqtt_group *nj_mqtt_group_make(struct nj_mqtt_broker *broker, struct nj_mqtt_node *node, struct nj_view name)
+struct nj_mqtt_group *nj_mqtt_group_make(struct nj_mqtt_broker *broker, struct nj_mqtt_node *node, struct nj_view name,
+					 struct nj_view topics)
 {
-	size_t bytes = group_bytes(name.len);
-	if (nj_mqtt_budget_take(&broker->budget, bytes) != NJ_OK)
+	size_t bytes = group_bytes(broker, topics.len, name.len);
+	if (nj_mqtt_budget_take(&broker->shared->budget, bytes) != NJ_OK)
 		return NULL;
-	struct nj_mqtt_group *group = calloc(1, bytes);
-	if (group == NULL) {
-		nj_mqtt_budget_give(&broker->budget, bytes);
+	struct nj_mqtt_group *group = calloc(1, sizeof(*group) + places_of(broker) * sizeof(struct nj_mqtt_members));
+	if (group != NULL)
+		group->label = label_new(topics, name);
+	if (group == NULL || group->label == NULL) {
+		nj_mqtt_budget_give(&broker->shared->budget, bytes);
+		free(group);
 		return NULL;
 	}
 	nj_list_init(&group->members);
 	group->id = ++broker->ids;
-	group->name_bytes = (uint32_t)name.len;
-	memcpy(group->name, name.data, name.len);
 	group->node = node;
 	group->next = node->groups;
 	node->groups = group;
 	return group;
 }
 
+static bool is_elsewhere(const struct nj_mqtt_broker *broker, const struct nj_mqtt_group *group)
+{
+	for (size_t i = 0; i < places_of(broker); i++)
+		if (group->elsewhere[i].all > 0)
+			return true;
+	return false;
+}
+
 void nj_mqtt_group_prune(struct nj_mqtt_broker *broker, struct nj_mqtt_group *group)
 {
-	if (!nj_list_empty(&group->members))
-		return;
+	if (nj_list_empty(&group->members) && !is_elsewhere(broker, group))
+		nj_mqtt_group_forget(broker, group);
+}
+
+void nj_mqtt_group_forget(struct nj_mqtt_broker *broker, struct nj_mqtt_group *group)
+{
 	struct nj_mqtt_group **at = &group->node->groups;
 	while (*at != group)
 		at = &(*at)->next;
 	*at = group->next;
-	nj_mqtt_budget_give(&broker->budget, group_bytes(group->name_bytes));
+	nj_mqtt_budget_give(&broker->shared->budget, bytes_of(broker, group->label));
+	nj_mqtt_label_unref(group->label);
 	free(group);
+}
+
+enum nj_err nj_mqtt_group_count(struct nj_mqtt_subscription *s, int members, int connected)
+{
+	struct nj_mqtt_group *group = s->group;
+	if (group == NULL)
+		return NJ_OK;
+	group->members_here.all += (uint32_t)members;
+	group->members_here.connected += (uint32_t)connected;
+	return nj_mqtt_group_tell(s->session->space, s->session->broker, group);
 }
 
 /* --- choosing --- */
@@ -56,20 +130,28 @@ static struct nj_mqtt_subscription *member_at(struct nj_list *link)
 	return NJ_CONTAINER(link, struct nj_mqtt_subscription, by_node);
 }
 
+static bool is_kept(const struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
+{
+	return s->qos > 0 && content->qos > 0;
+}
+
+bool nj_mqtt_member_full(const struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
+{
+	return is_kept(s, content) && nj_mqtt_flow_full(&s->session->flow);
+}
+
 static enum rank rank_of(struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
 {
 	const struct nj_mqtt_session *session = s->session;
 	bool connected = session->client != NULL && !session->client->doomed;
-	bool kept = s->qos > 0 && content->qos > 0;
-	if ((!connected && !kept) || !nj_mqtt_may_deliver(s, content))
+	if ((!connected && !is_kept(s, content)) || !nj_mqtt_may_deliver(s, content))
 		return RANK_NONE;
-	if (kept && nj_mqtt_flow_full(&session->flow))
+	if (nj_mqtt_member_full(s, content))
 		return RANK_FULL;
 	return connected ? RANK_READY : RANK_AWAY;
 }
 
-/* A number that looks random and is the same for the same two. */
-static uint64_t mix(uint64_t a, uint64_t b)
+uint64_t nj_mqtt_group_mix(uint64_t a, uint64_t b)
 {
 	uint64_t x = a ^ (b * UINT64_C(0x9e3779b97f4a7c15));
 	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -89,7 +171,7 @@ static uint64_t score_of(const struct nj_mqtt_subscription *s, enum nj_mqtt_shar
 		return flow->waiting_count + flow->inflight_count;
 	case NJ_MQTT_SHARE_PUBLISHER:
 	case NJ_MQTT_SHARE_TOPIC:
-		return mix(stick, s->session->id);
+		return nj_mqtt_group_mix(stick, s->session->id);
 	}
 	return 0;
 }
@@ -147,11 +229,9 @@ static void hand_over_one(struct nj_mqtt_session *session, const struct nj_mqtt_
 	if (delivery->group_id == 0 || message == NULL || begun)
 		return;
 	struct nj_mqtt_group *group = group_of(session, delivery->group_id);
-	uint64_t stick = nj_mqtt_group_stick(session->broker, &message->content, NULL);
-	struct nj_mqtt_subscription *heir =
-	    group != NULL ? nj_mqtt_group_pick(group, &message->content, stick, session) : NULL;
-	if (heir != NULL)
-		nj_mqtt_deliver_shared(heir, message);
+	struct nj_mqtt_choice choice = { .stick = nj_mqtt_group_stick(session->broker, &message->content, NULL) };
+	if (group != NULL)
+		(void)nj_mqtt_group_give(session->space, session->broker, group, message, &choice, session);
 }
 
 void nj_mqtt_group_hand_over(struct nj_mqtt_session *session)

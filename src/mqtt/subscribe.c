@@ -1,5 +1,5 @@
-#include "mqtt/client.h"
 #include "mqtt/keep.h"
+#include "mqtt/post.h"
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
@@ -35,7 +35,7 @@ static struct nj_mqtt_subscription *find(struct nj_mqtt_session *session, const 
 
 static struct nj_mqtt_subscription *alloc(struct nj_mqtt_session *session, struct nj_view filter)
 {
-	struct nj_mqtt_budget *budget = &session->broker->budget;
+	struct nj_mqtt_budget *budget = &session->broker->shared->budget;
 	struct nj_mqtt_subscription *s;
 	size_t bytes = sizeof(*s) + filter.len;
 	if (nj_mqtt_budget_take(budget, bytes) != NJ_OK)
@@ -60,7 +60,7 @@ static enum nj_err place(struct nj_mqtt_subscription *s, const struct target *ta
 	if (target->shared) {
 		s->group = nj_mqtt_group_find(s->node, target->group);
 		if (s->group == NULL)
-			s->group = nj_mqtt_group_make(broker, s->node, target->group);
+			s->group = nj_mqtt_group_make(broker, s->node, target->group, target->topics);
 		if (s->group == NULL)
 			return NJ_ERR_LIMIT;
 	}
@@ -88,16 +88,22 @@ static struct nj_mqtt_subscription *add(struct nj_mqtt_session *session, const s
 	if (place(s, target) != NJ_OK) {
 		if (s->group != NULL)
 			nj_mqtt_group_prune(broker, s->group);
-		nj_mqtt_budget_give(&broker->budget, sizeof(*s) + target->filter.len);
+		nj_mqtt_budget_give(&broker->shared->budget, sizeof(*s) + target->filter.len);
 		free(s);
 		nj_mqtt_tree_prune(tree, node);
 		return NULL;
 	}
 	nj_list_push_back(&session->subscriptions, &s->by_session);
 	session->subscription_count++;
-	broker->counters.subscriptions++;
+	nj_mqtt_count(&broker->counters.subscriptions, 1);
 	session->space->count.values[NJ_MQTT_TALLY_SUBSCRIPTIONS]++;
-	return s;
+	enum nj_err err = nj_mqtt_group_count(s, 1, session->client != NULL);
+	if (err == NJ_OK)
+		err = nj_mqtt_interest(session->space, broker, node, target->topics);
+	if (err == NJ_OK)
+		return s;
+	nj_mqtt_subscription_free(s);
+	return NULL;
 }
 
 enum nj_err nj_mqtt_subscription_restore(struct nj_mqtt_session *session, struct nj_view filter, uint8_t options,
@@ -150,7 +156,7 @@ static struct outcome subscribe_one(struct nj_mqtt_client *client, const struct 
 		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER, "the filter is too long or has too many levels");
 	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, target.topics);
 	if (!verdict.allowed || party->revoked || nj_mqtt_topic_own(target.topics)) {
-		broker->counters.subscribes_denied++;
+		nj_mqtt_count(&broker->counters.subscribes_denied, 1);
 		nj_mqtt_tell_denied(broker, client, party, NJ_SUBSCRIBE, f->filter, verdict);
 		return refuse(client, NJ_MQTT_R_NOT_AUTHORIZED, "no rule allows this filter");
 	}

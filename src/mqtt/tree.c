@@ -78,7 +78,7 @@ static struct nj_mqtt_node *alloc_node(struct nj_mqtt_tree *tree, struct nj_view
 		return NULL;
 	}
 	node->id = ++*tree->ids;
-	node->level_bytes = (uint32_t)level.len;
+	node->level_bytes = (uint16_t)level.len;
 	if (level.len > 0)
 		memcpy((uint8_t *)node + offsetof(struct nj_mqtt_node, level), level.data, level.len);
 	nj_list_init(&node->children);
@@ -191,7 +191,7 @@ enum nj_err nj_mqtt_tree_make(struct nj_mqtt_tree *tree, struct nj_view topic, s
 void nj_mqtt_tree_prune(struct nj_mqtt_tree *tree, struct nj_mqtt_node *node)
 {
 	while (node->parent != NULL && nj_list_empty(&node->entries) && node->groups == NULL &&
-	       nj_list_empty(&node->children) && node->retained == NULL) {
+	       nj_list_empty(&node->children) && node->retained == NULL && node->reactors == 0) {
 		struct nj_mqtt_node *parent = node->parent;
 		remove_child(tree, node);
 		node = parent;
@@ -208,7 +208,7 @@ struct walk {
 
 static void tell_entries(const struct walk *walk, struct nj_mqtt_node *node)
 {
-	if (node != NULL && (!nj_list_empty(&node->entries) || node->groups != NULL))
+	if (node != NULL && (!nj_list_empty(&node->entries) || node->groups != NULL || node->reactors != 0))
 		walk->fn(walk->arg, node);
 }
 
@@ -294,4 +294,17 @@ void nj_mqtt_tree_each(struct nj_mqtt_tree *tree, nj_mqtt_node_fn fn, void *arg)
 {
 	struct walk walk = { .tree = tree, .fn = fn, .arg = arg };
 	find_all(&walk, tree->root, true);
+}
+
+static void walk_all(const struct walk *walk, struct nj_mqtt_node *node)
+{
+	walk->fn(walk->arg, node);
+	NJ_LIST_EACH (&node->children, at)
+		walk_all(walk, NJ_CONTAINER(at, struct nj_mqtt_node, sibling));
+}
+
+void nj_mqtt_tree_walk(struct nj_mqtt_tree *tree, nj_mqtt_node_fn fn, void *arg)
+{
+	const struct walk walk = { .tree = tree, .fn = fn, .arg = arg };
+	walk_all(&walk, tree->root);
 }

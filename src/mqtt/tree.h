@@ -23,7 +23,8 @@ struct nj_mqtt_node {
 	struct nj_mqtt_message *retained;
 	uint64_t id;             /* of all trees with the same `ids` */
 	uint32_t named_children; /* children that are neither '+' nor '#' */
-	uint32_t level_bytes;
+	uint16_t level_bytes;
+	uint16_t reactors;  /* brokers of the fabric, a bit each, with entries here; ours: what the others know */
 	uint64_t parent_id; /* with the level, the key in the table */
 	uint8_t level[];
 };
@@ -53,11 +54,14 @@ NJ_MUST_USE enum nj_err nj_mqtt_tree_make(struct nj_mqtt_tree *tree, struct nj_v
 void nj_mqtt_tree_prune(struct nj_mqtt_tree *tree, struct nj_mqtt_node *node);
 
 typedef void (*nj_mqtt_node_fn)(void *arg, struct nj_mqtt_node *node);
-/* Nodes with entries or groups whose filter matches the topic name (4.7.1, 4.7.2). `fn` must not change the tree. */
+/* Nodes with entries or groups, here or elsewhere, whose filter matches the topic name (4.7.1, 4.7.2). `fn` must not
+ * change the tree. */
 void nj_mqtt_tree_match(struct nj_mqtt_tree *tree, struct nj_view topic, nj_mqtt_node_fn fn, void *arg);
 /* Nodes with a retained message whose topic the filter matches. `fn` must not change the tree. */
 void nj_mqtt_tree_find(struct nj_mqtt_tree *tree, struct nj_view filter, nj_mqtt_node_fn fn, void *arg);
 
+/* Every node. `fn` must not change the tree, but may free what hangs on the node. */
+void nj_mqtt_tree_walk(struct nj_mqtt_tree *tree, nj_mqtt_node_fn fn, void *arg);
 /* Every node with a retained message. `fn` must not change the tree. */
 void nj_mqtt_tree_each(struct nj_mqtt_tree *tree, nj_mqtt_node_fn fn, void *arg);
 

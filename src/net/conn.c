@@ -17,6 +17,7 @@
 /* Growth step of an input buffer that holds an unfinished message. */
 #define IN_STEP_BYTES (16 * 1024)
 #define FINISH_MS 2000
+#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 enum state {
 	STATE_OPENING,   /* accepted; plain: until the first event, TLS: until the handshake finished */
@@ -388,6 +389,32 @@ static void deliver_buffered(struct nj_conn *conn)
 	check_stuck(conn, eaten);
 }
 
+static void keep_unread(struct nj_conn *conn, struct nj_view in)
+{
+	if (nj_buf_append(&conn->in, in.data, in.len) != NJ_OK)
+		die(conn, NJ_CLOSE_IO, true);
+	count_held(conn);
+}
+
+/* What other threads said before the peer could say this comes first; it may end or pause the connection. */
+static void deliver(struct nj_conn *conn, struct nj_view in)
+{
+	bool fresh = nj_buf_len(&conn->in) == 0;
+	if (in.len == 0)
+		return;
+	if (!fresh)
+		nj_buf_commit(&conn->in, in.len);
+	nj_reactor_take_posts(conn->reactor);
+	if (!is_live(conn))
+		return;
+	if (conn->paused && fresh)
+		keep_unread(conn, in);
+	else if (!conn->paused && fresh)
+		deliver_in_place(conn, in);
+	else if (!conn->paused)
+		deliver_buffered(conn);
+}
+
 /* Where the next input goes: the reactor's scratch when nothing is held, else behind what is. */
 static enum nj_err input_room(struct nj_conn *conn, size_t budget, uint8_t **out_at, size_t *out_room)
 {
@@ -442,18 +469,6 @@ static enum nj_err unwrap(struct nj_conn *conn, uint8_t *data, size_t *len)
 	return err;
 }
 
-static void deliver(struct nj_conn *conn, uint8_t *data, size_t len)
-{
-	if (len == 0)
-		return;
-	if (nj_buf_len(&conn->in) == 0) {
-		deliver_in_place(conn, nj_view_of(data, len));
-	} else {
-		nj_buf_commit(&conn->in, len);
-		deliver_buffered(conn);
-	}
-}
-
 /* Reads once and delivers. Returns the bytes read. */
 static size_t read_once(struct nj_conn *conn, size_t budget)
 {
@@ -472,7 +487,7 @@ static size_t read_once(struct nj_conn *conn, size_t budget)
 		charge(conn, 0, got);
 		size_t len = got;
 		broken = unwrap(conn, at, &len);
-		deliver(conn, at, len);
+		deliver(conn, nj_view_of(at, len));
 	}
 	if (broken != NJ_OK && is_live(conn))
 		nj_conn_finish(conn, broken == NJ_ERR_CLOSED ? NJ_CLOSE_PEER : NJ_CLOSE_PROTOCOL);
@@ -582,7 +597,7 @@ static enum nj_err start(struct nj_reactor *reactor, struct nj_conn *conn, const
 	if (config->tls != NULL)
 		NJ_TRY(nj_tls_new(config->tls, config->fd, config->user, &conn->tls));
 	send_without_delay(config->fd);
-	NJ_TRY(nj_io_add(reactor, &conn->io, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET));
+	NJ_TRY(nj_io_add(reactor, &conn->io, EVENTS));
 	conn->first_due_ms = due_in(conn, config->hello_timeout_ms);
 	rearm_limit(conn);
 	return NJ_OK;
@@ -753,6 +768,41 @@ void nj_conn_set_ops(struct nj_conn *conn, const struct nj_conn_ops *ops, void *
 		return;
 	conn->redeliver = true;
 	nj_timer_arm(conn->reactor, &conn->resume, 0);
+}
+
+enum nj_err nj_conn_detach(struct nj_conn *conn)
+{
+	if (conn->state != STATE_OPEN || conn->delivering)
+		return NJ_ERR_STATE;
+	nj_timer_cancel(&conn->limit);
+	nj_timer_cancel(&conn->resume);
+	nj_defer_cancel(&conn->at_end);
+	nj_io_remove(&conn->io);
+	nj_reactor_count_held(conn->reactor, conn->counted, 0);
+	conn->counted = 0;
+	conn->reactor = NULL;
+	return NJ_OK;
+}
+
+void nj_conn_attach(struct nj_conn *conn, struct nj_reactor *reactor, const struct nj_conn_ops *ops, void *user)
+{
+	conn->reactor = reactor;
+	conn->ops = ops;
+	conn->user = user;
+	conn->paused = false;
+	count_held(conn);
+	/* What the socket is ready for is a new edge here. */
+	if (nj_io_add(reactor, &conn->io, EVENTS) != NJ_OK) {
+		die(conn, NJ_CLOSE_IO, true);
+		return;
+	}
+	rearm_limit(conn);
+	if (nj_buf_len(&conn->out) > 0)
+		request_flush(conn);
+	/* What is unread, or owed, is seen to in the next turn. */
+	conn->redeliver = nj_buf_len(&conn->in) > 0;
+	if (conn->redeliver || conn->held_until_ms != 0)
+		nj_timer_arm(reactor, &conn->resume, 0);
 }
 
 const struct nj_addr *nj_conn_peer(const struct nj_conn *conn)

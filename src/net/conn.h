@@ -3,7 +3,8 @@
  * input buffer, its output ring and its time limits. Output is queued by nj_conn_send and written once at the end of
  * the reactor's turn, so that many small packets leave in one system call and one TLS record. Registered with epoll
  * once, edge-triggered, for both directions. Where it is allowed, the stream may be carried by a WebSocket. Belongs to
- * one reactor's thread for life. Never resolves names, never logs.
+ * one reactor's thread, and moves to another's only by nj_conn_detach here and nj_conn_attach there. Never resolves
+ * names, never logs.
  */
 #ifndef NJ_NET_CONN_H
 #define NJ_NET_CONN_H
@@ -115,6 +116,12 @@ void *nj_conn_user(const struct nj_conn *conn);
 void nj_conn_set_user(struct nj_conn *conn, void *user);
 /* Hands the connection to another protocol layer (after binding). */
 void nj_conn_set_ops(struct nj_conn *conn, const struct nj_conn_ops *ops, void *user);
+/* Takes an open connection off its reactor, with its TLS and all that it holds, to be attached by another thread. Not
+ * from inside its own callbacks. NJ_ERR_STATE when it is not open (any more): then it stays, and on_close comes. */
+NJ_MUST_USE enum nj_err nj_conn_detach(struct nj_conn *conn);
+/* On the thread of its new reactor: served there from the next turn on, not paused, unread bytes first. One that cannot
+ * be registered is aborted. */
+void nj_conn_attach(struct nj_conn *conn, struct nj_reactor *reactor, const struct nj_conn_ops *ops, void *user);
 const struct nj_addr *nj_conn_peer(const struct nj_conn *conn);
 const struct nj_addr *nj_conn_local(const struct nj_conn *conn);
 struct nj_reactor *nj_conn_reactor(const struct nj_conn *conn);

@@ -1,12 +1,27 @@
 /*
- * What the files of this folder share and no other folder includes: the reactor's scratch memory, the check whether a
- * registration survived a callback, and TLS as a byte transform on a socket. Belongs to one reactor's thread.
+ * What the files of this folder share and no other folder includes: the reactor's inbox and scratch memory, the check
+ * whether a registration survived a callback, and TLS as a byte transform on a socket. Belongs to one reactor's thread.
  */
 #ifndef NJ_NET_INTERNAL_H
 #define NJ_NET_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "net/reactor.h"
 #include "net/tls.h"
+
+/* Posts on their way to one reactor. On lines of its own: other threads write here. */
+struct nj_inbox {
+	_Alignas(64) struct nj_post *_Atomic top; /* newest first */
+	atomic_bool asleep;
+};
+/* Any thread. True: the consumer slept, and the caller wakes it. */
+bool nj_inbox_push(struct nj_inbox *inbox, struct nj_post *post);
+/* The consumer alone, as all below. False: there is something already, so do not sleep. */
+bool nj_inbox_sleep(struct nj_inbox *inbox);
+void nj_inbox_awake(struct nj_inbox *inbox);
+bool nj_inbox_empty(const struct nj_inbox *inbox);
+void nj_inbox_run(struct nj_inbox *inbox);
 
 #define NJ_SCRATCH_BYTES (64 * 1024)
 

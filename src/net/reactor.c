@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -14,8 +16,8 @@
 #define HEAP_WIDTH 4
 /* Deferred work may defer more; past this many rounds the rest waits for the next turn, which then does not sleep. */
 #define DEFERRED_ROUNDS 16
-/* epoll's mark for the stop descriptor; no registration has this generation and descriptor at once. */
-#define STOP_MARK UINT64_MAX
+/* epoll's mark for the descriptor that wakes; no registration has this generation and descriptor at once. */
+#define WAKE_MARK UINT64_MAX
 
 struct registration {
 	struct nj_io *io; /* NULL while the descriptor is not registered */
@@ -33,7 +35,7 @@ struct heap_entry {
 struct nj_reactor {
 	const struct nj_clock *clock;
 	int epoll_fd;
-	int stop_fd;
+	int wake_fd;
 	atomic_bool stopping;
 	uint64_t now_ms;
 	struct registration *registrations; /* by descriptor */
@@ -45,8 +47,10 @@ struct nj_reactor {
 	uint64_t next_order;
 	struct nj_list deferred;
 	uint8_t *scratch;
-	uint64_t held_bytes; /* in the buffers of its connections */
+	uint64_t held_bytes;          /* in the buffers of its connections */
+	_Atomic uint64_t *held_total; /* they are part of; NULL: of none */
 	struct epoll_event events[EVENTS_PER_TURN];
+	struct nj_inbox inbox;
 };
 
 static enum nj_err open_descriptors(struct nj_reactor *reactor)
@@ -54,23 +58,24 @@ static enum nj_err open_descriptors(struct nj_reactor *reactor)
 	reactor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (reactor->epoll_fd < 0)
 		return nj_err_from_errno(errno);
-	reactor->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (reactor->stop_fd < 0)
+	reactor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (reactor->wake_fd < 0)
 		return nj_err_from_errno(errno);
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = STOP_MARK };
-	if (epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, reactor->stop_fd, &event) != 0)
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = WAKE_MARK };
+	if (epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, reactor->wake_fd, &event) != 0)
 		return nj_err_from_errno(errno);
 	return NJ_OK;
 }
 
 enum nj_err nj_reactor_new(const struct nj_clock *clock, struct nj_reactor **out_reactor)
 {
-	struct nj_reactor *reactor = calloc(1, sizeof *reactor);
+	struct nj_reactor *reactor = aligned_alloc(alignof(struct nj_reactor), sizeof *reactor);
 	if (reactor == NULL)
 		return NJ_ERR_NO_MEMORY;
+	memset(reactor, 0, sizeof *reactor);
 	reactor->clock = clock;
 	reactor->epoll_fd = -1;
-	reactor->stop_fd = -1;
+	reactor->wake_fd = -1;
 	nj_list_init(&reactor->deferred);
 	reactor->now_ms = nj_clock_boot_ms(clock);
 	reactor->scratch = malloc(NJ_SCRATCH_BYTES);
@@ -102,8 +107,8 @@ void nj_reactor_free(struct nj_reactor *reactor)
 	orphan_all(reactor);
 	if (reactor->epoll_fd >= 0)
 		close(reactor->epoll_fd);
-	if (reactor->stop_fd >= 0)
-		close(reactor->stop_fd);
+	if (reactor->wake_fd >= 0)
+		close(reactor->wake_fd);
 	free(reactor->registrations);
 	free(reactor->heap);
 	free(reactor->scratch);
@@ -289,19 +294,19 @@ bool nj_io_token_alive(struct nj_io_token token)
 	return find_registered(token.reactor, (uint32_t)token.fd, token.generation) != NULL;
 }
 
-static void drain_stop(struct nj_reactor *reactor)
+static void drain_wake(struct nj_reactor *reactor)
 {
 	uint64_t count;
 	/* Level-triggered: an unread count is reported again. */
-	(void)!read(reactor->stop_fd, &count, sizeof count);
+	(void)!read(reactor->wake_fd, &count, sizeof count);
 }
 
 static void run_events(struct nj_reactor *reactor, int count)
 {
 	for (int i = 0; i < count; i++) {
 		uint64_t mark = reactor->events[i].data.u64;
-		if (mark == STOP_MARK) {
-			drain_stop(reactor);
+		if (mark == WAKE_MARK) {
+			drain_wake(reactor);
 			continue;
 		}
 		struct nj_io *io = find_registered(reactor, (uint32_t)mark, (uint32_t)(mark >> 32));
@@ -318,6 +323,14 @@ void nj_defer(struct nj_reactor *reactor, struct nj_deferred *work)
 		return;
 	work->queued = true;
 	nj_list_push_back(&reactor->deferred, &work->link);
+}
+
+void nj_defer_first(struct nj_reactor *reactor, struct nj_deferred *work)
+{
+	if (work->queued)
+		return;
+	work->queued = true;
+	nj_list_push_front(&reactor->deferred, &work->link);
 }
 
 void nj_defer_cancel(struct nj_deferred *work)
@@ -348,7 +361,7 @@ static void run_deferred(struct nj_reactor *reactor)
 /* How long epoll may sleep: to the next timer, not at all with work left over, at most `wait_ms` (< 0: no bound). */
 static int sleep_ms(const struct nj_reactor *reactor, int wait_ms)
 {
-	if (!nj_list_empty(&reactor->deferred))
+	if (!nj_list_empty(&reactor->deferred) || !nj_inbox_empty(&reactor->inbox))
 		return 0;
 	if (reactor->heap_len == 0)
 		return wait_ms;
@@ -361,11 +374,16 @@ static int sleep_ms(const struct nj_reactor *reactor, int wait_ms)
 
 enum nj_err nj_reactor_turn(struct nj_reactor *reactor, int wait_ms)
 {
-	int count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_PER_TURN, sleep_ms(reactor, wait_ms));
+	int wait = sleep_ms(reactor, wait_ms);
+	if (wait != 0 && !nj_inbox_sleep(&reactor->inbox))
+		wait = 0;
+	int count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_PER_TURN, wait);
+	nj_inbox_awake(&reactor->inbox);
 	if (count < 0 && errno != EINTR)
 		return nj_err_from_errno(errno);
 	reactor->now_ms = nj_clock_boot_ms(reactor->clock);
 	uint64_t armed_before = reactor->next_order;
+	nj_inbox_run(&reactor->inbox);
 	run_events(reactor, count);
 	run_timers(reactor, armed_before);
 	run_deferred(reactor);
@@ -379,14 +397,30 @@ enum nj_err nj_reactor_run(struct nj_reactor *reactor)
 	return NJ_OK;
 }
 
+static void wake(struct nj_reactor *reactor)
+{
+	uint64_t one = 1;
+	/* A full counter wakes the loop just as well. */
+	(void)!write(reactor->wake_fd, &one, sizeof one);
+}
+
 void nj_reactor_stop(struct nj_reactor *reactor)
 {
 	int saved = errno;
 	atomic_store(&reactor->stopping, true);
-	uint64_t one = 1;
-	/* A full counter wakes the loop just as well. */
-	(void)!write(reactor->stop_fd, &one, sizeof one);
+	wake(reactor);
 	errno = saved;
+}
+
+void nj_reactor_post(struct nj_reactor *reactor, struct nj_post *post)
+{
+	if (nj_inbox_push(&reactor->inbox, post))
+		wake(reactor);
+}
+
+void nj_reactor_take_posts(struct nj_reactor *reactor)
+{
+	nj_inbox_run(&reactor->inbox);
 }
 
 uint64_t nj_reactor_now_ms(const struct nj_reactor *reactor)
@@ -404,10 +438,19 @@ const uint64_t *nj_reactor_held_bytes(const struct nj_reactor *reactor)
 	return &reactor->held_bytes;
 }
 
+void nj_reactor_share_held(struct nj_reactor *reactor, _Atomic uint64_t *total)
+{
+	reactor->held_total = total;
+	if (total != NULL)
+		atomic_fetch_add(total, reactor->held_bytes);
+}
+
 void nj_reactor_count_held(struct nj_reactor *reactor, size_t before, size_t after)
 {
 	reactor->held_bytes -= before;
 	reactor->held_bytes += after;
+	if (reactor->held_total != NULL)
+		atomic_fetch_add_explicit(reactor->held_total, (uint64_t)after - before, memory_order_relaxed);
 }
 
 uint8_t *nj_reactor_scratch(struct nj_reactor *reactor)

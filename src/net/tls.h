@@ -40,7 +40,7 @@ struct nj_tls_subject {
 	char common_name[NJ_TLS_IDENTITY_MAX + 1];
 };
 
-/* CA certificates and revocation lists; references are counted, on one thread. */
+/* CA certificates and revocation lists, immutable; any thread gives and takes references. */
 struct nj_tls_trust;
 /* `ca_pem`: one or more CA certificates, each of them an anchor. `crl_pem`: NULL or "", or a list of each CA whose
  * certificates may be used. NJ_ERR_CONFIG for what is not that. */

@@ -9,7 +9,7 @@
 #define DEPTH_MAX 4
 
 struct nj_tls_trust {
-	unsigned references;
+	atomic_uint references;
 	X509_STORE *store;
 	STACK_OF(X509_CRL) * lists;
 };

@@ -55,8 +55,9 @@ in_far() { ip netns exec "$FAR" "$@"; }
 # -- the gateway -----------------------------------------------------------------------------------------------------
 gateway() { "$NJ" "$@" --dir "$dir"; }
 
-gateway_make() { # [OPTIONS of init]
+gateway_make() { # [OPTIONS of init]; NJ_TEST_REACTORS in the environment: so many brokers
 	must gateway init --host $GW4 "$@"
+	[ -z "${NJ_TEST_REACTORS:-}" ] || sed -i -E "s/^( +reactors:) .*/\1 $NJ_TEST_REACTORS/" "$dir/nightjar.yaml"
 	must gateway profile set meter --publish 'dev/{device}/#' --subscribe 'cmd/{device}/#'
 	must gateway profile set office --publish 'cmd/#' --subscribe 'dev/#'
 }

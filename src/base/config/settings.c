@@ -153,6 +153,8 @@ static const struct nj_config_row limits_rows[] = {
 };
 
 static const struct nj_config_row mqtt_rows[] = {
+	{ "reactors", "Threads that serve MQTT clients; 0: one for each core.", "1",
+	  .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_mqtt, reactors), .max = 16 },
 	{ "max_packet", "Largest MQTT packet that is taken or sent.", "256KiB",
 	  .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, max_packet_bytes), .min = KIB, .max = 255 * MIB },
 	{ "max_queued_messages", "Messages waiting for one session.", "10000",

@@ -123,6 +123,7 @@ struct nj_settings_mqtt {
 	enum nj_settings_share share;
 	char server_reference[NJ_SETTINGS_MQTT_TEXT_BYTES];
 	char response_topic[NJ_SETTINGS_MQTT_TEXT_BYTES];
+	uint32_t reactors; /* threads; 0: one a core */
 };
 
 /* A listener without a cloak for applications on this machine. */

@@ -132,7 +132,9 @@ static inline void gate_open(struct gate *gate)
 
 	if (gate->reactor == NULL) {
 		nj_clock_fake_init(&gate->clock, 1000000000, 1700000000000);
-		CHECK(nj_rights_new(rules, 4, &gate->profile.rights, &why) == NJ_OK);
+		struct nj_rights *rights;
+		CHECK(nj_rights_new(rules, 4, &rights, &why) == NJ_OK);
+		gate->profile.rights = rights;
 		CHECK(nj_reactor_new(&gate->clock.clock, &gate->reactor) == NJ_OK);
 	}
 	for (size_t c = 0; c < CLIENTS; c++)

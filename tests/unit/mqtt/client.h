@@ -1,7 +1,7 @@
 /*
  * A test's side of a broker: a gateway of two customers on a clock of the test's own, and clients over socket pairs
- * that read as "send, then expect". Everything runs in the test's thread: a turn of the reactor whenever the test
- * waits.
+ * that read as "send, then expect". Everything runs in the test's thread: a turn of every reactor whenever the test
+ * waits. NJ_TEST_REACTORS in the environment says how many brokers the gateway has: all must look like one.
  */
 #ifndef TESTS_UNIT_MQTT_CLIENT_H
 #define TESTS_UNIT_MQTT_CLIENT_H
@@ -20,6 +20,7 @@
 #include "identity/profile.h"
 #include "mqtt/broker.h"
 #include "mqtt/codec.h"
+#include "mqtt/fabric.h"
 
 #define GATE_PARTIES 4
 #define V4 NJ_MQTT_V311
@@ -29,8 +30,11 @@
 struct gate {
 	struct nj_clock_fake clock;
 	struct nj_random_fake random;
-	struct nj_reactor *reactor;
-	struct nj_mqtt_broker *broker;
+	struct nj_reactor *reactor; /* where connections come in */
+	struct nj_reactor *reactors[NJ_MQTT_REACTORS_MAX];
+	size_t reactor_count; /* of brokers on reactors of their own; 0: one broker, on `reactor` */
+	struct nj_mqtt_fabric *fabric;
+	struct nj_mqtt_broker *broker; /* the first of them */
 	struct nj_profile profiles[GATE_PARTIES];
 	struct nj_party parties[GATE_PARTIES];
 	size_t max_out_bytes;
@@ -43,7 +47,6 @@ struct gate {
 	bool takes_own; /* messages to the gateway's own topics */
 	unsigned own;
 	uint64_t last_tag;
-	struct nj_mqtt_client *last_client; /* that connected */
 };
 
 struct peer {
@@ -66,7 +69,6 @@ static void seen_connected(void *arg, const struct nj_mqtt_seen *seen)
 	struct gate *gate = arg;
 	gate->connected++;
 	gate->last_tag = seen->tag;
-	gate->last_client = seen->client;
 }
 
 static bool seen_own(void *arg, const struct nj_mqtt_seen *seen, struct nj_view topic, struct nj_view payload)
@@ -122,10 +124,12 @@ static void gate_party(struct gate *gate, size_t which, const char *customer, co
 {
 	struct nj_party *party = &gate->parties[which];
 	struct nj_profile *profile = &gate->profiles[which];
+	struct nj_rights *fresh;
 	struct nj_why why;
 	if (profile->rights != NULL)
 		nj_rights_unref(profile->rights);
-	assert_int_equal(nj_rights_new(rules, count, &profile->rights, &why), NJ_OK);
+	assert_int_equal(nj_rights_new(rules, count, &fresh, &why), NJ_OK);
+	profile->rights = fresh;
 	profile->refs = 1;
 	memset(party->uid, (int)which + 1, sizeof(party->uid));
 	party->refs = party->refs == 0 ? 1 : party->refs;
@@ -133,6 +137,24 @@ static void gate_party(struct gate *gate, size_t which, const char *customer, co
 	party->profile = profile;
 	party->names = (struct nj_names){ .customer = customer, .name = name };
 	party->rights_version++;
+}
+
+static inline size_t reactors_wanted(void)
+{
+	const char *text = getenv("NJ_TEST_REACTORS");
+	unsigned long count = text != NULL ? strtoul(text, NULL, 10) : 1;
+	assert_in_range(count, 1, NJ_MQTT_REACTORS_MAX);
+	return count > 1 ? count : 0;
+}
+
+static inline void gate_fabric(struct gate *gate, const struct nj_mqtt_limits *limits,
+			       const struct nj_mqtt_hooks *hooks)
+{
+	size_t count = gate->reactor_count > 0 ? gate->reactor_count : 1;
+	assert_int_equal(nj_mqtt_fabric_new(gate->reactor, gate->reactors, count, &gate->random.random, limits, hooks,
+					    &gate->fabric),
+			 NJ_OK);
+	gate->broker = nj_mqtt_fabric_broker(gate->fabric, 0);
 }
 
 static inline void gate_open_with(struct gate *gate, const struct nj_mqtt_limits *limits)
@@ -149,7 +171,7 @@ static inline void gate_open_with(struct gate *gate, const struct nj_mqtt_limits
 				       .on_denied = seen_denied,
 				       .on_own_topic = seen_own,
 				       .on_error = seen_error };
-	*gate = (struct gate){ .max_out_bytes = limits->max_out_bytes };
+	*gate = (struct gate){ .max_out_bytes = limits->max_out_bytes, .reactor_count = reactors_wanted() };
 	nj_clock_fake_init(&gate->clock, UINT64_C(1000000000000), UINT64_C(1700000000000));
 	nj_random_fake_init(&gate->random, 1);
 	gate_party(gate, ALICE, "acme", "alice", all, 2);
@@ -157,7 +179,9 @@ static inline void gate_open_with(struct gate *gate, const struct nj_mqtt_limits
 	gate_party(gate, CAROL, "zeta", "carol", all, 2);
 	gate_party(gate, DAVE, "acme", "dave", few, 3);
 	assert_int_equal(nj_reactor_new(&gate->clock.clock, &gate->reactor), NJ_OK);
-	assert_int_equal(nj_mqtt_broker_new(gate->reactor, &gate->random.random, limits, &hooks, &gate->broker), NJ_OK);
+	for (size_t i = 0; i < gate->reactor_count; i++)
+		assert_int_equal(nj_reactor_new(&gate->clock.clock, &gate->reactors[i]), NJ_OK);
+	gate_fabric(gate, limits, &hooks);
 }
 
 static inline void gate_open(struct gate *gate)
@@ -167,19 +191,124 @@ static inline void gate_open(struct gate *gate)
 
 static inline void turns(struct gate *gate)
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
 		assert_int_equal(nj_reactor_turn(gate->reactor, 0), NJ_OK);
+		for (size_t n = 0; n < gate->reactor_count; n++)
+			assert_int_equal(nj_reactor_turn(gate->reactors[n], 0), NJ_OK);
+	}
 }
 
 static inline void gate_close(struct gate *gate)
 {
-	nj_mqtt_broker_free(gate->broker);
+	nj_mqtt_fabric_free(gate->fabric);
 	turns(gate);
 	nj_reactor_free(gate->reactor);
+	for (size_t i = 0; i < gate->reactor_count; i++)
+		nj_reactor_free(gate->reactors[i]);
 	for (size_t i = 0; i < GATE_PARTIES; i++) {
 		assert_int_equal(gate->parties[i].refs, 1);
 		nj_rights_unref(gate->profiles[i].rights);
 	}
+}
+
+/* --- what the gateway does to all its brokers --- */
+
+static inline struct nj_mqtt_counters gate_counters(const struct gate *gate)
+{
+	return nj_mqtt_fabric_counters(gate->fabric);
+}
+
+/* A call for every broker, or for the first alone; it is over when the round is. */
+struct gate_call {
+	struct nj_mqtt_round round;
+	const uint8_t *uid;
+	uint64_t tag;
+	const char *customer;
+	struct nj_view topic, payload;
+	uint8_t qos;
+	bool retain;
+	size_t count;
+	enum nj_err err;
+	bool done;
+};
+
+static void call_done(struct nj_mqtt_round *round)
+{
+	NJ_CONTAINER(round, struct gate_call, round)->done = true;
+}
+
+static inline enum nj_err gate_call(struct gate *gate, struct gate_call *call,
+				    void (*visit)(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker))
+{
+	call->round.visit = visit;
+	call->round.done = call_done;
+	nj_mqtt_fabric_round(gate->fabric, &call->round);
+	nj_mqtt_fabric_settle(gate->fabric);
+	assert_true(call->done);
+	return call->err;
+}
+
+static void visit_cut(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct gate_call *call = NJ_CONTAINER(round, struct gate_call, round);
+	call->count += nj_mqtt_cut(broker, call->uid);
+}
+
+static bool is_party(void *arg, const struct nj_conn *conn, const struct nj_party *party)
+{
+	return memcmp(party->uid, arg, sizeof(party->uid)) == 0;
+}
+
+static inline size_t gate_cut(struct gate *gate, uint8_t uid[NJ_PARTY_UID_BYTES])
+{
+	struct gate_call call = { .uid = uid };
+	call.count = nj_mqtt_fabric_cut_waiting(gate->fabric, is_party, uid);
+	(void)!gate_call(gate, &call, visit_cut);
+	return call.count;
+}
+
+static void visit_close(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	nj_mqtt_broker_close(broker);
+}
+
+static inline void gate_shut(struct gate *gate)
+{
+	struct gate_call call = { .err = NJ_OK };
+	(void)!gate_call(gate, &call, visit_close);
+}
+
+static void visit_tell(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct gate_call *call = NJ_CONTAINER(round, struct gate_call, round);
+	if (call->err == NJ_ERR_NOT_FOUND)
+		call->err = nj_mqtt_tell(broker, call->tag, call->topic, call->payload);
+}
+
+static inline enum nj_err gate_tell(struct gate *gate, uint64_t tag, struct nj_view topic, struct nj_view payload)
+{
+	struct gate_call call = { .err = NJ_ERR_NOT_FOUND, .tag = tag, .topic = topic, .payload = payload };
+	return gate_call(gate, &call, visit_tell);
+}
+
+static void visit_publish(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct gate_call *call = NJ_CONTAINER(round, struct gate_call, round);
+	if (call->err == NJ_ERR_NOT_FOUND)
+		call->err =
+		    nj_mqtt_publish(broker, call->customer, call->topic, call->payload, call->qos, call->retain);
+}
+
+static inline enum nj_err gate_publish(struct gate *gate, const char *customer, struct nj_view topic,
+				       struct nj_view payload, uint8_t qos, bool retain)
+{
+	struct gate_call call = { .err = NJ_ERR_NOT_FOUND,
+				  .customer = customer,
+				  .topic = topic,
+				  .payload = payload,
+				  .qos = qos,
+				  .retain = retain };
+	return gate_call(gate, &call, visit_publish);
 }
 
 static inline void advance(struct gate *gate, uint64_t ms)
@@ -193,7 +322,7 @@ static inline void advance(struct gate *gate, uint64_t ms)
 static void opened(struct nj_conn *conn)
 {
 	struct peer *peer = nj_conn_user(conn);
-	assert_int_equal(nj_mqtt_accept(peer->gate->broker, conn, &peer->entry), NJ_OK);
+	assert_int_equal(nj_mqtt_fabric_accept(peer->gate->fabric, conn, &peer->entry), NJ_OK);
 }
 
 static void closed_early(struct nj_conn *conn, enum nj_close why)

@@ -26,10 +26,16 @@ struct disk_row {
 	struct nj_messages_session row;
 };
 
-struct disk {
-	struct disk_row rows[DISK_ROWS];
+/* One broker's groups. */
+struct disk_way {
+	struct disk *disk;
 	struct nj_messages_group *under_way;
 	struct nj_messages_group *finished;
+};
+
+struct disk {
+	struct disk_row rows[DISK_ROWS];
+	struct disk_way ways[NJ_MQTT_REACTORS_MAX];
 	uint32_t last_session;
 	uint64_t last_shared;
 	unsigned commits, enqueued; /* rows of queues that were written */
@@ -39,27 +45,27 @@ struct disk {
 
 static void disk_submit(void *arg, struct nj_messages_group *group)
 {
-	struct disk *disk = arg;
-	assert_null(disk->under_way);
-	disk->under_way = group;
+	struct disk_way *way = arg;
+	assert_null(way->under_way);
+	way->under_way = group;
 }
 
 static struct nj_messages_group *disk_finished(void *arg)
 {
-	struct disk *disk = arg;
-	struct nj_messages_group *group = disk->finished;
-	disk->finished = NULL;
+	struct disk_way *way = arg;
+	struct nj_messages_group *group = way->finished;
+	way->finished = NULL;
 	return group;
 }
 
 static uint32_t disk_next_session(void *arg)
 {
-	return ++((struct disk *)arg)->last_session;
+	return ++((struct disk_way *)arg)->disk->last_session;
 }
 
 static uint64_t disk_next_shared(void *arg)
 {
-	return ++((struct disk *)arg)->last_shared;
+	return ++((struct disk_way *)arg)->disk->last_shared;
 }
 
 static struct disk_row *disk_find(struct disk *disk, uint8_t type, uint32_t session, uint64_t position,
@@ -221,13 +227,11 @@ static void disk_page(struct disk *disk, struct nj_messages_page *page)
 	}
 }
 
-/* Whether something was under way. */
-static bool disk_commit(struct disk *disk)
+static void disk_commit_way(struct disk_way *way)
 {
-	struct nj_messages_group *group = disk->under_way;
-	if (group == NULL)
-		return false;
-	disk->under_way = NULL;
+	struct disk *disk = way->disk;
+	struct nj_messages_group *group = way->under_way;
+	way->under_way = NULL;
 	disk->commits++;
 	group->result = disk->fails;
 	if (disk->fails == NJ_OK)
@@ -235,8 +239,26 @@ static bool disk_commit(struct disk *disk)
 			disk_apply(disk, NJ_CONTAINER(at, struct nj_messages_op, link));
 	NJ_LIST_EACH (&group->pages, at)
 		disk_page(disk, NJ_CONTAINER(at, struct nj_messages_page, link));
-	disk->finished = group;
-	return true;
+	way->finished = group;
+}
+
+/* Whether something was under way. */
+static bool disk_commit(struct disk *disk)
+{
+	bool any = false;
+	for (size_t i = 0; i < NJ_MQTT_REACTORS_MAX; i++) {
+		if (disk->ways[i].under_way == NULL)
+			continue;
+		any = true;
+		disk_commit_way(&disk->ways[i]);
+	}
+	return any;
+}
+
+static inline void disk_collect(struct gate *gate)
+{
+	for (size_t i = 0; i < nj_mqtt_fabric_count(gate->fabric); i++)
+		nj_mqtt_durable_collect(nj_mqtt_fabric_broker(gate->fabric, i));
 }
 
 /* Passes this much time, with everything that comes up meanwhile written. */
@@ -245,7 +267,7 @@ static inline void settle_for(struct gate *gate, struct disk *disk, uint64_t ms)
 	for (uint64_t i = 0; i <= ms; i++) {
 		turns(gate);
 		if (disk_commit(disk))
-			nj_mqtt_durable_collect(gate->broker);
+			disk_collect(gate);
 		turns(gate);
 		nj_clock_fake_advance_ms(&gate->clock, 1);
 	}
@@ -253,16 +275,20 @@ static inline void settle_for(struct gate *gate, struct disk *disk, uint64_t ms)
 
 static inline void disk_restore(struct gate *gate, struct disk *disk)
 {
-	struct nj_mqtt_durable durable = { .arg = disk,
-					   .fd = -1,
+	struct nj_mqtt_durable durable = { .fd = -1,
 					   .submit = disk_submit,
 					   .finished = disk_finished,
 					   .next_session = disk_next_session,
 					   .next_shared = disk_next_shared,
 					   .relaxed = disk->relaxed };
 	struct nj_mqtt_restore *restore;
-	assert_int_equal(nj_mqtt_durable_begin(gate->broker, &durable), NJ_OK);
-	assert_int_equal(nj_mqtt_restore_new(gate->broker, &gate->random.random, &restore), NJ_OK);
+	for (size_t i = 0; i < nj_mqtt_fabric_count(gate->fabric); i++) {
+		disk->ways[i] = (struct disk_way){ .disk = disk };
+		durable.arg = &disk->ways[i];
+		assert_int_equal(nj_mqtt_durable_begin(nj_mqtt_fabric_broker(gate->fabric, i), &durable), NJ_OK);
+	}
+	assert_int_equal(nj_mqtt_restore_new(nj_mqtt_fabric_broker(gate->fabric, 0), &gate->random.random, &restore),
+			 NJ_OK);
 	for (size_t i = 0; i < DISK_ROWS; i++) {
 		struct disk_row *row = &disk->rows[i];
 		if (row->type != NJ_MESSAGES_SESSION_PUT)
@@ -304,13 +330,11 @@ static inline void gate_crash(struct gate *gate, struct disk *disk, uint64_t dow
 {
 	struct nj_mqtt_limits limits = disk_limits();
 	struct nj_mqtt_hooks hooks = { .arg = gate, .on_connected = seen_connected, .on_error = seen_error };
-	disk->under_way = NULL;
-	disk->finished = NULL;
-	nj_mqtt_broker_free(gate->broker);
+	memset(disk->ways, 0, sizeof(disk->ways));
+	nj_mqtt_fabric_free(gate->fabric);
 	turns(gate);
 	nj_clock_fake_advance_ms(&gate->clock, down_ms);
-	assert_int_equal(nj_mqtt_broker_new(gate->reactor, &gate->random.random, &limits, &hooks, &gate->broker),
-			 NJ_OK);
+	gate_fabric(gate, &limits, &hooks);
 	disk_restore(gate, disk);
 	turns(gate);
 }

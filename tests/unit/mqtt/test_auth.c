@@ -170,7 +170,7 @@ static void who_does_not_is_refused(void **state)
 		assert_int_equal(expect(a, NJ_MQTT_CONNACK)->as.connack.code, NJ_MQTT_R_NOT_AUTHORIZED);
 		expect_closed(a);
 		assert_int_equal(gate.connected, 0);
-		assert_int_equal(nj_mqtt_counters_of(gate.broker).sessions, 0);
+		assert_int_equal(gate_counters(&gate).sessions, 0);
 		peer_close(a);
 		gate_close(&gate);
 	}
@@ -212,7 +212,7 @@ static void nothing_but_auth_before_connack(void **state)
 	knock_at(a, &c, "alice");
 	advance(&gate, gate_limits.connect_timeout_ms);
 	read_more(a);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).connections, 0);
+	assert_int_equal(gate_counters(&gate).connections, 0);
 	peer_close(a);
 	gate_close(&gate);
 }

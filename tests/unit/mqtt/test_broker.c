@@ -69,7 +69,7 @@ static void nothing_crosses_customers(void **state)
 	expect_nothing(c);
 	subscribe(c, "#", 0);
 	expect_nothing(c);
-	assert_int_equal(nj_mqtt_publish(gate.broker, "zeta", nj_view_str("t"), nj_view_str("own"), 0, false), NJ_OK);
+	assert_int_equal(gate_publish(&gate, "zeta", nj_view_str("t"), nj_view_str("own"), 0, false), NJ_OK);
 	expect_message(c, "t", "own", 0);
 	peer_close(a);
 	peer_close(c);
@@ -155,7 +155,7 @@ static void properties_are_forwarded_and_expiry_runs(void **state)
 	assert_true(nj_mqtt_has(&b->packet.properties, NJ_MQTT_P_RESPONSE_TOPIC));
 	assert_false(nj_mqtt_has(&b->packet.properties, NJ_MQTT_P_TOPIC_ALIAS));
 	expect_nothing(b);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).messages_dropped, 1);
+	assert_int_equal(gate_counters(&gate).messages_dropped, 1);
 	peer_close(a);
 	peer_close(b);
 	gate_close(&gate);
@@ -256,16 +256,16 @@ static void sessions_expire(void **state)
 	join(b, "b", true, 10);
 	peer_close(b);
 	advance(&gate, 9999);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).sessions, 1);
+	assert_int_equal(gate_counters(&gate).sessions, 1);
 	advance(&gate, 1);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).sessions, 0);
+	assert_int_equal(gate_counters(&gate).sessions, 0);
 	b = peer_open(&gate, BOB, V5);
 	assert_false(join(b, "b", false, UINT32_MAX));
 	assert_int_equal(nj_mqtt_number(&b->packet.properties, NJ_MQTT_P_SESSION_EXPIRY, 0), 3600);
 	struct nj_mqtt_packet bye = { .type = NJ_MQTT_DISCONNECT };
 	nj_mqtt_set_number(&bye.properties, NJ_MQTT_P_SESSION_EXPIRY, 0);
 	send_packet(b, &bye);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).sessions, 0);
+	assert_int_equal(gate_counters(&gate).sessions, 0);
 	expect_closed(b);
 	peer_close(b);
 	gate_close(&gate);
@@ -311,7 +311,7 @@ static void flow_control_and_the_queue(void **state)
 	uint16_t second = expect_message(b, "t", "x", 1)->packet_id;
 	assert_int_not_equal(first, second);
 	expect_nothing(b);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).messages_dropped, 1);
+	assert_int_equal(gate_counters(&gate).messages_dropped, 1);
 	for (int i = 0; i < 10; i++) {
 		acknowledge(b, NJ_MQTT_PUBACK, i % 2 == 0 ? second : first);
 		uint16_t next = expect_message(b, "t", "x", 1)->packet_id;

@@ -44,7 +44,7 @@ static void another_server_is_named_when_this_one_is_full_or_stops(void **state)
 	assert_true(
 	    nj_view_equal(b->packet.properties.values[NJ_MQTT_P_SERVER_REFERENCE].data, nj_view_str("other:8883")));
 	expect_closed(b);
-	nj_mqtt_broker_close(gate.broker);
+	gate_shut(&gate);
 	assert_int_equal(expect(a, NJ_MQTT_DISCONNECT)->as.ack.code, NJ_MQTT_R_USE_ANOTHER_SERVER);
 	assert_true(
 	    nj_view_equal(a->packet.properties.values[NJ_MQTT_P_SERVER_REFERENCE].data, nj_view_str("other:8883")));
@@ -132,10 +132,10 @@ static void no_connect_in_time(void **state)
 	gate_open(&gate);
 	struct peer *a = peer_open(&gate, ALICE, V5);
 	advance(&gate, 9999);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).connections, 1);
+	assert_int_equal(gate_counters(&gate).connections, 1);
 	advance(&gate, 1);
 	assert_int_equal(gate.errors, 1);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).connections, 0);
+	assert_int_equal(gate_counters(&gate).connections, 0);
 	peer_close(a);
 	gate_close(&gate);
 }

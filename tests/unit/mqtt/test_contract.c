@@ -73,7 +73,7 @@ static void each_breach_has_its_reason(void **state)
 		assert_true(nj_mqtt_reason_legal(breaches[i].ack, NJ_MQTT_IN_PUBLISH_ACKS));
 		assert_int_equal(gate.denied, 1);
 		expect_nothing(hears);
-		assert_int_equal(nj_mqtt_counters_of(gate.broker).messages_denied, 1);
+		assert_int_equal(gate_counters(&gate).messages_denied, 1);
 		peer_close(hears);
 		peer_close(says);
 		close_with_contracts(&gate);

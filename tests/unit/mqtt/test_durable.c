@@ -322,7 +322,7 @@ static void a_long_queue_comes_page_by_page(void **state)
 	}
 	settle_for(gate, &disk, 300);
 	expect_nothing(bob);
-	assert_int_equal(nj_mqtt_durable_state_of(gate->broker).queued_bytes, 0);
+	assert_int_equal(nj_mqtt_durable_state_of(nj_mqtt_fabric_broker(gate->fabric, 0)).queued_bytes, 0);
 	peer_close(bob);
 	peer_close(alice);
 }
@@ -403,11 +403,11 @@ static void a_cut_party_leaves_nothing(void **state)
 	publish(alice, "a", "x", 1, 1);
 	settle_for(gate, &disk, 5);
 	publish(alice, "a", "y", 1, 2);
-	nj_mqtt_cut(gate->broker, gate->parties[BOB].uid);
+	gate_cut(gate, gate->parties[BOB].uid);
 	settle_for(gate, &disk, 5);
 	for (size_t i = 0; i < DISK_ROWS; i++)
 		assert_int_equal(disk.rows[i].type, 0);
-	assert_int_equal(nj_mqtt_durable_state_of(gate->broker).queued_bytes, 0);
+	assert_int_equal(nj_mqtt_durable_state_of(nj_mqtt_fabric_broker(gate->fabric, 0)).queued_bytes, 0);
 	peer_close(alice);
 }
 
@@ -456,7 +456,8 @@ static void ceilings(void **state)
 	struct nj_mqtt_limits limits = disk_limits();
 	away(gate, "a", 1);
 	limits.max_queued_messages = 2;
-	nj_mqtt_broker_set_limits(gate->broker, &limits);
+	nj_mqtt_fabric_set_limits(gate->fabric, &limits);
+	nj_mqtt_fabric_settle(gate->fabric);
 	struct peer *alice = joined(gate, ALICE, V5, "alice");
 	for (uint16_t i = 1; i <= 3; i++)
 		publish(alice, "a", "x", 1, i);
@@ -466,12 +467,14 @@ static void ceilings(void **state)
 	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 3), NJ_MQTT_R_QUOTA_EXCEEDED);
 	limits.max_queued_messages = 10;
 	limits.customer_queued_bytes = 3 * (2 + NJ_MESSAGES_ROW_BYTES) - 1;
-	nj_mqtt_broker_set_limits(gate->broker, &limits);
+	nj_mqtt_fabric_set_limits(gate->fabric, &limits);
+	nj_mqtt_fabric_settle(gate->fabric);
 	publish(alice, "a", "x", 1, 4);
 	settle_for(gate, &disk, 5);
 	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 4), NJ_MQTT_R_QUOTA_EXCEEDED);
 	limits.customer_queued_bytes++;
-	nj_mqtt_broker_set_limits(gate->broker, &limits);
+	nj_mqtt_fabric_set_limits(gate->fabric, &limits);
+	nj_mqtt_fabric_settle(gate->fabric);
 	publish(alice, "a", "x", 1, 5);
 	settle_for(gate, &disk, 5);
 	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 5), 0);

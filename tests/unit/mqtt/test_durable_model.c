@@ -262,7 +262,7 @@ static void step_disk(struct world *w)
 		return;
 	w->disk.fails = draw(w, 15) == 0 ? NJ_ERR_FULL : NJ_OK;
 	if (disk_commit(&w->disk) && draw(w, 8) != 0)
-		nj_mqtt_durable_collect(w->gate.broker);
+		disk_collect(&w->gate);
 	w->disk.fails = NJ_OK;
 }
 
@@ -273,7 +273,7 @@ static void step(struct world *w)
 		publish_next(w);
 	for (unsigned i = 0; i < SUBSCRIBERS; i++)
 		step_subscriber(w, i);
-	nj_mqtt_durable_collect(w->gate.broker);
+	disk_collect(&w->gate);
 	step_disk(w);
 	if (draw(w, 25) == 0)
 		crash(w);
@@ -290,7 +290,7 @@ static void come_to_rest(struct world *w)
 			subscriber_answers(&w->subscribers[k], 64);
 		}
 		publisher_hears(w);
-		nj_mqtt_durable_collect(w->gate.broker);
+		disk_collect(&w->gate);
 		settle_for(&w->gate, &w->disk, 5);
 	}
 }

@@ -538,7 +538,7 @@ static void run(uint32_t seed, unsigned steps)
 	for (size_t i = 0; i < CLIENTS; i++)
 		if (world->clients[i].peer != NULL)
 			peer_close(world->clients[i].peer);
-	assert_int_equal(nj_mqtt_counters_of(world->gate.broker).messages_dropped, 0);
+	assert_int_equal(gate_counters(&world->gate).messages_dropped, 0);
 	gate_close(&world->gate);
 	free(world);
 }

@@ -56,7 +56,7 @@ static void what_the_gateway_does_not_take_is_denied(void **state)
 	turns(&gate);
 	assert_int_equal(gate.own, 1);
 	assert_int_equal(gate.denied, 3);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).retained, 0);
+	assert_int_equal(gate_counters(&gate).retained, 0);
 	peer_close(a);
 	gate_close(&gate);
 }
@@ -70,7 +70,7 @@ static void a_will_to_them_is_not_published(void **state)
 	peer_close(b);
 	turns(&gate);
 	assert_int_equal(gate.own, 0);
-	assert_int_equal(nj_mqtt_counters_of(gate.broker).wills, 0);
+	assert_int_equal(gate_counters(&gate).wills, 0);
 	gate_close(&gate);
 }
 
@@ -87,8 +87,9 @@ static void the_gateway_tells_one_client(void **state)
 		struct peer *a = peer_open_as(&gate, &entry, versions[i]);
 		join(a, "a", true, 0);
 		assert_int_equal(gate.last_tag, 77);
-		assert_int_equal(
-		    nj_mqtt_tell(gate.last_client, nj_view_str("$nightjar/rekey/offer"), nj_view_str("hello")), NJ_OK);
+		assert_int_equal(gate_tell(&gate, 77, nj_view_str("$nightjar/rekey/offer"), nj_view_str("hello")),
+				 NJ_OK);
+		assert_int_equal(gate_tell(&gate, 78, nj_view_str("t"), nj_view_str("hello")), NJ_ERR_NOT_FOUND);
 		expect_message(a, "$nightjar/rekey/offer", "hello", 0);
 		expect_nothing(b);
 		peer_close(a);

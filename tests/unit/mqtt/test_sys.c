@@ -115,7 +115,8 @@ static void nobody_publishes_there(void **state)
 	expect_nothing(a);
 	struct nj_mqtt_limits limits = gate_limits;
 	limits.sys_interval_ms = 2000;
-	nj_mqtt_broker_set_limits(gate.broker, &limits);
+	nj_mqtt_fabric_set_limits(gate.fabric, &limits);
+	nj_mqtt_fabric_settle(gate.fabric);
 	advance(&gate, 2000);
 	told(a, "version", "nightjar " NJ_VERSION);
 	peer_close(a);
@@ -129,7 +130,7 @@ static void brokers_may_count_together(void **state)
 	struct nj_mqtt_tallies *tallies = nj_mqtt_tallies_new();
 	for (size_t i = 0; i < 2; i++) {
 		open_curious(&gates[i], 1000);
-		nj_mqtt_broker_share_tallies(gates[i].broker, tallies, i == 1);
+		nj_mqtt_broker_share_tallies(nj_mqtt_fabric_broker(gates[i].fabric, 0), tallies, i == 1);
 		peers[i] = joined(&gates[i], ALICE, V5, "a");
 		subscribe(peers[i], "$SYS/broker/clients/connected", 0);
 	}

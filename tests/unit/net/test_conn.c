@@ -701,6 +701,184 @@ static void every_close_reason_has_its_text(void **state)
 	assert_string_equal(nj_close_name((enum nj_close)99), "unknown");
 }
 
+/* --- other threads --- */
+
+static char order[8];
+
+static void happened(char what)
+{
+	order[strlen(order)] = what;
+}
+
+static void on_said(struct nj_post *post)
+{
+	happened('p');
+}
+
+static void on_said_end(struct nj_post *post)
+{
+	nj_conn_abort(s.conn, NJ_CLOSE_REVOKED);
+}
+
+static void on_said_pause(struct nj_post *post)
+{
+	nj_conn_pause(s.conn, true);
+}
+
+static size_t on_heard(struct nj_conn *conn, struct nj_view in)
+{
+	happened('d');
+	return in.len;
+}
+
+/* Posts when epoll tells of it, after the turn has taken its posts. */
+struct teller {
+	struct nj_io io;
+	struct nj_post post;
+	int other_end;
+};
+
+static void on_told(struct nj_io *io, uint32_t events)
+{
+	nj_io_remove(io);
+	nj_reactor_post(s.reactor, &NJ_CONTAINER(io, struct teller, io)->post);
+}
+
+/* Ready before the connection is, so that epoll tells of it first. */
+static void tell_between(struct teller *teller, void (*on_post)(struct nj_post *post))
+{
+	int fds[2];
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	*teller = (struct teller){ .io = { .fd = fds[0], .on_event = on_told },
+				   .post = { .on_post = on_post },
+				   .other_end = fds[1] };
+	assert_int_equal(nj_io_add(s.reactor, &teller->io, EPOLLIN), NJ_OK);
+	client_write("hello", 5);
+	turn();
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void what_was_posted_comes_before_what_was_read(void **state)
+{
+	static const struct nj_conn_ops ops = { .on_data = on_heard, .on_close = server_on_close };
+	struct teller teller;
+	turns(2);
+	nj_conn_set_ops(s.conn, &ops, &s);
+	memset(order, 0, sizeof order);
+	tell_between(&teller, on_said);
+	assert_string_equal(order, "pd");
+}
+
+static void a_post_ends_it_before_what_was_read(void **state)
+{
+	struct teller teller;
+	turns(2);
+	tell_between(&teller, on_said_end);
+	assert_int_equal(s.got_len, 0);
+	assert_int_equal(s.closes, 1);
+}
+
+static void a_post_pauses_it_before_what_was_read(void **state)
+{
+	struct teller teller;
+	turns(2);
+	tell_between(&teller, on_said_pause);
+	client_write("!", 1);
+	turns(2);
+	assert_int_equal(s.got_len, 0);
+	nj_conn_pause(s.conn, false);
+	turns(2);
+	assert_int_equal(s.got_len, 6);
+	assert_memory_equal(s.got, "hello!", 6);
+}
+
+/* --- moving --- */
+
+static struct nj_reactor *home;
+
+static void home_turns(int count)
+{
+	for (int i = 0; i < count; i++)
+		assert_int_equal(nj_reactor_turn(home, 0), NJ_OK);
+}
+
+static void move(void)
+{
+	assert_int_equal(nj_reactor_new(&s.clock.clock, &home), NJ_OK);
+	assert_int_equal(nj_conn_detach(s.conn), NJ_OK);
+	assert_int_equal(*nj_reactor_held_bytes(s.reactor), 0);
+	nj_conn_attach(s.conn, home, &server_ops, &s);
+}
+
+static void moved_done(void)
+{
+	if (s.conn != NULL)
+		nj_conn_abort(s.conn, NJ_CLOSE_SHUTDOWN);
+	home_turns(1);
+	assert_int_equal(*nj_reactor_held_bytes(home), 0);
+	nj_reactor_free(home);
+}
+
+static void a_moved_connection_takes_all_along(void **state)
+{
+	char buffer[16];
+	turns(2);
+	s.eats_at_most = 2;
+	client_write("abcdef", 6);
+	turns(2);
+	s.eats_at_most = 0;
+	nj_conn_pause(s.conn, true);
+	assert_int_equal(nj_conn_send(s.conn, "out", 3), NJ_OK);
+	size_t before = s.got_len;
+	move();
+	s.eats_at_most = SIZE_MAX;
+	/* Nothing happens on the old reactor any more, everything on the new one. */
+	client_write("gh", 2);
+	turns(2);
+	assert_int_equal(s.got_len, before);
+	assert_true(*nj_reactor_held_bytes(home) > 0);
+	home_turns(2);
+	assert_int_equal(s.got_len, 8);
+	assert_memory_equal(s.got, "abcdefgh", 8);
+	assert_int_equal(client_read(buffer, sizeof buffer), 3);
+	s.echoes = true;
+	client_write("i", 1);
+	home_turns(2);
+	assert_int_equal(client_read(buffer, sizeof buffer), 1);
+	moved_done();
+}
+
+static void a_moved_connection_learns_of_its_end(void **state)
+{
+	turns(2);
+	close(s.client);
+	s.client = -1;
+	move();
+	home_turns(3);
+	assert_int_equal(s.closes, 1);
+	moved_done();
+}
+
+static void what_is_ending_does_not_move(void **state)
+{
+	turns(2);
+	nj_conn_abort(s.conn, NJ_CLOSE_REVOKED);
+	assert_int_equal(nj_conn_detach(s.conn), NJ_ERR_STATE);
+	turn();
+	assert_int_equal(s.closes, 1);
+}
+
+static void what_is_not_open_does_not_move(void **state)
+{
+	assert_int_equal(nj_conn_detach(s.conn), NJ_ERR_STATE);
+	turns(2);
+	assert_int_equal(s.opens, 1);
+	nj_conn_finish(s.conn, NJ_CLOSE_LOCAL);
+	assert_int_equal(nj_conn_detach(s.conn), NJ_ERR_STATE);
+}
+
 #define STARTED(name) cmocka_unit_test_setup_teardown(name, setup_started, teardown)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -745,6 +923,13 @@ int main(void)
 		STARTED(finish_from_on_data),
 		TEST(the_socket_is_taken_also_on_failure),
 		TEST(every_close_reason_has_its_text),
+		STARTED(what_was_posted_comes_before_what_was_read),
+		STARTED(a_post_ends_it_before_what_was_read),
+		STARTED(a_post_pauses_it_before_what_was_read),
+		STARTED(a_moved_connection_takes_all_along),
+		STARTED(a_moved_connection_learns_of_its_end),
+		STARTED(what_is_ending_does_not_move),
+		STARTED(what_is_not_open_does_not_move),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
