@@ -390,8 +390,7 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"one out, revoke it. Audited."
 #define TAIL_DETAILS                                                                                            \
 	"Shows payloads, and is audited before it shows any. Text as text, other payloads in hex; at most 500 " \
-	"messages "                                                                                             \
-	"a second, the rest is counted."
+	"messages a second and reactor, the rest is counted."
 
 const struct nj_command nj_commands[] = {
 	{ "init", SET(init_options, "", 0, 0), "make a new gateway: keys, CA, configuration, vault",

@@ -1,60 +1,109 @@
 /*
  * The verb mqtt.tail: messages of a customer as they come in, for an operator. Bounded in number, time, bytes of a
  * payload and messages a second; audited, because it shows payloads, and refused while the audit is not reached.
+ * Each broker has a tap of its own, and posts what it sees to the main thread, which tells.
  */
 #include <inttypes.h>
 
 #include "base/file.h"
 #include "daemon/gateway_state.h"
+#include "mqtt/fabric.h"
 #include "mqtt/inspect.h"
 
 #define TAILS_MAX 4
 #define COUNT_MAX 100000
 #define SECONDS_MAX 3600
 #define BYTES_MAX 65536
-#define A_SECOND_MAX 500 /* messages: what is more is counted */
+#define A_SECOND_MAX 500 /* messages of one broker: what is more is counted */
 #define TICK_MS 500
 #define FILTER_BYTES 512
 
-struct tail {
-	struct gateway *gateway;
-	struct nj_admin_call *call;
+/* One broker's. On its thread alone. */
+struct lane {
+	struct tail *tail;
+	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_tap tap;
-	struct nj_timer tick;
-	uint64_t until_ms; /* boot clock */
 	uint64_t second;
 	uint64_t in_second;
-	uint64_t left;
+};
+
+enum tail_state { TAIL_BEGINS, TAIL_LOOKS, TAIL_ENDS, TAIL_DRAINS };
+
+struct tail {
+	enum tail_state state;
+	struct nj_mqtt_round round; /* puts the taps there, and takes them away */
+	struct gateway *gateway;
+	struct nj_admin_call *call;
+	struct nj_timer tick;
+	uint64_t until_ms; /* boot clock */
 	uint64_t shown;
-	uint64_t missed;
 	uint64_t max_bytes;
+	uint64_t count;
+	_Atomic uint64_t taken;     /* of `count`, by all lanes */
+	_Atomic uint64_t missed;    /* by all lanes */
+	_Atomic uint64_t under_way; /* sightings */
 	char customer[NJ_NAME_BYTES];
 	char filter[FILTER_BYTES];
+	size_t lane_count;
+	struct lane lanes[NJ_MQTT_REACTORS_MAX];
 };
+
+/* A message on its way to the main thread. */
+struct sighting {
+	struct nj_post post;
+	struct tail *tail;
+	json_t *item;
+};
+
+/* ---- the end: the taps first, then what was still under way ---- */
+
+static void end(struct tail *tail)
+{
+	nj_timer_cancel(&tail->tick);
+	nj_admin_ok(tail->call,
+		    json_pack("{s:I, s:I}", "shown", (json_int_t)tail->shown, "missed", (json_int_t)tail->missed));
+	tail->gateway->tails--;
+	free(tail);
+}
+
+static void visit_remove(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct tail *tail = NJ_CONTAINER(round, struct tail, round);
+
+	for (size_t i = 0; i < tail->lane_count; i++)
+		if (tail->lanes[i].broker == broker)
+			nj_mqtt_tap_remove(broker, &tail->lanes[i].tap);
+}
+
+static void done_remove(struct nj_mqtt_round *round)
+{
+	struct tail *tail = NJ_CONTAINER(round, struct tail, round);
+
+	tail->state = TAIL_DRAINS;
+	if (tail->under_way == 0)
+		end(tail);
+}
 
 static void finish(struct tail *tail)
 {
-	struct gateway *g = tail->gateway;
-
-	nj_timer_cancel(&tail->tick);
-	nj_mqtt_tap_remove(nj_mqtt_fabric_broker(g->fabric, 0), &tail->tap);
-	nj_admin_ok(tail->call,
-		    json_pack("{s:I, s:I}", "shown", (json_int_t)tail->shown, "missed", (json_int_t)tail->missed));
-	g->tails--;
-	free(tail);
+	tail->state = TAIL_ENDS;
+	tail->round = (struct nj_mqtt_round){ .visit = visit_remove, .done = done_remove };
+	nj_mqtt_fabric_round(tail->gateway->fabric, &tail->round);
 }
 
 static void on_tick(struct nj_timer *timer)
 {
 	struct tail *tail = NJ_CONTAINER(timer, struct tail, tick);
-	bool over =
-	    tail->left == 0 || nj_admin_gone(tail->call) || nj_reactor_now_ms(tail->gateway->reactor) >= tail->until_ms;
+	bool over = tail->shown == tail->count || nj_admin_gone(tail->call) ||
+		    nj_reactor_now_ms(tail->gateway->reactor) >= tail->until_ms;
 
 	if (over)
 		finish(tail);
 	else
 		nj_timer_arm(tail->gateway->reactor, timer, TICK_MS);
 }
+
+/* ---- what is seen ---- */
 
 /* Text where it is text, cut before a character that does not fit whole; else hex. */
 static void add_payload(json_t *item, struct nj_view payload, size_t max)
@@ -78,28 +127,66 @@ static void add_payload(json_t *item, struct nj_view payload, size_t max)
 }
 
 /* A busy filter does not fill the answer: so many a second, the rest is counted. */
-static bool has_turn(struct tail *tail)
+static bool has_turn(struct lane *lane)
 {
-	uint64_t second = nj_reactor_now_ms(tail->gateway->reactor) / 1000;
+	struct tail *tail = lane->tail;
+	uint64_t second = nj_clock_boot_ms(nj_clock_system()) / 1000;
 
-	if (second != tail->second) {
-		tail->second = second;
-		tail->in_second = 0;
+	if (tail->taken >= tail->count)
+		return false;
+	if (second != lane->second) {
+		lane->second = second;
+		lane->in_second = 0;
 	}
-	if (tail->left > 0 && tail->in_second < A_SECOND_MAX) {
-		tail->in_second++;
-		return true;
+	if (lane->in_second == A_SECOND_MAX) {
+		tail->missed++;
+		return false;
 	}
-	tail->missed += tail->left > 0;
-	return false;
+	lane->in_second++;
+	return atomic_fetch_add(&tail->taken, 1) < tail->count;
+}
+
+static void on_sighting(struct nj_post *post)
+{
+	struct sighting *sighting = NJ_CONTAINER(post, struct sighting, post);
+	struct tail *tail = sighting->tail;
+
+	nj_admin_item(tail->call, sighting->item);
+	free(sighting);
+	tail->shown++;
+	tail->under_way--;
+	if (tail->state == TAIL_DRAINS && tail->under_way == 0)
+		end(tail);
+	else if (tail->state == TAIL_LOOKS && tail->shown == tail->count)
+		/* Told from the timer: a tap must not be taken away in its own call. */
+		nj_timer_arm(tail->gateway->reactor, &tail->tick, 0);
+}
+
+static void tell(struct tail *tail, json_t *item)
+{
+	struct sighting *sighting = calloc(1, sizeof(*sighting));
+
+	/* Without memory it was not seen; the time limit ends what waits for it. */
+	if (sighting == NULL) {
+		json_decref(item);
+		return;
+	}
+	sighting->post.on_post = on_sighting;
+	sighting->tail = tail;
+	sighting->item = item;
+	tail->under_way++;
+	if (tail->gateway->thread_count == 0)
+		on_sighting(&sighting->post);
+	else
+		nj_reactor_post(tail->gateway->reactor, &sighting->post);
 }
 
 static void seen(void *arg, const struct nj_party *party, struct nj_view client_id, struct nj_view topic,
 		 struct nj_view payload, uint8_t qos, bool retain)
 {
-	struct tail *tail = arg;
+	struct lane *lane = arg;
 
-	if (!has_turn(tail))
+	if (!has_turn(lane))
 		return;
 	json_t *item =
 	    json_pack("{s:I, s:s, s:s, s:o, s:o, s:i, s:b, s:I}", "time_ms",
@@ -110,13 +197,11 @@ static void seen(void *arg, const struct nj_party *party, struct nj_view client_
 		      "bytes", (json_int_t)payload.len);
 	if (item == NULL)
 		return;
-	add_payload(item, payload, tail->max_bytes);
-	nj_admin_item(tail->call, item);
-	tail->shown++;
-	/* The end is told from the timer: a tap must not be taken away in its own call. */
-	if (--tail->left == 0)
-		nj_timer_arm(tail->gateway->reactor, &tail->tick, 0);
+	add_payload(item, payload, lane->tail->max_bytes);
+	tell(lane->tail, item);
 }
+
+/* ---- the start ---- */
 
 static bool read_args(struct tail *tail, struct nj_admin_call *call)
 {
@@ -125,7 +210,7 @@ static bool read_args(struct tail *tail, struct nj_admin_call *call)
 	uint64_t seconds = 0;
 
 	if (!nj_admin_text(call, "customer", false, &customer) || !nj_admin_text(call, "filter", true, &filter) ||
-	    !nj_admin_uint(call, "count", 100, COUNT_MAX, &tail->left) ||
+	    !nj_admin_uint(call, "count", 100, COUNT_MAX, &tail->count) ||
 	    !nj_admin_uint(call, "seconds", 60, SECONDS_MAX, &seconds) ||
 	    !nj_admin_uint(call, "bytes", 256, BYTES_MAX, &tail->max_bytes))
 		return false;
@@ -155,9 +240,32 @@ static void note(struct gateway *g, const struct tail *tail, const char *caller)
 {
 	char detail[FILTER_BYTES + 256];
 
-	if (nj_text_format(detail, sizeof(detail), "%s: %" PRIu64 " messages of %s, %s", caller, tail->left,
+	if (nj_text_format(detail, sizeof(detail), "%s: %" PRIu64 " messages of %s, %s", caller, tail->count,
 			   tail->customer, tail->filter) == NJ_OK)
 		gateway_audit_write(g, NJ_AUDIT_MQTT_TAIL, NULL, NULL, detail);
+}
+
+static void visit_add(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct tail *tail = NJ_CONTAINER(round, struct tail, round);
+	struct lane *lane = &tail->lanes[tail->lane_count++];
+
+	lane->tail = tail;
+	lane->broker = broker;
+	lane->tap = (struct nj_mqtt_tap){
+		.customer = tail->customer, .filter = nj_view_str(tail->filter), .arg = lane, .seen = seen
+	};
+	nj_mqtt_tap_add(broker, &lane->tap);
+}
+
+/* The taps are there: from now on it may end. */
+static void done_add(struct nj_mqtt_round *round)
+{
+	struct tail *tail = NJ_CONTAINER(round, struct tail, round);
+
+	tail->state = TAIL_LOOKS;
+	tail->tick.on_timer = on_tick;
+	nj_timer_arm(tail->gateway->reactor, &tail->tick, TICK_MS);
 }
 
 void gateway_handle_tail(void *arg, struct nj_admin_call *call)
@@ -167,10 +275,6 @@ void gateway_handle_tail(void *arg, struct nj_admin_call *call)
 
 	if (!may_look(g, call))
 		return;
-	if (nj_mqtt_fabric_count(g->fabric) > 1) {
-		nj_admin_fail(call, NJ_ERR_UNSUPPORTED, "with mqtt.reactors above 1 messages cannot be followed");
-		return;
-	}
 	tail = calloc(1, sizeof(*tail));
 	if (tail == NULL) {
 		nj_admin_fail(call, NJ_ERR_NO_MEMORY, "out of memory");
@@ -183,11 +287,7 @@ void gateway_handle_tail(void *arg, struct nj_admin_call *call)
 		return;
 	}
 	note(g, tail, nj_admin_caller(call));
-	tail->tap = (struct nj_mqtt_tap){
-		.customer = tail->customer, .filter = nj_view_str(tail->filter), .arg = tail, .seen = seen
-	};
-	nj_mqtt_tap_add(nj_mqtt_fabric_broker(g->fabric, 0), &tail->tap);
-	tail->tick.on_timer = on_tick;
-	nj_timer_arm(g->reactor, &tail->tick, TICK_MS);
 	g->tails++;
+	tail->round = (struct nj_mqtt_round){ .visit = visit_add, .done = done_add };
+	nj_mqtt_fabric_round(g->fabric, &tail->round);
 }
