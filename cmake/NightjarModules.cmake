@@ -19,7 +19,7 @@ function(nj_unit_tests folder)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_compile_definitions(${target} PRIVATE NJ_TEST_DIR="${CMAKE_SOURCE_DIR}/tests")
     add_test(NAME unit.${folder}.${name} COMMAND ${target})
-    set_tests_properties(unit.${folder}.${name} PROPERTIES TIMEOUT 120)
+    set_tests_properties(unit.${folder}.${name} PROPERTIES TIMEOUT 300)
   endforeach()
 endfunction()
 

@@ -145,7 +145,7 @@ static const struct nj_config_row limits_rows[] = {
 	CROWD(device, "one device", "16", "20", "10000", "16MiB"),
 	CROWD(customer, "one customer", "0", "0", "0", "0"),
 	{ "flapping", "Connects of one client in a minute, by its client identifier; who comes more often is put off, for "
-	  "twice as long each time; 0: no limit.", "60",
+	  "twice as long each time; 0: no limit.", "1200",
 	  .live = true, .type = NJ_CONFIG_UINT, NJ_CONFIG_AT(struct nj_settings_limits, flapping), .max = 100000 },
 	{ "flapping_max", "The longest time for which a client is put off.", "5min",
 	  .live = true, .type = NJ_CONFIG_DURATION, NJ_CONFIG_AT(struct nj_settings_limits, flapping_max_ms),
