@@ -227,15 +227,26 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	nj_mqtt_sys_changed(broker);
 }
 
+void nj_mqtt_broker_hush(struct nj_mqtt_broker *broker)
+{
+	NJ_LIST_EACH (&broker->clients, at)
+		nj_mqtt_pledges_leave(client_at(at));
+}
+
+void nj_mqtt_broker_close_journal(struct nj_mqtt_broker *broker)
+{
+	if (broker == NULL)
+		return;
+	nj_mqtt_journal_free(broker->journal);
+	broker->journal = NULL;
+}
+
 void nj_mqtt_broker_free(struct nj_mqtt_broker *broker)
 {
 	if (broker == NULL)
 		return;
-	NJ_LIST_EACH (&broker->clients, at)
-		nj_mqtt_pledges_leave(client_at(at));
-	/* What is on disk stays there. */
-	nj_mqtt_journal_free(broker->journal);
-	broker->journal = NULL;
+	nj_mqtt_broker_hush(broker);
+	nj_mqtt_broker_close_journal(broker);
 	while (!nj_list_empty(&broker->sessions))
 		nj_mqtt_session_free(session_at(broker->sessions.next));
 	while (!nj_list_empty(&broker->clients))

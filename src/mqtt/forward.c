@@ -76,6 +76,7 @@ static void take_item(struct nj_mqtt_broker *broker, struct nj_mqtt_broker *from
 	part->taken = journal->taken;
 	part->full = journal->full;
 	item->pledge = NULL;
+	nj_mqtt_pledge_routed(part);
 	nj_mqtt_pledge_release(part, true);
 }
 
@@ -92,6 +93,7 @@ static void release_item(const struct item *item)
 		return;
 	item->pledge->taken += item->taken;
 	item->pledge->full += item->full;
+	nj_mqtt_pledge_routed(item->pledge);
 	nj_mqtt_pledge_release(item->pledge, true);
 }
 
@@ -148,7 +150,7 @@ static bool forward_one(struct nj_mqtt_broker *broker, size_t place, const struc
 	parcel->items[parcel->count] = *item;
 	if (item->pledge != NULL) {
 		nj_mqtt_pledge_hold(item->pledge);
-		item->pledge->far = true;
+		nj_mqtt_pledge_route(item->pledge);
 	}
 	nj_mqtt_message_ref(item->message);
 	if (item->choice.label != NULL)

@@ -1,5 +1,7 @@
 #include "mqtt/journal.h"
 
+#include "mqtt/post.h"
+
 #define COMMIT_MS 1  /* from the first operation that nobody can make needless to its group */
 #define RETRY_MS 200 /* before a group that failed is tried again */
 #define NEVER UINT64_MAX
@@ -33,6 +35,7 @@ struct nj_mqtt_record *nj_mqtt_record_new(struct nj_mqtt_journal *journal, enum 
 	}
 	record->counted_bytes = counted ? (uint32_t)bytes : 0;
 	record->sure = sure;
+	record->home = journal;
 	record->op.type = (uint8_t)type;
 	nj_list_init(&record->op.link);
 	nj_list_init(&record->by_session);
@@ -103,7 +106,8 @@ static void add(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 	nj_list_remove(&op->link);
 	nj_list_push_back(&journal->group.ops, &op->link);
 	journal->group.count++;
-	record->handed_over = true;
+	if (!record->handed_over)
+		record->handed_over = true;
 	if (op->type == NJ_MESSAGES_SESSION_PUT && record->session != NULL)
 		nj_mqtt_record_fill_row(record);
 }
@@ -198,6 +202,17 @@ void nj_mqtt_record_open(struct nj_mqtt_journal *journal, struct nj_mqtt_record 
 	plan(journal);
 }
 
+void nj_mqtt_record_gather(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, uint32_t wait_ms)
+{
+	struct nj_mqtt_pledge *pledge = journal->pledge;
+	if (pledge == NULL || !pledge->gathers) {
+		nj_mqtt_record_open(journal, record, wait_ms);
+		return;
+	}
+	record->handed_over = true;
+	nj_list_push_back(&pledge->unit, &record->op.link);
+}
+
 void nj_mqtt_record_hurry(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 {
 	if (record->handed_over || record->due_ms == 0)
@@ -242,6 +257,52 @@ static bool worth_another(const struct nj_mqtt_record *record, enum nj_err err)
 	return record->sure && (err == NJ_ERR_FULL || err == NJ_ERR_IO || err == NJ_ERR_NO_MEMORY);
 }
 
+static void finish(struct nj_mqtt_record *record, enum nj_err err)
+{
+	struct nj_mqtt_journal *journal = record->home;
+	struct nj_mqtt_pledge *pledge = record->pledge;
+	nj_mqtt_count(&journal->refused, err != NJ_OK);
+	nj_mqtt_record_done(record, err);
+	free_record(journal, record);
+	nj_mqtt_pledge_release(pledge, err == NJ_OK);
+}
+
+static void on_home(struct nj_post *post)
+{
+	struct nj_mqtt_record *record = NJ_CONTAINER(post, struct nj_mqtt_record, post);
+	atomic_fetch_sub(&record->home->broker->fabric->errands, 1);
+	finish(record, record->result);
+}
+
+static void send_home(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, enum nj_err err)
+{
+	nj_list_remove(&record->op.link);
+	if (record->home == journal) {
+		finish(record, err);
+		return;
+	}
+	record->result = err;
+	record->post.on_post = on_home;
+	atomic_fetch_add(&journal->broker->fabric->errands, 1);
+	nj_reactor_post(record->home->broker->reactor, &record->post);
+}
+
+void nj_mqtt_journal_open_unit(struct nj_mqtt_journal *journal, struct nj_list *unit, bool refused)
+{
+	while (!nj_list_empty(unit)) {
+		struct nj_mqtt_record *record = record_at(unit->next);
+		if (refused) {
+			send_home(journal, record, NJ_ERR_FULL);
+			continue;
+		}
+		nj_list_remove(&record->op.link);
+		/* What is this broker's own may still prove needless. */
+		if (record->home == journal)
+			record->handed_over = false;
+		nj_mqtt_record_open(journal, record, 0);
+	}
+}
+
 static void settle(struct nj_mqtt_journal *journal, enum nj_err err)
 {
 	while (!nj_list_empty(&journal->group.ops)) {
@@ -250,12 +311,7 @@ static void settle(struct nj_mqtt_journal *journal, enum nj_err err)
 			try_again(journal, record);
 			continue;
 		}
-		struct nj_mqtt_pledge *pledge = record->pledge;
-		nj_list_remove(&record->op.link);
-		nj_mqtt_count(&journal->refused, err != NJ_OK);
-		nj_mqtt_record_done(record, err);
-		free_record(journal, record);
-		nj_mqtt_pledge_release(pledge, err == NJ_OK);
+		send_home(journal, record, err);
 	}
 }
 

@@ -14,6 +14,9 @@
 
 struct nj_mqtt_record {
 	struct nj_messages_op op;
+	struct nj_mqtt_journal *home; /* whose it is, though another may have it written */
+	struct nj_post post;          /* brings it home */
+	enum nj_err result;
 	struct nj_list by_session;         /* the session's records that are open or under way */
 	struct nj_mqtt_session *session;   /* NULL: none, or it is gone */
 	struct nj_mqtt_delivery *delivery; /* that it is about; NULL: not in memory */
@@ -22,9 +25,10 @@ struct nj_mqtt_record {
 	struct nj_messages_session row;    /* SESSION_PUT's, filled when it is handed over */
 	uint64_t due_ms;
 	uint32_t counted_bytes; /* against the memory ceiling */
-	bool handed_over;
-	bool over; /* the session's counters do not count its message any more */
-	bool sure; /* it cannot be refused */
+	bool handed_over;       /* or gathered: it cannot be taken back */
+	bool gathered;          /* into a group that several brokers fill */
+	bool over;              /* the session's counters do not count its message any more */
+	bool sure;              /* it cannot be refused */
 };
 
 /* A page of a session's queue on its way. */
@@ -78,11 +82,20 @@ void *nj_mqtt_record_more(struct nj_mqtt_record *record);
 void nj_mqtt_record_carry(struct nj_mqtt_record *record, struct nj_mqtt_message *message);
 /* Opens it. `wait_ms` 0: nobody can make it needless. */
 void nj_mqtt_record_open(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, uint32_t wait_ms);
+/* The same for what belongs to the message that is being routed: with QoS 2 it goes into that message's group. */
+void nj_mqtt_record_gather(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, uint32_t wait_ms);
+/* Opens the records of a group, whoever gathered them; `refused`: gives them back as failed instead. */
+void nj_mqtt_journal_open_unit(struct nj_mqtt_journal *journal, struct nj_list *unit, bool refused);
 /* An open record that was to wait does so no more. */
 void nj_mqtt_record_hurry(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record);
 /* Takes back an open record: what it pledged is kept without it. */
 void nj_mqtt_record_elide(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record);
 void nj_mqtt_page_ask(struct nj_mqtt_journal *journal, struct nj_mqtt_page *page);
+
+/* The end of a broker, in two steps, as one's journal may hold records of another's sessions: nobody is answered any
+ * more; then the journal goes, and what is on disk stays there (`broker` may be NULL). */
+void nj_mqtt_broker_hush(struct nj_mqtt_broker *broker);
+void nj_mqtt_broker_close_journal(struct nj_mqtt_broker *broker);
 
 /* Unix time of a moment of the reactor's clock, and back (0 where it has passed); 0 is never. */
 uint64_t nj_mqtt_wall_of(const struct nj_mqtt_broker *broker, uint64_t boot_ms);

@@ -254,21 +254,47 @@ static uint64_t first_open(const struct nj_mqtt_session *session)
 	uint64_t first = UINT64_MAX;
 	NJ_LIST_EACH ((struct nj_list *)&session->keep->records, at) {
 		const struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
-		if (record->op.type == NJ_MESSAGES_ENQUEUE && record->delivery == NULL && !record->over &&
-		    record->op.position < first)
+		if (record->op.type == NJ_MESSAGES_ENQUEUE && record->delivery == NULL &&
+		    record->op.position > session->keep->window_last && record->op.position < first)
 			first = record->op.position;
 	}
 	return first;
 }
 
+/* Whether the row is on its way off the disk: it was read before it was off. */
+static bool going(const struct nj_mqtt_session *session, uint64_t position)
+{
+	NJ_LIST_EACH ((struct nj_list *)&session->keep->records, at) {
+		const struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
+		if (record->op.type == NJ_MESSAGES_DEQUEUE && record->op.position == position)
+			return true;
+	}
+	return false;
+}
+
+/* Rows that were in the window of this connection are behind the page. */
+static bool any_going(const struct nj_mqtt_session *session, uint64_t after)
+{
+	NJ_LIST_EACH ((struct nj_list *)&session->keep->records, at) {
+		const struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
+		if (record->op.type == NJ_MESSAGES_DEQUEUE && record->op.position > after)
+			return true;
+	}
+	return false;
+}
+
 static enum nj_err take_rows(struct nj_mqtt_session *session, const struct nj_messages_page *page, uint64_t first)
 {
 	NJ_TRY(page->result);
+	bool some_go = any_going(session, page->after);
 	NJ_LIST_EACH ((struct nj_list *)&page->rows, at) {
 		const struct nj_messages_row *row = NJ_CONTAINER(at, struct nj_messages_row, link);
 		if (row->position >= first)
 			return NJ_ERR_AGAIN;
-		NJ_TRY(take_row(session, row));
+		if (some_go && going(session, row->position))
+			session->keep->window_last = row->position;
+		else
+			NJ_TRY(take_row(session, row));
 	}
 	return !page->more && first != UINT64_MAX ? NJ_ERR_AGAIN : NJ_OK;
 }
@@ -360,8 +386,6 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session)
 		return;
 	leave_page(session);
 	count(session, -(int64_t)session->keep->messages, -(int64_t)session->keep->bytes);
-	if (journal == NULL)
-		return;
 	while (!nj_list_empty(&session->keep->records)) {
 		struct nj_mqtt_record *record =
 		    NJ_CONTAINER(session->keep->records.next, struct nj_mqtt_record, by_session);
@@ -370,9 +394,11 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session)
 		record->delivery = NULL;
 		nj_list_remove(&record->by_session);
 		record->session = NULL;
-		if (!record->handed_over)
+		if (!record->handed_over && journal != NULL)
 			nj_mqtt_record_elide(journal, record);
 	}
+	if (journal == NULL)
+		return;
 	struct nj_mqtt_record *drop = nj_mqtt_record_new(journal, NJ_MESSAGES_SESSION_DROP, NULL, 0);
 	if (drop == NULL)
 		return;
@@ -485,7 +511,7 @@ enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt
 		record->pledge = journal->pledge;
 		nj_mqtt_pledge_hold(record->pledge);
 	}
-	nj_mqtt_record_open(journal, record, wait_of(session, delivery));
+	nj_mqtt_record_gather(journal, record, wait_of(session, delivery));
 	return NJ_OK;
 }
 
@@ -547,7 +573,8 @@ static void end_kept(struct nj_mqtt_session *session, struct nj_mqtt_delivery *d
 	bool open = record != NULL && record->op.type == NJ_MESSAGES_ENQUEUE && !record->handed_over;
 	note_answer(session, delivery);
 	count(session, -1, -(int64_t)bytes_of(delivery));
-	if (!open && (record != NULL || delivery->stored))
+	/* A row that is on its way goes when it is there: another broker's group may bring it. */
+	if (!open && delivery->stored)
 		remove_row(session, delivery);
 	if (record != NULL) {
 		record->delivery = NULL;
@@ -618,20 +645,8 @@ enum nj_err nj_mqtt_keep_received(struct nj_mqtt_session *session, uint16_t pack
 	record->pledge = journal->pledge;
 	if (record->pledge != NULL)
 		nj_mqtt_pledge_hold(record->pledge);
-	nj_mqtt_record_open(journal, record, 0);
+	nj_mqtt_record_gather(journal, record, 0);
 	return NJ_OK;
-}
-
-void nj_mqtt_keep_refused(struct nj_mqtt_session *session, uint16_t packet_id)
-{
-	(void)nj_mqtt_flow_forget(&session->flow, packet_id);
-	NJ_LIST_EACH (&session->keep->records, at) {
-		struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
-		if (record->op.type == NJ_MESSAGES_RECEIVE && record->op.value == packet_id && !record->handed_over) {
-			nj_mqtt_record_elide(journal_of(session), record);
-			return;
-		}
-	}
 }
 
 void nj_mqtt_keep_repeated(struct nj_mqtt_session *session, uint16_t packet_id)
@@ -735,7 +750,6 @@ static uint64_t record_bytes(const struct nj_mqtt_record *record)
 /* Younger rows may have waited for it. */
 static void row_settled(struct nj_mqtt_record *record)
 {
-	record->over = true;
 	record->session->keep->waits_for_row = false;
 	nj_mqtt_keep_refill(record->session);
 }
@@ -748,19 +762,37 @@ static void enqueue_failed(struct nj_mqtt_record *record)
 	nj_mqtt_count(&session->broker->counters.messages_dropped, 1);
 	if (delivery != NULL)
 		delivery->record = NULL;
-	if (record->over || (delivery != NULL && delivery->place == NJ_MQTT_INFLIGHT))
+	if (delivery != NULL && delivery->place == NJ_MQTT_INFLIGHT)
 		return;
-	count(session, -1, -(int64_t)record_bytes(record));
+	if (!record->over)
+		count(session, -1, -(int64_t)record_bytes(record));
 	if (delivery != NULL)
 		nj_mqtt_delivery_free(&session->flow, delivery);
 	else
 		row_settled(record);
 }
 
+/* It was acknowledged before it was on disk. What is read of the queue from now on is read behind this. */
+static void remove_late(const struct nj_mqtt_record *row)
+{
+	struct nj_mqtt_session *session = row->session;
+	struct nj_mqtt_record *record = nj_mqtt_record_new(journal_of(session), NJ_MESSAGES_DEQUEUE, session, 0);
+	if (record == NULL)
+		return;
+	record->op.position = row->op.position;
+	record->op.shared = row->op.shared;
+	record->op.body = row->op.body;
+	record->over = true;
+	bool again = session->client == NULL || row->op.position > session->keep->window_last;
+	nj_mqtt_record_open(journal_of(session), record, again ? 0 : LAZY_MS);
+}
+
 static void enqueue_done(struct nj_mqtt_record *record)
 {
 	struct nj_mqtt_delivery *delivery = record->delivery;
 	if (delivery == NULL) {
+		if (record->over)
+			remove_late(record);
 		row_settled(record);
 		return;
 	}

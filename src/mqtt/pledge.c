@@ -17,6 +17,7 @@ struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t
 		.packet_id = packet_id,
 		.item_bytes = (uint32_t)items.len,
 	};
+	nj_list_init(&pledge->unit);
 	if (items.len > 0)
 		memcpy(pledge->items, items.data, items.len);
 	nj_list_push_back(&client->pledges, &pledge->link);
@@ -34,6 +35,9 @@ struct nj_mqtt_pledge *nj_mqtt_pledge_part(struct nj_mqtt_broker *broker, struct
 	part->holds = 1;
 	part->whole_at = whole_at;
 	part->whole = whole;
+	part->gathers = whole->gathers;
+	part->routing = 1;
+	nj_list_init(&part->unit);
 	return part;
 }
 
@@ -86,52 +90,78 @@ static void send_ready(struct nj_mqtt_client *client)
 	}
 }
 
+/* ---- parts ---- */
+
 static void give_back(struct nj_mqtt_pledge *part)
 {
 	struct nj_mqtt_pledge *whole = part->whole;
-	whole->taken += part->taken;
-	whole->full += part->full;
+	if (!part->gathers) {
+		whole->taken += part->taken;
+		whole->full += part->full;
+	}
 	nj_mqtt_pledge_release(whole, !part->failed);
 	free(part);
 }
 
 static void on_part_over(struct nj_post *post)
 {
-	struct nj_mqtt_pledge *part = NJ_CONTAINER(post, struct nj_mqtt_pledge, post);
+	struct nj_mqtt_pledge *part = NJ_CONTAINER(post, struct nj_mqtt_pledge, over);
 	atomic_fetch_sub(&part->whole_at->fabric->errands, 1);
 	give_back(part);
+}
+
+static void tell_whole(struct nj_mqtt_pledge *part, struct nj_post *post, void (*on_post)(struct nj_post *post))
+{
+	atomic_fetch_add(&part->whole_at->fabric->errands, 1);
+	post->on_post = on_post;
+	nj_reactor_post(part->whole_at->reactor, post);
 }
 
 /* To where the whole is; when all is taken down, by one thread, at once. */
 static void part_over(struct nj_mqtt_pledge *part)
 {
-	if (part->broker->fabric == NULL) {
+	if (part->broker->fabric == NULL)
 		give_back(part);
-		return;
-	}
-	atomic_fetch_add(&part->whole_at->fabric->errands, 1);
-	part->post.on_post = on_part_over;
-	nj_reactor_post(part->whole_at->reactor, &part->post);
+	else
+		tell_whole(part, &part->over, on_part_over);
 }
 
-/* The last step of QoS 2. True: there is more to wait for. */
-static bool receives(struct nj_mqtt_pledge *pledge)
+static void on_part_ready(struct nj_post *post)
 {
-	struct nj_mqtt_client *client = pledge->client;
-	if (!pledge->receives || client == NULL || client->session == NULL)
-		return false;
-	struct nj_mqtt_journal *journal = client->broker->journal;
-	pledge->receives = false;
-	if (pledge->failed) {
-		(void)nj_mqtt_flow_forget(&client->session->flow, pledge->packet_id);
-		return false;
+	struct nj_mqtt_pledge *part = NJ_CONTAINER(post, struct nj_mqtt_pledge, ready);
+	struct nj_mqtt_pledge *whole = part->whole;
+	atomic_fetch_sub(&part->whole_at->fabric->errands, 1);
+	while (!nj_list_empty(&part->unit)) {
+		struct nj_list *first = part->unit.next;
+		nj_list_remove(first);
+		nj_list_push_back(&whole->unit, first);
 	}
-	struct nj_mqtt_pledge *former = journal->pledge;
-	journal->pledge = pledge;
-	pledge->failed = nj_mqtt_keep_received(client->session, pledge->packet_id) != NJ_OK;
-	journal->pledge = former;
-	return pledge->holds > 0;
+	whole->taken += part->taken;
+	whole->full += part->full;
+	nj_mqtt_pledge_routed(whole);
 }
+
+void nj_mqtt_pledge_route(struct nj_mqtt_pledge *pledge)
+{
+	pledge->routing++;
+}
+
+/* A message that nobody could take is refused: its identifier is free again. */
+void nj_mqtt_pledge_routed(struct nj_mqtt_pledge *pledge)
+{
+	if (!pledge->gathers || --pledge->routing > 0)
+		return;
+	if (pledge->whole != NULL) {
+		tell_whole(pledge, &pledge->ready, on_part_ready);
+		return;
+	}
+	bool refused = pledge->full > 0 && pledge->taken == 0;
+	if (refused && pledge->client != NULL && pledge->client->session != NULL)
+		(void)nj_mqtt_flow_forget(&pledge->client->session->flow, pledge->packet_id);
+	nj_mqtt_journal_open_unit(pledge->broker->journal, &pledge->unit, refused);
+}
+
+/* ---- the end ---- */
 
 void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept)
 {
@@ -145,8 +175,6 @@ void nj_mqtt_pledge_release(struct nj_mqtt_pledge *pledge, bool kept)
 		return;
 	}
 	pledge->failed |= pledge->full > 0 && pledge->taken == 0;
-	if (receives(pledge))
-		return;
 	if (pledge->client != NULL)
 		send_ready(pledge->client);
 	else
@@ -158,16 +186,6 @@ void nj_mqtt_pledge_withdraw(struct nj_mqtt_pledge *pledge)
 	take_off(pledge->client, pledge);
 	pledge->client = NULL;
 	nj_mqtt_pledge_release(pledge, false);
-}
-
-void nj_mqtt_pledges_forget(struct nj_mqtt_client *client)
-{
-	NJ_LIST_EACH (&client->pledges, at) {
-		struct nj_mqtt_pledge *pledge = NJ_CONTAINER(at, struct nj_mqtt_pledge, link);
-		if (pledge->receives)
-			(void)nj_mqtt_flow_forget(&client->session->flow, pledge->packet_id);
-		pledge->receives = false;
-	}
 }
 
 void nj_mqtt_pledges_leave(struct nj_mqtt_client *client)

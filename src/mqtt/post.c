@@ -1,4 +1,5 @@
 #include "mqtt/post.h"
+#include "mqtt/journal.h"
 
 /* ---- letters ---- */
 
@@ -217,6 +218,7 @@ static void leave(struct nj_mqtt_broker *broker)
 {
 	if (broker == NULL || broker->fabric == NULL)
 		return;
+	nj_mqtt_broker_hush(broker);
 	broker->fabric = NULL;
 	nj_reactor_share_held(broker->reactor, NULL);
 }
@@ -230,6 +232,9 @@ void nj_mqtt_fabric_free(struct nj_mqtt_fabric *fabric)
 	/* They have nothing more to say to each other. */
 	for (size_t i = 0; i < fabric->count; i++)
 		leave(fabric->brokers[i]);
+	/* One's journal may hold records of another's sessions. */
+	for (size_t i = 0; i < fabric->count; i++)
+		nj_mqtt_broker_close_journal(fabric->brokers[i]);
 	for (size_t i = 0; i < fabric->count; i++)
 		nj_mqtt_broker_free(fabric->brokers[i]);
 	nj_mqtt_shared_done(&fabric->shared);

@@ -64,17 +64,6 @@ static struct nj_mqtt_content content_of(struct nj_mqtt_client *client, const st
 	return content;
 }
 
-/* Where other brokers get the message its identifier is written when they have it on disk: should it end between, the
- * message is sent again and taken again, not lost. */
-static enum nj_err keep_received(struct nj_mqtt_client *client, uint16_t packet_id)
-{
-	const struct nj_mqtt_journal *journal = client->broker->journal;
-	if (client->broker->fabric == NULL || journal == NULL || journal->pledge == NULL)
-		return nj_mqtt_keep_received(client->session, packet_id);
-	journal->pledge->receives = true;
-	return NJ_OK;
-}
-
 /* Everything that may fail comes before the first receiver gets the message. */
 static enum nj_err store(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 			 const struct nj_mqtt_content *content, struct nj_mqtt_message **out_retained)
@@ -88,7 +77,7 @@ static enum nj_err store(struct nj_mqtt_client *client, const struct nj_mqtt_pub
 	if (m->retain)
 		err = nj_mqtt_retain(client->session->space, client->broker, content, out_retained);
 	if (err == NJ_OK && m->qos == 2)
-		err = keep_received(client, m->packet_id);
+		err = nj_mqtt_keep_received(client->session, m->packet_id);
 	if (err != NJ_OK && m->qos == 2)
 		(void)nj_mqtt_flow_forget(&client->session->flow, m->packet_id);
 	return err;
@@ -104,6 +93,10 @@ static void begin_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_pub
 	journal->pledge = nj_mqtt_pledge_new(client, type, m->packet_id, nj_view_of(NULL, 0));
 	journal->together = m->qos == 2;
 	journal->taken = journal->full = 0;
+	if (journal->pledge == NULL)
+		return;
+	journal->pledge->gathers = journal->together;
+	journal->pledge->routing = 1;
 }
 
 /* A message that no session has kept, as none had room, is refused. */
@@ -115,19 +108,13 @@ static void end_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publi
 		acknowledge(client, m, code, NULL);
 		return;
 	}
-	bool kept = journal->full == 0 || journal->taken > 0 || pledge->far;
-	/* Nobody else has it: its identifier and its rows are one group. */
-	if (pledge->receives && !pledge->far && kept)
-		pledge->failed |= nj_mqtt_keep_received(client->session, m->packet_id) != NJ_OK;
-	pledge->receives &= pledge->far;
-	if (!kept && m->qos == 2)
-		nj_mqtt_keep_refused(client->session, m->packet_id);
 	journal->pledge = NULL;
 	journal->together = false;
 	pledge->code = code;
 	pledge->taken += journal->taken;
 	pledge->full += journal->full;
-	nj_mqtt_pledge_release(pledge, kept);
+	nj_mqtt_pledge_routed(pledge);
+	nj_mqtt_pledge_release(pledge, true);
 }
 
 /* It is answered otherwise. */

@@ -217,7 +217,6 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 {
 	struct nj_reactor *reactor = session->broker->reactor;
-	nj_mqtt_pledges_forget(session->client);
 	session->client->session = NULL;
 	session->client = NULL;
 	count_connected(session, -1);

@@ -258,11 +258,14 @@ static void step_disk(struct world *w)
 {
 	nj_clock_fake_advance_ms(&w->gate.clock, draw(w, 30));
 	turns(&w->gate);
-	if (draw(w, 3) == 0)
-		return;
-	w->disk.fails = draw(w, 15) == 0 ? NJ_ERR_FULL : NJ_OK;
-	if (disk_commit(&w->disk) && draw(w, 8) != 0)
-		disk_collect(&w->gate);
+	for (size_t i = 0; i < nj_mqtt_fabric_count(w->gate.fabric); i++) {
+		if (w->disk.ways[i].under_way == NULL || draw(w, 3) == 0)
+			continue;
+		w->disk.fails = draw(w, 15) == 0 ? NJ_ERR_FULL : NJ_OK;
+		disk_commit_way(&w->disk.ways[i]);
+		if (draw(w, 8) != 0)
+			nj_mqtt_durable_collect(nj_mqtt_fabric_broker(w->gate.fabric, i));
+	}
 	w->disk.fails = NJ_OK;
 }
 
