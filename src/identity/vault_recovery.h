@@ -2,7 +2,7 @@
  * The devices' recovery keys in the vault. Each lies in a box that only the printed recovery key of the vault opens,
  * and the box under the vault's key: whoever has the vault open (the running keeper) can write one and read none, and
  * whoever has the printed key alone reads nothing either. The pair of the boxes follows from the printed key: its
- * private half is nowhere but with whoever types that key. Thread rule: identity/vault.h. (docs/adr/0015)
+ * private half is nowhere but with whoever types that key. Thread rule: identity/vault.h. (docs/adr/0016)
  */
 #ifndef NJ_IDENTITY_VAULT_RECOVERY_H
 #define NJ_IDENTITY_VAULT_RECOVERY_H
