@@ -27,7 +27,6 @@ enum nj_messages_op_type {
 	NJ_MESSAGES_ENQUEUE,         /* body at a position; `ids` */
 	NJ_MESSAGES_RELEASE,         /* position: PUBREC came, the body is not needed any more */
 	NJ_MESSAGES_DEQUEUE,         /* position */
-	NJ_MESSAGES_DROP_OLDEST,     /* rows after `position` until `value` bytes are free; `freed_…` come back */
 	NJ_MESSAGES_RECEIVE,         /* value: packet identifier of a QoS 2 message that came in */
 	NJ_MESSAGES_FORGET,          /* value: packet identifier */
 	NJ_MESSAGES_RETAIN,          /* text: customer; body */
@@ -87,7 +86,6 @@ struct nj_messages_op {
 	const uint32_t *ids; /* subscription identifiers */
 	struct nj_view text;
 	const struct nj_messages_session *row;
-	uint64_t freed_bytes, freed_count; /* DROP_OLDEST's answer */
 };
 
 /* A row of a queue, read back; one allocation, the reader's to free. */

@@ -481,8 +481,6 @@ enum nj_err nj_messages_store_apply(struct nj_messages_store *store, struct nj_m
 		return release(store, op);
 	case NJ_MESSAGES_DEQUEUE:
 		return dequeue(store, op);
-	case NJ_MESSAGES_DROP_OLDEST:
-		return nj_messages_drop_oldest(store, op);
 	case NJ_MESSAGES_RECEIVE:
 		return receive(store, op);
 	case NJ_MESSAGES_FORGET:

@@ -91,8 +91,6 @@ NJ_MUST_USE enum nj_err nj_messages_tally_add(struct nj_messages_store *store, u
 					      int64_t bytes, uint64_t tail);
 #define NJ_MESSAGES_TALLY_SHARED (UINT64_C(1) << 63)
 
-/* messages_read.c: rows after a position go, until `value` bytes are free. */
-NJ_MUST_USE enum nj_err nj_messages_drop_oldest(struct nj_messages_store *store, struct nj_messages_op *op);
 /* Removes one row, with what hangs on it, and counts that. */
 NJ_MUST_USE enum nj_err nj_messages_remove_row(struct nj_messages_store *store, uint64_t key, uint64_t body_bytes,
 					       uint64_t shared);

@@ -138,15 +138,15 @@ struct victim {
 	uint64_t key, bytes, shared;
 };
 
-/* The next few rows of a session after a position: what removes must not run under what reads. */
-static enum nj_err find_victims(struct nj_messages_store *store, uint32_t session, uint64_t after,
-				struct victim victims[VICTIMS], size_t *out_count)
+/* The first rows of a session: what removes must not run under what reads. */
+static enum nj_err find_victims(struct nj_messages_store *store, uint32_t session, struct victim victims[VICTIMS],
+				size_t *out_count)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_SQL_QUEUE_OLDEST);
 	size_t count = 0;
 	enum nj_err err = NJ_OK;
 
-	bind_rest_of_queue(&q, session, after);
+	bind_rest_of_queue(&q, session, 0);
 	while (count < VICTIMS && (err = nj_query_next(&q)) == NJ_OK) {
 		struct victim *victim = &victims[count++];
 
@@ -157,23 +157,6 @@ static enum nj_err find_victims(struct nj_messages_store *store, uint32_t sessio
 	}
 	*out_count = count;
 	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
-}
-
-enum nj_err nj_messages_drop_oldest(struct nj_messages_store *store, struct nj_messages_op *op)
-{
-	struct victim victims[VICTIMS];
-	size_t count = VICTIMS;
-
-	op->freed_bytes = op->freed_count = 0;
-	while (op->freed_bytes < op->value && count == VICTIMS) {
-		NJ_TRY(find_victims(store, op->session, op->position, victims, &count));
-		for (size_t i = 0; i < count && op->freed_bytes < op->value; i++) {
-			NJ_TRY(nj_messages_remove_row(store, victims[i].key, victims[i].bytes, victims[i].shared));
-			op->freed_bytes += victims[i].bytes + NJ_MESSAGES_ROW_BYTES;
-			op->freed_count++;
-		}
-	}
-	return NJ_OK;
 }
 
 static enum nj_err dropped_session(struct nj_messages_store *store, uint32_t *out_no)
@@ -205,7 +188,7 @@ enum nj_err nj_messages_store_purge(struct nj_messages_store *store, uint32_t ro
 		return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
 	*out_more = true;
 	for (uint32_t done = 0; done < rows && count == VICTIMS; done += VICTIMS) {
-		NJ_TRY(find_victims(store, no, 0, victims, &count));
+		NJ_TRY(find_victims(store, no, victims, &count));
 		for (size_t i = 0; i < count; i++)
 			NJ_TRY(nj_messages_remove_row(store, victims[i].key, victims[i].bytes, victims[i].shared));
 	}

@@ -193,8 +193,6 @@ static inline void disk_apply(struct disk *disk, const struct nj_messages_op *op
 	case NJ_MESSAGES_UNRETAIN:
 		disk_forget(disk_find(disk, NJ_MESSAGES_RETAIN, 0, 0, topic));
 		return;
-	case NJ_MESSAGES_DROP_OLDEST:
-		return;
 	}
 }
 

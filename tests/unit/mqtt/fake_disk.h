@@ -196,8 +196,6 @@ static void disk_apply(struct disk *disk, const struct nj_messages_op *op)
 		disk_forget(
 		    disk_find(disk, NJ_MESSAGES_RETAIN, 0, 0, nj_view_of(op->body.bytes, op->body.topic_bytes)));
 		return;
-	case NJ_MESSAGES_DROP_OLDEST:
-		return;
 	}
 }
 

@@ -253,29 +253,6 @@ static void a_group_is_whole_or_not_at_all(void **state)
 	nj_messages_store_close(store);
 }
 
-static void the_oldest_make_room(void **state)
-{
-	struct nj_messages_store *store = create(*state);
-	struct nj_messages_op drop = { .type = NJ_MESSAGES_DROP_OLDEST, .session = 1, .position = 1 };
-
-	put_session(store, 1);
-	put_session(store, 2);
-	for (uint64_t i = 1; i <= 100; i++)
-		enqueue(store, 1, i, "tppseven", i % 2 == 0 ? 5 + i : 0);
-	enqueue(store, 2, 1, "tppother", 0);
-	drop.value = 70 * (8 + NJ_MESSAGES_ROW_BYTES) - 1;
-	assert_int_equal(try(store, &drop, 1), NJ_OK);
-	assert_int_equal(drop.freed_count, 70);
-	assert_int_equal(drop.freed_bytes, 70 * (8 + NJ_MESSAGES_ROW_BYTES));
-	counted(store, 1, 30, 30 * 8);
-	page_reads(store, 1, 0, 2, "1:1:tppseven 72:1:tppseven more");
-	drop.value = UINT32_MAX;
-	assert_int_equal(try(store, &drop, 1), NJ_OK);
-	assert_int_equal(drop.freed_count, 29);
-	counted(store, 2, 1, 8);
-	nj_messages_store_close(store);
-}
-
 static enum nj_err count_filter(void *arg, const struct nj_messages_subscription *row)
 {
 	assert_int_equal(row->session, 2);
@@ -520,7 +497,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_shared_body_lives_as_long_as_its_last_row, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_group_is_whole_or_not_at_all, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(the_oldest_make_room, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_dropped_session_goes_piece_by_piece, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(rows_without_a_session_do_not_stay, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_will_and_the_times_survive, fixture_setup, fixture_teardown),
