@@ -9,8 +9,8 @@ must gateway profile set bench --publish '#' --subscribe '#'
 must gateway application add bench --profile bench --out "$tmp/bench.cred"
 PORT=11883
 AT="-h 127.0.0.1 -p $PORT"
-ROUNDS=${ROUNDS:-5} MESSAGES=${MESSAGES:-200}
-[ -z "${THOROUGH:-}" ] || ROUNDS=200 MESSAGES=1000
+ROUNDS=${ROUNDS:-20} MESSAGES=${MESSAGES:-1000}
+[ -z "${THOROUGH:-}" ] || ROUNDS=200
 
 pub() { in_gw timeout 60 mosquitto_pub $AT "$@"; }
 sub() { in_gw timeout 60 mosquitto_sub $AT "$@"; }

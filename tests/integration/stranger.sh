@@ -7,7 +7,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 world nmap nft python3 mosquitto_pub
 UDP_PORTS=53,67-69,111,123,135,137-138,161-162,445,500,514,520,546-547,631,1194,1434,1900,4500,5060,5353,$KNOCK
-WEB=8080 DNS=53
+WEB=8080 DNS=53 ENROLMENT=8844
 RATE=${RATE:-25000} # probes a second
 
 kinds=(-sS)
@@ -116,7 +116,7 @@ three_views host
 sed 's/^/      /' "$tmp/host.before"
 for at in "$GW4 -sS" "$GW6 -sS -6"; do
 	is "what answers is seen, and the gateway's ports alone are silent" \
-		"$at: closed (65532); filtered $MQTT,$MQTTS; open $WEB" "$(grep "^$at:" "$tmp/host.before")"
+		"$at: closed (65531); filtered $MQTT,$ENROLMENT,$MQTTS; open $WEB" "$(grep "^$at:" "$tmp/host.before")"
 done
 for at in "$GW4 -sU" "$GW6 -sU -6"; do
 	has "its knock port looks like any that does not answer" "open\|filtered $DNS,$KNOCK\$" "$(grep "^$at:" "$tmp/host.before")"
