@@ -41,12 +41,18 @@ void nj_mqtt_retained_done(struct nj_mqtt_retained *retained)
 	nj_mqtt_tree_done(&retained->tree);
 }
 
-/* Room for `bytes` more after `former` (may be NULL) is gone. */
+static uint64_t without(uint64_t total, uint64_t part)
+{
+	return total > part ? total - part : 0;
+}
+
+/* Room for `bytes` more after `former` (may be NULL) is gone. The replica that counts may not have heard of that one
+ * yet. */
 static bool fits(const struct nj_mqtt_retained_quota *quota, const struct nj_mqtt_message *former, uint64_t bytes)
 {
 	uint64_t freed = is_empty(former) ? 0 : nj_mqtt_content_bytes(&former->content);
-	uint64_t count = quota->count - (is_empty(former) ? 0 : 1);
-	return count < quota->max_count && quota->bytes - freed + bytes <= quota->max_bytes;
+	uint64_t count = without(quota->count, is_empty(former) ? 0 : 1);
+	return count < quota->max_count && without(quota->bytes, freed) + bytes <= quota->max_bytes;
 }
 
 enum nj_err nj_mqtt_retained_keep(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message)

@@ -29,9 +29,9 @@ NJ_MUST_USE enum nj_err nj_mqtt_retained_init(struct nj_mqtt_retained *retained,
 					      struct nj_random *random);
 void nj_mqtt_retained_done(struct nj_mqtt_retained *retained);
 /* Keeps a reference, in place of the topic's former message. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY: the former one stays. */
+NJ_MUST_USE enum nj_err nj_mqtt_retained_put(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message);
 /* The same without asking the limits, unless what is there is a newer change. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
 NJ_MUST_USE enum nj_err nj_mqtt_retained_keep(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message);
-NJ_MUST_USE enum nj_err nj_mqtt_retained_put(struct nj_mqtt_retained *retained, struct nj_mqtt_message *message);
 /* Harmless when there is none. */
 void nj_mqtt_retained_remove(struct nj_mqtt_retained *retained, struct nj_view topic);
 /* Messages whose topic the filter matches; expired ones are skipped, and some of them removed on the way. */

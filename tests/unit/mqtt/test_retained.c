@@ -131,12 +131,30 @@ static void topics_with_a_dollar_are_freed_too(void **state)
 	close_store(&f);
 }
 
+/* Of several replicas one counts for all, and hears of a change after the one where it was made. */
+static void a_change_that_is_not_counted_yet_takes_no_room_twice(void **state)
+{
+	struct fixture f;
+	open_store(&f);
+	f.retained.counts = false;
+	assert_int_equal(put(&f, "a", "1", 0), NJ_OK);
+	assert_int_equal(put(&f, "a", "2", 0), NJ_OK);
+	assert_string_equal(ask(&f, "a", 0), "2 ");
+	f.quota.count = f.quota.max_count;
+	f.quota.bytes = f.quota.max_bytes;
+	assert_int_equal(put(&f, "b", "1", 0), NJ_ERR_LIMIT);
+	assert_int_equal(put(&f, "a", "3", 0), NJ_OK);
+	f.quota.count = f.quota.bytes = 0;
+	close_store(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_message_of_a_topic_is_kept),
 		cmocka_unit_test(the_count_is_limited),
 		cmocka_unit_test(the_bytes_are_limited),
+		cmocka_unit_test(a_change_that_is_not_counted_yet_takes_no_room_twice),
 		cmocka_unit_test(expired_ones_are_not_found_and_go),
 		cmocka_unit_test(topics_with_a_dollar_are_freed_too),
 	};
