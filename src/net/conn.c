@@ -1,4 +1,4 @@
-#include "net/conn.h"
+#include "net/conn_state.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,57 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "net/carriage.h"
-#include "net/internal.h"
-
-/* What one connection may read in a turn before the others have theirs. */
-#define TURN_IN_BYTES (256 * 1024)
-/* Growth step of an input buffer that holds an unfinished message. */
-#define IN_STEP_BYTES (16 * 1024)
 #define FINISH_MS 2000
 #define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
-
-enum state {
-	STATE_OPENING,   /* accepted; plain: until the first event, TLS: until the handshake finished */
-	STATE_OPEN,      /* on_open was called */
-	STATE_FINISHING, /* no more reading; closes when the output is written or the time is up */
-	STATE_DEAD,      /* socket closed; on_close comes at the end of the turn */
-};
-
-struct nj_conn {
-	struct nj_io io;
-	struct nj_reactor *reactor;
-	const struct nj_conn_ops *ops;
-	void *user;
-	struct nj_tls *tls;           /* NULL: plain */
-	struct nj_carriage *carriage; /* NULL: no WebSocket */
-	struct nj_buf in;             /* what on_data left; no memory while empty */
-	struct nj_buf out;
-	struct nj_timer limit;     /* the earlier of the two times below */
-	struct nj_timer resume;    /* reading goes on: in the next turn, or after a pause */
-	struct nj_deferred at_end; /* flush, or the last call */
-	uint64_t first_due_ms;     /* of the hello; of the finish, once finishing; 0 = none */
-	uint64_t bind_due_ms;      /* 0 = none */
-	uint64_t bytes_in;
-	uint64_t bytes_out;
-	uint64_t mark;
-	uint64_t held_until_ms; /* its toll is not paid; 0 = nothing is owed */
-	struct nj_conn_toll toll;
-	struct nj_addr peer;
-	struct nj_addr local;
-	size_t counted; /* bytes of both buffers, as the reactor knows them */
-	enum state state;
-	enum nj_close why;
-	bool may_carry; /* a WebSocket, if the first byte wants it */
-	bool paused;
-	bool readable;   /* the socket may hold unread input */
-	bool writable;   /* the socket took all that was offered */
-	bool hung_up;    /* epoll reported an end: input ends after what is unread */
-	bool redeliver;  /* on_data may eat what it left, though nothing arrived */
-	bool delivering; /* on_data is on the stack */
-	bool over_half;  /* on_drained is owed */
-};
 
 const char *nj_close_name(enum nj_close why)
 {
@@ -72,16 +23,6 @@ const char *nj_close_name(enum nj_close why)
 	return "unknown";
 }
 
-static bool is_live(const struct nj_conn *conn)
-{
-	return conn->state == STATE_OPENING || conn->state == STATE_OPEN;
-}
-
-static void request_flush(struct nj_conn *conn)
-{
-	nj_defer(conn->reactor, &conn->at_end);
-}
-
 /* --- the end --- */
 
 static void reset_on_close(int fd)
@@ -91,8 +32,7 @@ static void reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
-/* The socket goes at once; the object stays until the end of the turn, as callers up the stack still hold it. */
-static void die(struct nj_conn *conn, enum nj_close why, bool reset)
+void conn_die(struct nj_conn *conn, enum nj_close why, bool reset)
 {
 	if (conn->state == STATE_DEAD)
 		return;
@@ -108,8 +48,7 @@ static void die(struct nj_conn *conn, enum nj_close why, bool reset)
 	nj_defer(conn->reactor, &conn->at_end);
 }
 
-/* To be called whenever a buffer may have grown or gone. */
-static void count_held(struct nj_conn *conn)
+void conn_count_held(struct nj_conn *conn)
 {
 	size_t held = conn->in.cap + conn->out.cap + (conn->tls != NULL ? nj_tls_held_bytes(conn->tls) : 0) +
 		      (conn->carriage != NULL ? nj_carriage_held_bytes(conn->carriage) : 0);
@@ -127,7 +66,7 @@ static void free_conn(struct nj_conn *conn)
 	conn->carriage = NULL;
 	nj_buf_done(&conn->in);
 	nj_buf_done(&conn->out);
-	count_held(conn);
+	conn_count_held(conn);
 	free(conn);
 }
 
@@ -142,7 +81,7 @@ static void close_orderly(struct nj_conn *conn)
 	if (conn->tls != NULL)
 		nj_tls_close_notify(conn->tls);
 	discard_input(conn);
-	die(conn, conn->why, false);
+	conn_die(conn, conn->why, false);
 }
 
 /* --- time limits --- */
@@ -174,16 +113,16 @@ static void on_limit(struct nj_timer *timer)
 	struct nj_conn *conn = NJ_CONTAINER(timer, struct nj_conn, limit);
 	uint64_t now_ms = nj_reactor_now_ms(conn->reactor);
 	if (conn->state == STATE_FINISHING)
-		die(conn, conn->why, true);
+		conn_die(conn, conn->why, true);
 	else if (conn->first_due_ms != 0 && conn->first_due_ms <= now_ms)
-		die(conn, NJ_CLOSE_HELLO_TIMEOUT, true);
+		conn_die(conn, NJ_CLOSE_HELLO_TIMEOUT, true);
 	else
-		die(conn, NJ_CLOSE_BIND_TIMEOUT, true);
+		conn_die(conn, NJ_CLOSE_BIND_TIMEOUT, true);
 }
 
-static void hello_arrived(struct nj_conn *conn)
+void conn_hello_arrived(struct nj_conn *conn)
 {
-	if (conn->first_due_ms == 0 || !is_live(conn))
+	if (conn->first_due_ms == 0 || !conn_is_live(conn))
 		return;
 	conn->first_due_ms = 0;
 	rearm_limit(conn);
@@ -255,7 +194,7 @@ static enum nj_err write_out(struct nj_conn *conn)
 {
 	enum nj_err err = write_all(conn);
 	nj_buf_release(&conn->out);
-	count_held(conn);
+	conn_count_held(conn);
 	return err;
 }
 
@@ -276,7 +215,7 @@ static void flush(struct nj_conn *conn)
 	if (err == NJ_ERR_AGAIN)
 		conn->writable = false;
 	else if (err != NJ_OK)
-		die(conn, conn->state == STATE_FINISHING ? conn->why : NJ_CLOSE_IO, true);
+		conn_die(conn, conn->state == STATE_FINISHING ? conn->why : NJ_CLOSE_IO, true);
 	else if (conn->state == STATE_FINISHING)
 		close_orderly(conn);
 	if (conn->state != STATE_DEAD)
@@ -297,255 +236,13 @@ static void on_turn_end(struct nj_deferred *work)
 	free_conn(conn);
 }
 
-/* --- input --- */
-
-static enum nj_close close_reason(const struct nj_conn *conn, enum nj_err err)
-{
-	if (err == NJ_ERR_CLOSED)
-		return NJ_CLOSE_PEER;
-	return err == NJ_ERR_FORGED ? NJ_CLOSE_TLS : NJ_CLOSE_IO;
-}
-
-/* The peer sends no more: what we owe it is still written. */
-static void input_ended(struct nj_conn *conn, enum nj_err err)
-{
-	if (err == NJ_ERR_CLOSED)
-		nj_conn_finish(conn, NJ_CLOSE_PEER);
-	else
-		die(conn, close_reason(conn, err), true);
-}
-
-static enum nj_err read_plain(struct nj_conn *conn, uint8_t *out, size_t cap, size_t *out_len)
-{
-	ssize_t n;
-	do
-		n = recv(conn->io.fd, out, cap, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == EAGAIN ? NJ_ERR_AGAIN : NJ_ERR_IO;
-	if (n == 0)
-		return NJ_ERR_CLOSED;
-	*out_len = (size_t)n;
-	/* A short read emptied the socket, and more input is a new edge (epoll(7)); only an end that epoll reported
-	 * already has no edge to come. */
-	return (size_t)n < cap && !conn->hung_up ? NJ_ERR_AGAIN : NJ_OK;
-}
-
-/* Records one after the other, so that on_data sees them as one piece. */
-static enum nj_err read_tls(struct nj_conn *conn, uint8_t *out, size_t cap, size_t *out_len)
-{
-	enum nj_err err = NJ_OK;
-	while (err == NJ_OK && *out_len < cap) {
-		size_t n = 0;
-		err = nj_tls_read(conn->tls, out + *out_len, cap - *out_len, &n);
-		*out_len += n;
-	}
-	return err;
-}
-
-/* Offers unread bytes; a callee that hands the connection on leaves the rest to its successor. */
-static size_t offer(struct nj_conn *conn, struct nj_view in)
-{
-	size_t eaten = 0;
-	const struct nj_conn_ops *asked;
-	conn->redeliver = false;
-	conn->delivering = true;
-	do {
-		asked = conn->ops;
-		size_t n = asked->on_data(conn, nj_view_of(in.data + eaten, in.len - eaten));
-		assert(n <= in.len - eaten);
-		eaten += n;
-	} while (conn->ops != asked && eaten < in.len && is_live(conn) && !conn->paused);
-	conn->delivering = false;
-	return eaten;
-}
-
-/* A callee that eats nothing of a full buffer will never eat: the message is too large for it. */
-static void check_stuck(struct nj_conn *conn, size_t eaten)
-{
-	if (eaten == 0 && !conn->paused && !nj_conn_held(conn) && is_live(conn) &&
-	    nj_buf_len(&conn->in) >= conn->in.max)
-		die(conn, NJ_CLOSE_PROTOCOL, true);
-}
-
-static void deliver_in_place(struct nj_conn *conn, struct nj_view in)
-{
-	size_t eaten = offer(conn, in);
-	if (!is_live(conn) || eaten == in.len)
-		return;
-	if (nj_buf_append(&conn->in, in.data + eaten, in.len - eaten) != NJ_OK)
-		die(conn, NJ_CLOSE_IO, true);
-	count_held(conn);
-	check_stuck(conn, eaten);
-}
-
-static void deliver_buffered(struct nj_conn *conn)
-{
-	size_t eaten = offer(conn, nj_buf_view(&conn->in));
-	nj_buf_eat(&conn->in, eaten);
-	if (nj_buf_len(&conn->in) == 0)
-		nj_buf_release(&conn->in);
-	count_held(conn);
-	check_stuck(conn, eaten);
-}
-
-static void keep_unread(struct nj_conn *conn, struct nj_view in)
-{
-	if (nj_buf_append(&conn->in, in.data, in.len) != NJ_OK)
-		die(conn, NJ_CLOSE_IO, true);
-	count_held(conn);
-}
-
-/* What other threads said before the peer could say this comes first; it may end or pause the connection. */
-static void deliver(struct nj_conn *conn, struct nj_view in)
-{
-	bool fresh = nj_buf_len(&conn->in) == 0;
-	if (in.len == 0)
-		return;
-	if (!fresh)
-		nj_buf_commit(&conn->in, in.len);
-	nj_reactor_take_posts(conn->reactor);
-	if (!is_live(conn))
-		return;
-	if (conn->paused && fresh)
-		keep_unread(conn, in);
-	else if (!conn->paused && fresh)
-		deliver_in_place(conn, in);
-	else if (!conn->paused)
-		deliver_buffered(conn);
-}
-
-/* Where the next input goes: the reactor's scratch when nothing is held, else behind what is. */
-static enum nj_err input_room(struct nj_conn *conn, size_t budget, uint8_t **out_at, size_t *out_room)
-{
-	size_t held = nj_buf_len(&conn->in);
-	size_t room = conn->in.max - held < budget ? conn->in.max - held : budget;
-	if (held == 0) {
-		*out_at = nj_reactor_scratch(conn->reactor);
-		*out_room = room < NJ_SCRATCH_BYTES ? room : NJ_SCRATCH_BYTES;
-		return NJ_OK;
-	}
-	size_t had;
-	*out_room = room < IN_STEP_BYTES ? room : IN_STEP_BYTES;
-	enum nj_err err = nj_buf_reserve(&conn->in, *out_room, out_at, &had);
-	count_held(conn);
-	return err;
-}
-
-/* Reads nothing for so long, or for what is left of a longer time. */
-static void hold(struct nj_conn *conn, uint32_t ms)
-{
-	uint64_t until_ms = nj_reactor_now_ms(conn->reactor) + ms;
-
-	if (until_ms > conn->held_until_ms)
-		conn->held_until_ms = until_ms;
-	nj_timer_arm(conn->reactor, &conn->resume, ms);
-}
-
-/* What was read is delivered all the same: it is here already. */
-static void charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
-{
-	uint32_t ms = conn->toll.charge == NULL ? 0 : conn->toll.charge(conn->toll.arg, messages, bytes);
-
-	if (ms == 0 || !is_live(conn))
-		return;
-	hold(conn, ms);
-}
-
-/* What was read becomes what it carries. */
-static enum nj_err unwrap(struct nj_conn *conn, uint8_t *data, size_t *len)
-{
-	if (conn->may_carry && nj_carriage_wanted(data[0])) {
-		conn->carriage = nj_carriage_new();
-		if (conn->carriage == NULL)
-			return NJ_ERR_NO_MEMORY;
-	}
-	conn->may_carry = false;
-	if (conn->carriage == NULL)
-		return NJ_OK;
-	enum nj_err err = nj_carriage_take(conn->carriage, data, *len, len);
-	count_held(conn);
-	request_flush(conn);
-	return err;
-}
-
-/* Reads once and delivers. Returns the bytes read. */
-static size_t read_once(struct nj_conn *conn, size_t budget)
-{
-	uint8_t *at;
-	size_t room;
-	size_t got = 0;
-	enum nj_err broken = NJ_OK;
-	enum nj_err err = input_room(conn, budget, &at, &room);
-	if (err == NJ_OK)
-		err = conn->tls != NULL ? read_tls(conn, at, room, &got) : read_plain(conn, at, room, &got);
-	if (err != NJ_OK)
-		conn->readable = err == NJ_ERR_BUSY;
-	if (got > 0) {
-		conn->bytes_in += got;
-		hello_arrived(conn);
-		charge(conn, 0, got);
-		size_t len = got;
-		broken = unwrap(conn, at, &len);
-		deliver(conn, nj_view_of(at, len));
-	}
-	if (broken != NJ_OK && is_live(conn))
-		nj_conn_finish(conn, broken == NJ_ERR_CLOSED ? NJ_CLOSE_PEER : NJ_CLOSE_PROTOCOL);
-	if (err != NJ_OK && err != NJ_ERR_AGAIN && err != NJ_ERR_BUSY && is_live(conn))
-		input_ended(conn, err);
-	return got;
-}
-
-static bool may_read(const struct nj_conn *conn)
-{
-	return conn->state == STATE_OPEN && !conn->paused && conn->held_until_ms == 0;
-}
-
-/* Looks whether the time is over; else comes again. */
-static bool is_paid(struct nj_conn *conn)
-{
-	uint64_t now_ms = nj_reactor_now_ms(conn->reactor);
-
-	if (now_ms < conn->held_until_ms) {
-		nj_timer_arm(conn->reactor, &conn->resume, conn->held_until_ms - now_ms);
-		return false;
-	}
-	conn->held_until_ms = 0;
-	conn->redeliver = true;
-	return true;
-}
-
-static void pump_in(struct nj_conn *conn)
-{
-	/* One share a turn, whether an event or the timer brought us here. */
-	nj_timer_cancel(&conn->resume);
-	if (conn->held_until_ms != 0 && !is_paid(conn))
-		return;
-	if (may_read(conn) && conn->redeliver && nj_buf_len(&conn->in) > 0)
-		deliver_buffered(conn);
-	size_t budget = TURN_IN_BYTES;
-	while (may_read(conn) && conn->readable && budget > 0) {
-		size_t got = read_once(conn, budget);
-		if (got == 0)
-			break;
-		budget -= got;
-	}
-	if (may_read(conn) && conn->readable && budget == 0)
-		nj_timer_arm(conn->reactor, &conn->resume, 0);
-}
-
-static void on_resume(struct nj_timer *timer)
-{
-	pump_in(NJ_CONTAINER(timer, struct nj_conn, resume));
-}
-
 /* --- events --- */
 
 static void open_conn(struct nj_conn *conn)
 {
 	conn->state = STATE_OPEN;
 	if (nj_buf_len(&conn->out) > 0)
-		request_flush(conn);
+		conn_request_flush(conn);
 	conn->ops->on_open(conn);
 }
 
@@ -553,14 +250,14 @@ static void advance_handshake(struct nj_conn *conn)
 {
 	enum nj_err err = nj_tls_handshake(conn->tls);
 	if (nj_tls_hello_seen(conn->tls))
-		hello_arrived(conn);
+		conn_hello_arrived(conn);
 	/* What came with the end of the handshake is in OpenSSL's buffer by now, and the socket may never tell of it:
 	 * an event says what is unread when it is fetched. */
 	conn->readable |= err == NJ_OK;
 	if (err == NJ_OK)
 		open_conn(conn);
 	else if (err != NJ_ERR_AGAIN)
-		die(conn, close_reason(conn, err), true);
+		conn_die(conn, conn_close_reason(err), true);
 }
 
 static void on_event(struct nj_io *io, uint32_t events)
@@ -576,10 +273,10 @@ static void on_event(struct nj_io *io, uint32_t events)
 		open_conn(conn);
 	/* Who does not read would not learn of the end. */
 	if (failed && conn->paused)
-		die(conn, NJ_CLOSE_PEER, true);
-	pump_in(conn);
+		conn_die(conn, NJ_CLOSE_PEER, true);
+	conn_pump_in(conn);
 	if (conn->state == STATE_FINISHING || (conn->state == STATE_OPEN && (events & EPOLLOUT)))
-		request_flush(conn);
+		conn_request_flush(conn);
 }
 
 /* --- for the owner --- */
@@ -616,7 +313,7 @@ enum nj_err nj_conn_new(struct nj_reactor *reactor, const struct nj_conn_config 
 				  .ops = config->ops,
 				  .user = config->user,
 				  .limit = { .on_timer = on_limit },
-				  .resume = { .on_timer = on_resume },
+				  .resume = { .on_timer = conn_on_resume },
 				  .at_end = { .on_turn_end = on_turn_end },
 				  .peer = config->peer,
 				  .local = config->local,
@@ -641,7 +338,7 @@ enum nj_err nj_conn_send(struct nj_conn *conn, const void *data, size_t len)
 
 enum nj_err nj_conn_send2(struct nj_conn *conn, struct nj_view head, struct nj_view body)
 {
-	if (!is_live(conn))
+	if (!conn_is_live(conn))
 		return NJ_ERR_CLOSED;
 	size_t room = conn->out.max - nj_buf_len(&conn->out);
 	if (head.len > room || body.len > room - head.len)
@@ -650,12 +347,12 @@ enum nj_err nj_conn_send2(struct nj_conn *conn, struct nj_view head, struct nj_v
 	uint8_t *at;
 	size_t reserved;
 	NJ_TRY(nj_buf_reserve(&conn->out, head.len + body.len, &at, &reserved));
-	count_held(conn);
+	conn_count_held(conn);
 	NJ_TRY(nj_buf_append(&conn->out, head.data, head.len));
 	NJ_TRY(nj_buf_append(&conn->out, body.data, body.len));
 	if (nj_buf_len(&conn->out) > conn->out.max / 2)
 		conn->over_half = true;
-	request_flush(conn);
+	conn_request_flush(conn);
 	return NJ_OK;
 }
 
@@ -666,7 +363,7 @@ size_t nj_conn_unsent(const struct nj_conn *conn)
 
 void nj_conn_pause(struct nj_conn *conn, bool paused)
 {
-	if (!is_live(conn) || conn->paused == paused)
+	if (!conn_is_live(conn) || conn->paused == paused)
 		return;
 	conn->paused = paused;
 	if (paused) {
@@ -679,17 +376,17 @@ void nj_conn_pause(struct nj_conn *conn, bool paused)
 
 void nj_conn_pause_for(struct nj_conn *conn, uint32_t ms)
 {
-	if (is_live(conn))
-		hold(conn, ms);
+	if (conn_is_live(conn))
+		conn_hold(conn, ms);
 }
 
 void nj_conn_finish(struct nj_conn *conn, enum nj_close why)
 {
-	if (!is_live(conn))
+	if (!conn_is_live(conn))
 		return;
 	/* Before the handshake is over there is nothing to say that a stranger may hear. */
 	if (conn->state == STATE_OPENING && conn->tls != NULL) {
-		die(conn, why, true);
+		conn_die(conn, why, true);
 		return;
 	}
 	conn->state = STATE_FINISHING;
@@ -698,17 +395,17 @@ void nj_conn_finish(struct nj_conn *conn, enum nj_close why)
 	conn->first_due_ms = due_in(conn, FINISH_MS);
 	nj_timer_cancel(&conn->resume);
 	rearm_limit(conn);
-	request_flush(conn);
+	conn_request_flush(conn);
 }
 
 void nj_conn_abort(struct nj_conn *conn, enum nj_close why)
 {
-	die(conn, why, true);
+	conn_die(conn, why, true);
 }
 
 void nj_conn_bind_deadline(struct nj_conn *conn, uint32_t ms)
 {
-	if (!is_live(conn))
+	if (!conn_is_live(conn))
 		return;
 	conn->bind_due_ms = due_in(conn, ms);
 	rearm_limit(conn);
@@ -731,7 +428,7 @@ void *nj_conn_toll_arg(const struct nj_conn *conn)
 
 void nj_conn_charge(struct nj_conn *conn, uint32_t messages)
 {
-	charge(conn, messages, 0);
+	conn_charge(conn, messages, 0);
 }
 
 bool nj_conn_held(const struct nj_conn *conn)
@@ -764,7 +461,7 @@ void nj_conn_set_ops(struct nj_conn *conn, const struct nj_conn_ops *ops, void *
 	conn->ops = ops;
 	conn->user = user;
 	/* What the old owner left unread is the new one's; from inside on_data it is offered on return. */
-	if (conn->delivering || nj_buf_len(&conn->in) == 0 || !may_read(conn))
+	if (conn->delivering || nj_buf_len(&conn->in) == 0 || !conn_may_read(conn))
 		return;
 	conn->redeliver = true;
 	nj_timer_arm(conn->reactor, &conn->resume, 0);
@@ -790,15 +487,15 @@ void nj_conn_attach(struct nj_conn *conn, struct nj_reactor *reactor, const stru
 	conn->ops = ops;
 	conn->user = user;
 	conn->paused = false;
-	count_held(conn);
+	conn_count_held(conn);
 	/* What the socket is ready for is a new edge here. */
 	if (nj_io_add(reactor, &conn->io, EVENTS) != NJ_OK) {
-		die(conn, NJ_CLOSE_IO, true);
+		conn_die(conn, NJ_CLOSE_IO, true);
 		return;
 	}
 	rearm_limit(conn);
 	if (nj_buf_len(&conn->out) > 0)
-		request_flush(conn);
+		conn_request_flush(conn);
 	/* What is unread, or owed, is seen to in the next turn. */
 	conn->redeliver = nj_buf_len(&conn->in) > 0;
 	if (conn->redeliver || conn->held_until_ms != 0)
