@@ -161,7 +161,7 @@ static void acknowledged_by_the_receiver(void **state)
 	expect_message(bob, "a", "late", 1);
 	acknowledge(bob, NJ_MQTT_PUBACK, bob->packet.as.publish.packet_id);
 	settle_for(gate, &disk, 150);
-	assert_null(disk_find(&disk, NJ_MESSAGES_ENQUEUE, 1, 21, nj_view_of(NULL, 0)));
+	assert_null(disk_find(disk.rows, NJ_MESSAGES_ENQUEUE, 1, 21, nj_view_of(NULL, 0)));
 	peer_close(alice);
 	peer_close(bob);
 }
