@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "mqtt/restore.h"
 #include "store/committer.h"
+#include "store/messages_store.h"
 
 /* A broker's way to the committer. */
 struct way {
@@ -26,14 +27,14 @@ static void submit(void *arg, struct nj_messages_group *group)
 {
 	const struct way *way = arg;
 
-	nj_committer_submit(way->port, group);
+	nj_committer_submit(way->port, &group->commit);
 }
 
 static struct nj_messages_group *finished(void *arg)
 {
 	const struct way *way = arg;
 
-	return nj_committer_finished(way->port);
+	return nj_messages_group_of(nj_committer_finished(way->port));
 }
 
 static uint32_t next_session(void *arg)
@@ -182,7 +183,7 @@ enum nj_err gateway_messages_open(struct gateway *g, struct nj_why *why)
 	if (g->messages == NULL)
 		return NJ_ERR_NO_MEMORY;
 	NJ_TRY(open_store(g->config->paths.messages_db, &store, why));
-	NJ_TRY(nj_committer_new(store, &g->messages->committer));
+	NJ_TRY(nj_committer_new(nj_messages_store_committed(store), &g->messages->committer));
 	NJ_TRY(begin(g, store));
 	return restore_all(g, store, why);
 }

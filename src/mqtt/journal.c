@@ -105,7 +105,7 @@ static void add(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 	struct nj_messages_op *op = &record->op;
 	nj_list_remove(&op->link);
 	nj_list_push_back(&journal->group.ops, &op->link);
-	journal->group.count++;
+	journal->group.commit.operations++;
 	if (!record->handed_over)
 		record->handed_over = true;
 	if (op->type == NJ_MESSAGES_SESSION_PUT && record->session != NULL)
@@ -151,7 +151,7 @@ static void fill(struct nj_mqtt_journal *journal, bool all)
 
 static void hand_over(struct nj_mqtt_journal *journal, bool all)
 {
-	nj_messages_group_init(&journal->group, NULL);
+	nj_messages_group_init(&journal->group);
 	fill(journal, all);
 	while (!nj_list_empty(&journal->pages)) {
 		struct nj_list *page = journal->pages.next;
@@ -160,6 +160,7 @@ static void hand_over(struct nj_mqtt_journal *journal, bool all)
 	}
 	if (nj_list_empty(&journal->group.ops) && nj_list_empty(&journal->group.pages))
 		return;
+	journal->group.commit.reads = !nj_list_empty(&journal->group.pages);
 	journal->under_way = true;
 	journal->durable.submit(journal->durable.arg, &journal->group);
 }
@@ -318,7 +319,7 @@ static void settle(struct nj_mqtt_journal *journal, enum nj_err err)
 static void come_back(struct nj_mqtt_journal *journal)
 {
 	struct nj_list pages;
-	enum nj_err err = journal->group.result;
+	enum nj_err err = journal->group.commit.result;
 	nj_list_init(&pages);
 	while (!nj_list_empty(&journal->group.pages)) {
 		struct nj_list *page = journal->group.pages.next;
@@ -327,7 +328,7 @@ static void come_back(struct nj_mqtt_journal *journal)
 	}
 	if (err != NJ_OK)
 		journal->retry_ms = now_of(journal) + RETRY_MS;
-	if (journal->group.count > 0)
+	if (journal->group.commit.operations > 0)
 		__atomic_store_n(&journal->troubled, err != NJ_OK, __ATOMIC_RELAXED);
 	settle(journal, err);
 	journal->under_way = false;
@@ -378,7 +379,7 @@ enum nj_err nj_mqtt_journal_new(struct nj_mqtt_broker *broker, const struct nj_m
 	nj_list_init(&journal->patient);
 	nj_list_init(&journal->retry);
 	nj_list_init(&journal->pages);
-	nj_messages_group_init(&journal->group, NULL);
+	nj_messages_group_init(&journal->group);
 	journal->io = (struct nj_io){ .fd = durable->fd, .on_event = on_event };
 	if (durable->fd >= 0)
 		err = nj_io_add(broker->reactor, &journal->io, EPOLLIN);

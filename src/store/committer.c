@@ -9,7 +9,6 @@
 #include "base/clock.h"
 
 #define LOG_PAGES_MAX 2000 /* the log is moved when it has grown to this, so that no group waits long for it */
-#define PURGE_ROWS 512     /* of dropped sessions, between two commits */
 #define PORTS_MAX 64
 
 struct nj_committer_port {
@@ -19,7 +18,7 @@ struct nj_committer_port {
 };
 
 struct nj_committer {
-	struct nj_messages_store *store;
+	struct nj_committed to;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* something was submitted, or the end was asked for */
@@ -29,7 +28,7 @@ struct nj_committer {
 	struct nj_committer_stats stats;
 	struct nj_committer_port *ports[PORTS_MAX];
 	size_t port_count;
-	bool purging; /* the thread's alone */
+	bool tidying; /* the thread's alone */
 };
 
 static uint64_t now_us(void)
@@ -39,41 +38,35 @@ static uint64_t now_us(void)
 
 /* ---- the thread ---- */
 
-static enum nj_err apply_group(struct nj_committer *c, struct nj_messages_group *group)
+static struct nj_commit_group *group_at(struct nj_list *link)
 {
-	NJ_LIST_EACH (&group->ops, at) {
-		struct nj_messages_op *op = NJ_CONTAINER(at, struct nj_messages_op, link);
-
-		NJ_TRY(nj_messages_store_apply(c->store, op));
-		c->purging |= op->type == NJ_MESSAGES_SESSION_DROP;
-	}
-	return NJ_OK;
+	return NJ_CONTAINER(link, struct nj_commit_group, link);
 }
 
 static enum nj_err apply_batch(struct nj_committer *c, struct nj_list *batch)
 {
 	NJ_LIST_EACH (batch, at)
-		NJ_TRY(apply_group(c, NJ_CONTAINER(at, struct nj_messages_group, link)));
+		NJ_TRY(c->to.ops->apply(c->to.store, group_at(at)));
 	return NJ_OK;
 }
 
 static enum nj_err commit_batch(struct nj_committer *c, struct nj_list *batch)
 {
-	enum nj_err err = nj_messages_store_begin(c->store);
+	enum nj_err err = c->to.ops->begin(c->to.store);
 
 	if (err == NJ_OK)
 		err = apply_batch(c, batch);
 	if (err == NJ_OK)
-		err = nj_messages_store_commit(c->store);
+		err = c->to.ops->commit(c->to.store);
 	if (err != NJ_OK)
-		nj_messages_store_rollback(c->store);
+		c->to.ops->rollback(c->to.store);
 	return err;
 }
 
 static void set_results(struct nj_list *batch, enum nj_err err)
 {
 	NJ_LIST_EACH (batch, at)
-		NJ_CONTAINER(at, struct nj_messages_group, link)->result = err;
+		group_at(at)->result = err;
 }
 
 /* One group's failure is not the others', unless it is the disk's. */
@@ -82,7 +75,7 @@ static void commit_each(struct nj_committer *c, struct nj_list *batch)
 	struct nj_list one;
 
 	NJ_LIST_EACH (batch, at) {
-		struct nj_messages_group *group = NJ_CONTAINER(at, struct nj_messages_group, link);
+		struct nj_commit_group *group = group_at(at);
 		struct nj_list *next = at->next;
 
 		nj_list_remove(at);
@@ -97,7 +90,7 @@ static void commit_each(struct nj_committer *c, struct nj_list *batch)
 static bool has_work(const struct nj_list *batch)
 {
 	NJ_LIST_EACH ((struct nj_list *)batch, at) {
-		if (!nj_list_empty(&NJ_CONTAINER(at, struct nj_messages_group, link)->ops))
+		if (group_at(at)->operations > 0)
 			return true;
 	}
 	return false;
@@ -105,7 +98,7 @@ static bool has_work(const struct nj_list *batch)
 
 static void move_log(struct nj_committer *c, uint32_t at_least)
 {
-	if (nj_messages_store_log_pages(c->store) <= at_least || nj_messages_store_checkpoint(c->store) != NJ_OK)
+	if (c->to.ops->log_pages(c->to.store) <= at_least || c->to.ops->checkpoint(c->to.store) != NJ_OK)
 		return;
 	pthread_mutex_lock(&c->lock);
 	c->stats.checkpoints++;
@@ -125,18 +118,9 @@ static enum nj_err write_batch(struct nj_committer *c, struct nj_list *batch)
 	return err;
 }
 
-static void read_pages(struct nj_committer *c, struct nj_messages_group *group)
+static void hand_back(struct nj_committer *c, struct nj_commit_group *group)
 {
-	NJ_LIST_EACH (&group->pages, at) {
-		struct nj_messages_page *page = NJ_CONTAINER(at, struct nj_messages_page, link);
-
-		page->result = nj_messages_store_page(c->store, page);
-	}
-}
-
-static void hand_back(struct nj_committer *c, struct nj_messages_group *group)
-{
-	struct nj_committer_port *port = group->owner;
+	struct nj_committer_port *port = group->port;
 	const uint64_t one = 1;
 	bool first;
 
@@ -150,40 +134,40 @@ static void hand_back(struct nj_committer *c, struct nj_messages_group *group)
 		}
 }
 
-/* Those that wait for a flush alone come first: reading a queue must not hold an acknowledgement back. A port has one
- * group with pages at a time, behind which its next ones wait. */
+/* Those that wait for a flush alone come first: reading must not hold an acknowledgement back. A port has one group
+ * that reads at a time, behind which its next ones wait. */
 static void hand_back_all(struct nj_committer *c, struct nj_list *batch)
 {
 	NJ_LIST_EACH (batch, at) {
-		struct nj_messages_group *group = NJ_CONTAINER(at, struct nj_messages_group, link);
+		struct nj_commit_group *group = group_at(at);
 
-		if (nj_list_empty(&group->pages))
+		if (!group->reads)
 			hand_back(c, group);
 	}
 	NJ_LIST_EACH (batch, at) {
-		struct nj_messages_group *group = NJ_CONTAINER(at, struct nj_messages_group, link);
+		struct nj_commit_group *group = group_at(at);
 
-		read_pages(c, group);
+		c->to.ops->read(c->to.store, group);
 		hand_back(c, group);
 	}
 }
 
-static void purge(struct nj_committer *c)
+static void tidy(struct nj_committer *c)
 {
 	bool more = false;
 	enum nj_err err;
 
-	if (!c->purging)
+	if (!c->tidying && !c->to.ops->wants(c->to.store))
 		return;
-	err = nj_messages_store_begin(c->store);
+	err = c->to.ops->begin(c->to.store);
 	if (err == NJ_OK)
-		err = nj_messages_store_purge(c->store, PURGE_ROWS, &more);
+		err = c->to.ops->tidy(c->to.store, &more);
 	if (err == NJ_OK)
-		err = nj_messages_store_commit(c->store);
+		err = c->to.ops->commit(c->to.store);
 	if (err != NJ_OK)
-		nj_messages_store_rollback(c->store);
-	/* Without room it waits for the next session that is dropped, or the next start. */
-	c->purging = err == NJ_OK && more;
+		c->to.ops->rollback(c->to.store);
+	/* Without room it waits until it is wanted again, or for the next start. */
+	c->tidying = err == NJ_OK && more;
 }
 
 static void note(struct nj_committer *c, size_t groups, size_t operations, uint64_t us, enum nj_err err)
@@ -207,7 +191,7 @@ static void serve(struct nj_committer *c, struct nj_list *batch)
 	size_t groups = 0;
 
 	NJ_LIST_EACH (batch, at) {
-		operations += NJ_CONTAINER(at, struct nj_messages_group, link)->count;
+		operations += group_at(at)->operations;
 		groups++;
 	}
 	if (groups > 0) {
@@ -216,7 +200,7 @@ static void serve(struct nj_committer *c, struct nj_list *batch)
 		note(c, groups, operations, now_us() - started_us, err);
 		hand_back_all(c, batch);
 	}
-	purge(c);
+	tidy(c);
 	move_log(c, LOG_PAGES_MAX);
 }
 
@@ -230,7 +214,7 @@ static bool take_batch(struct nj_committer *c, struct nj_list *out_batch)
 	c->busy = false;
 	if (nj_list_empty(&c->queue))
 		pthread_cond_broadcast(&c->quiet);
-	while (nj_list_empty(&c->queue) && !c->ending && !c->purging)
+	while (nj_list_empty(&c->queue) && !c->ending && !c->tidying)
 		pthread_cond_wait(&c->changed, &c->lock);
 	while (!nj_list_empty(&c->queue)) {
 		struct nj_list *first = c->queue.next;
@@ -261,16 +245,16 @@ static void *run(void *arg)
 
 /* ---- the main thread ---- */
 
-enum nj_err nj_committer_new(struct nj_messages_store *store, struct nj_committer **out_committer)
+enum nj_err nj_committer_new(struct nj_committed to, struct nj_committer **out_committer)
 {
 	struct nj_committer *c = calloc(1, sizeof(*c));
 
 	if (c == NULL) {
-		nj_messages_store_close(store);
+		to.ops->close(to.store);
 		return NJ_ERR_NO_MEMORY;
 	}
-	c->store = store;
-	c->purging = true; /* what the last run left */
+	c->to = to;
+	c->tidying = true; /* what the last run left */
 	nj_list_init(&c->queue);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
@@ -315,7 +299,7 @@ void nj_committer_free(struct nj_committer *c)
 		close(c->ports[i]->fd);
 		free(c->ports[i]);
 	}
-	nj_messages_store_close(c->store);
+	c->to.ops->close(c->to.store);
 	pthread_cond_destroy(&c->quiet);
 	pthread_cond_destroy(&c->changed);
 	pthread_mutex_destroy(&c->lock);
@@ -360,11 +344,11 @@ int nj_committer_port_fd(const struct nj_committer_port *port)
 	return port->fd;
 }
 
-void nj_committer_submit(struct nj_committer_port *port, struct nj_messages_group *group)
+void nj_committer_submit(struct nj_committer_port *port, struct nj_commit_group *group)
 {
 	struct nj_committer *c = port->committer;
 
-	group->owner = port;
+	group->port = port;
 	pthread_mutex_lock(&c->lock);
 	nj_list_push_back(&c->queue, &group->link);
 	if (!c->busy)
@@ -372,15 +356,15 @@ void nj_committer_submit(struct nj_committer_port *port, struct nj_messages_grou
 	pthread_mutex_unlock(&c->lock);
 }
 
-struct nj_messages_group *nj_committer_finished(struct nj_committer_port *port)
+struct nj_commit_group *nj_committer_finished(struct nj_committer_port *port)
 {
 	struct nj_committer *c = port->committer;
-	struct nj_messages_group *group = NULL;
+	struct nj_commit_group *group = NULL;
 	uint64_t count;
 
 	pthread_mutex_lock(&c->lock);
 	if (!nj_list_empty(&port->finished)) {
-		group = NJ_CONTAINER(port->finished.next, struct nj_messages_group, link);
+		group = group_at(port->finished.next);
 		nj_list_remove(&group->link);
 	} else if (read(port->fd, &count, sizeof(count)) < 0) {
 		count = 0; /* quiet already */

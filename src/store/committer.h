@@ -1,17 +1,16 @@
 /*
- * The committer: one thread that writes what brokers ask for to the store of messages, group after group. What arrives
- * while a commit runs is the next commit, whoever sent it: one flush serves all reactors. A submitter has a port, with
- * an eventfd that is readable when groups have come back; groups of one port come back in their order.
+ * The committer: one thread that writes groups of operations (store/commit.h) to one store, one after the other. What
+ * arrives while a commit runs is the next commit, whoever sent it: one flush serves all submitters. A submitter has a
+ * port, with an eventfd that is readable when groups have come back; groups of one port come back in their order.
  * Started before the filter of system calls (it must not be able to start another) and after Landlock. Functions that
  * take a port are its submitter's thread's; the rest are the main thread's. Never logs.
  */
 #ifndef NJ_STORE_COMMITTER_H
 #define NJ_STORE_COMMITTER_H
 
-#include "store/messages_store.h"
+#include "store/commit.h"
 
 struct nj_committer;
-struct nj_committer_port;
 
 struct nj_committer_stats {
 	uint64_t commits;
@@ -24,7 +23,7 @@ struct nj_committer_stats {
 };
 
 /* Takes the store over, also on failure. */
-NJ_MUST_USE enum nj_err nj_committer_new(struct nj_messages_store *store, struct nj_committer **out_committer);
+NJ_MUST_USE enum nj_err nj_committer_new(struct nj_committed to, struct nj_committer **out_committer);
 /* Starts the thread, which runs when this returns. */
 NJ_MUST_USE enum nj_err nj_committer_start(struct nj_committer *committer);
 /* Writes what was submitted, moves the log, ends the thread, closes the store, frees the ports. What came back and was
@@ -38,8 +37,8 @@ struct nj_committer_stats nj_committer_stats_of(struct nj_committer *committer);
 NJ_MUST_USE enum nj_err nj_committer_port_new(struct nj_committer *committer, struct nj_committer_port **out_port);
 int nj_committer_port_fd(const struct nj_committer_port *port);
 /* Lends a group to the committer until it comes back. */
-void nj_committer_submit(struct nj_committer_port *port, struct nj_messages_group *group);
+void nj_committer_submit(struct nj_committer_port *port, struct nj_commit_group *group);
 /* The next group that has come back; NULL when there is none, and the eventfd is quiet. */
-struct nj_messages_group *nj_committer_finished(struct nj_committer_port *port);
+struct nj_commit_group *nj_committer_finished(struct nj_committer_port *port);
 
 #endif

@@ -9,8 +9,7 @@
 #ifndef NJ_STORE_MESSAGES_H
 #define NJ_STORE_MESSAGES_H
 
-#include "base/list.h"
-#include "store/store.h"
+#include "store/commit.h"
 
 #define NJ_MESSAGES_POSITION_BITS 35
 #define NJ_MESSAGES_POSITION_MAX ((UINT64_C(1) << NJ_MESSAGES_POSITION_BITS) - 1)
@@ -111,15 +110,17 @@ struct nj_messages_page {
 	enum nj_err result;
 };
 
+/* Whoever fills it counts what is in `ops`, and says whether there are pages. */
 struct nj_messages_group {
-	struct nj_list link;
+	struct nj_commit_group commit;
 	struct nj_list ops;
 	struct nj_list pages;
-	size_t count;       /* of operations */
-	enum nj_err result; /* of all of them */
-	void *owner;
 };
 
-void nj_messages_group_init(struct nj_messages_group *group, void *owner);
+void nj_messages_group_init(struct nj_messages_group *group);
+static inline struct nj_messages_group *nj_messages_group_of(struct nj_commit_group *commit)
+{
+	return commit == NULL ? NULL : NJ_CONTAINER(commit, struct nj_messages_group, commit);
+}
 
 #endif

@@ -13,6 +13,8 @@ struct nj_messages_store;
 NJ_MUST_USE enum nj_err nj_messages_store_open(const char *path, enum nj_store_mode mode,
 					       struct nj_messages_store **out_store, struct nj_why *why);
 void nj_messages_store_close(struct nj_messages_store *store);
+/* For a committer, which takes the store over. */
+struct nj_committed nj_messages_store_committed(struct nj_messages_store *store);
 
 /* One transaction round any number of operations; the sessions' counters and shared bodies are settled by commit. After
  * a failure the caller rolls back. */

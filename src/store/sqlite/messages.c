@@ -66,10 +66,10 @@ static const struct nj_db_schema schema = {
 	.statements = statements,
 };
 
-void nj_messages_group_init(struct nj_messages_group *group, void *owner)
+void nj_messages_group_init(struct nj_messages_group *group)
 {
-	*group = (struct nj_messages_group){ .owner = owner };
-	nj_list_init(&group->link);
+	*group = (struct nj_messages_group){ .commit = { .operations = 0 } };
+	nj_list_init(&group->commit.link);
 	nj_list_init(&group->ops);
 	nj_list_init(&group->pages);
 }

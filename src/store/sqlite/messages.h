@@ -71,6 +71,7 @@ struct nj_messages_store {
 	struct nj_messages_tally *tallies; /* open addressing; a power of two */
 	size_t tally_cap, tally_count;
 	uint32_t log_pages;
+	bool dropped; /* sessions, since the last purge */
 };
 
 /* Flags and lengths of a row in one integer: 8 bits, the topic's 16, the properties' 28. */

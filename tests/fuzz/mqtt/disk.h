@@ -58,8 +58,8 @@ static inline void disk_commit(struct gate *gate, struct disk *disk, bool fails)
 	for (size_t i = 0; i < DISK_ROWS; i++)
 		left += disk->rows[i].type == 0;
 	disk->under_way = NULL;
-	group->result = fails || left < group->count ? NJ_ERR_FULL : NJ_OK;
-	if (group->result == NJ_OK)
+	group->commit.result = fails || left < group->commit.operations ? NJ_ERR_FULL : NJ_OK;
+	if (group->commit.result == NJ_OK)
 		NJ_LIST_EACH (&group->ops, at)
 			disk_apply(disk->rows, NJ_CONTAINER(at, struct nj_messages_op, link));
 	NJ_LIST_EACH (&group->pages, at)

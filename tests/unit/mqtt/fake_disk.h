@@ -60,7 +60,7 @@ static void disk_commit_way(struct disk_way *way)
 	struct nj_messages_group *group = way->under_way;
 	way->under_way = NULL;
 	disk->commits++;
-	group->result = disk->fails;
+	group->commit.result = disk->fails;
 	if (disk->fails == NJ_OK)
 		NJ_LIST_EACH (&group->ops, at) {
 			const struct nj_messages_op *op = NJ_CONTAINER(at, struct nj_messages_op, link);

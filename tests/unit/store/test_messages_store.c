@@ -1,6 +1,7 @@
 /* The store of messages: queues with their counters, shared bodies, what start-up reads, dropped sessions; a full disk;
  * and the committer over it. */
 #include "store/committer.h"
+#include "store/messages_store.h"
 #include "unit/store/store_fixture.h"
 
 #include <poll.h>
@@ -416,11 +417,11 @@ static void numbers_go_on(void **state)
 static struct nj_messages_group *wait_for(struct nj_committer_port *port)
 {
 	struct pollfd ready = { .fd = nj_committer_port_fd(port), .events = POLLIN };
-	struct nj_messages_group *group;
+	struct nj_commit_group *group;
 
 	while ((group = nj_committer_finished(port)) == NULL)
 		assert_int_equal(poll(&ready, 1, 60000), 1);
-	return group;
+	return nj_messages_group_of(group);
 }
 
 static void groups_come_back_when_they_are_on_disk(void **state)
@@ -434,20 +435,21 @@ static void groups_come_back_when_they_are_on_disk(void **state)
 	struct nj_messages_page page = { .session = 1, .max_rows = 9, .max_bytes = 999 };
 
 	put_session(store, 1);
-	assert_int_equal(nj_committer_new(store, &committer), NJ_OK);
+	assert_int_equal(nj_committer_new(nj_messages_store_committed(store), &committer), NJ_OK);
 	assert_int_equal(nj_committer_port_new(committer, &ports[0]), NJ_OK);
 	assert_int_equal(nj_committer_port_new(committer, &ports[1]), NJ_OK);
 	assert_int_equal(nj_committer_start(committer), NJ_OK);
 	for (size_t i = 0; i < 2; i++) {
-		nj_messages_group_init(&groups[i], NULL);
+		nj_messages_group_init(&groups[i]);
 		nj_list_push_back(&groups[i].ops, &ops[i].link);
-		groups[i].count = 1;
+		groups[i].commit.operations = 1;
 	}
-	nj_committer_submit(ports[0], &groups[0]);
+	nj_committer_submit(ports[0], &groups[0].commit);
 	assert_ptr_equal(wait_for(ports[0]), &groups[0]);
-	assert_int_equal(groups[0].result, NJ_OK);
+	assert_int_equal(groups[0].commit.result, NJ_OK);
 	nj_list_push_back(&groups[1].pages, &page.link);
-	nj_committer_submit(ports[1], &groups[1]);
+	groups[1].commit.reads = true;
+	nj_committer_submit(ports[1], &groups[1].commit);
 	nj_committer_drain(committer);
 	assert_null(nj_committer_finished(ports[0]));
 	assert_ptr_equal(wait_for(ports[1]), &groups[1]);
@@ -470,20 +472,21 @@ static void a_bad_group_fails_alone(void **state)
 					 enqueue_op(1, 2, "tpptwo", 0) };
 
 	put_session(store, 1);
-	assert_int_equal(nj_committer_new(store, &committer), NJ_OK);
+	assert_int_equal(nj_committer_new(nj_messages_store_committed(store), &committer), NJ_OK);
 	assert_int_equal(nj_committer_port_new(committer, &port), NJ_OK);
 	/* They are one batch, as the thread comes after them. */
 	for (size_t i = 0; i < 3; i++) {
-		nj_messages_group_init(&groups[i], NULL);
+		nj_messages_group_init(&groups[i]);
 		nj_list_push_back(&groups[i].ops, &ops[i].link);
-		nj_committer_submit(port, &groups[i]);
+		groups[i].commit.operations = 1;
+		nj_committer_submit(port, &groups[i].commit);
 	}
 	assert_int_equal(nj_committer_start(committer), NJ_OK);
 	for (size_t i = 0; i < 3; i++)
 		assert_ptr_equal(wait_for(port), &groups[i]);
-	assert_int_equal(groups[0].result, NJ_OK);
-	assert_int_equal(groups[1].result, NJ_ERR_EXISTS);
-	assert_int_equal(groups[2].result, NJ_OK);
+	assert_int_equal(groups[0].commit.result, NJ_OK);
+	assert_int_equal(groups[1].commit.result, NJ_ERR_EXISTS);
+	assert_int_equal(groups[2].commit.result, NJ_OK);
 	nj_committer_free(committer);
 	assert_int_equal(number(f, "SELECT count(*) FROM queue"), 2);
 }
