@@ -276,6 +276,25 @@ size_t nj_utf8_decode(struct nj_view text, uint32_t *out_code)
 	return len;
 }
 
+void nj_utf8_write(struct nj_writer *w, uint32_t code)
+{
+	if (code < 0x80) {
+		nj_write_u8(w, (uint8_t)code);
+	} else if (code < 0x800) {
+		nj_write_u8(w, (uint8_t)(0xC0 | code >> 6));
+		nj_write_u8(w, (uint8_t)(0x80 | (code & 0x3F)));
+	} else if (code < 0x10000) {
+		nj_write_u8(w, (uint8_t)(0xE0 | code >> 12));
+		nj_write_u8(w, (uint8_t)(0x80 | (code >> 6 & 0x3F)));
+		nj_write_u8(w, (uint8_t)(0x80 | (code & 0x3F)));
+	} else {
+		nj_write_u8(w, (uint8_t)(0xF0 | code >> 18));
+		nj_write_u8(w, (uint8_t)(0x80 | (code >> 12 & 0x3F)));
+		nj_write_u8(w, (uint8_t)(0x80 | (code >> 6 & 0x3F)));
+		nj_write_u8(w, (uint8_t)(0x80 | (code & 0x3F)));
+	}
+}
+
 static bool is_plain(uint32_t code)
 {
 	bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);

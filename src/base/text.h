@@ -38,6 +38,8 @@ bool nj_utf8_valid(struct nj_view text);
 bool nj_utf8_plain(struct nj_view text);
 /* Length of the first character and its code point; 0 when it is ill-formed or `text` is empty. */
 size_t nj_utf8_decode(struct nj_view text, uint32_t *out_code);
+/* Appends one code point: not a surrogate, at most U+10FFFF. */
+void nj_utf8_write(struct nj_writer *w, uint32_t code);
 /* The start of well-formed `text`: at most `max` bytes, and no character cut in two. */
 struct nj_view nj_utf8_cut(struct nj_view text, size_t max);
 /* The candidate nearest to `text` by edit distance, or NULL when none is near (over a third of the length of `text`).
