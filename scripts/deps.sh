@@ -8,7 +8,8 @@ run_packages=(
 	libssl-dev libsodium-dev libsqlite3-dev libyaml-dev libjansson-dev libseccomp-dev libbpf-dev libelf-dev zlib1g-dev
 	libnftables-dev libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
 )
-test_packages=(python3 openssl sqlite3 jq mosquitto libcap2-bin procps spin fwknop-server fwknop-client iptables nftables libpaho-mqtt-dev)
+test_packages=(python3 openssl sqlite3 jq mosquitto libcap2-bin procps spin fwknop-server fwknop-client iptables nftables libpaho-mqtt-dev
+	libosmocore-dev)
 
 what=${1:-run}
 quiet=${2:-}
