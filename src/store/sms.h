@@ -7,7 +7,7 @@
  * stands in a lane: the queue of one target (a device's number, an account of an application, a webhook, a topic) in
  * the order in which the messages came. A lane is tried when it is due; its counter of tries and its next time are the
  * lane's, so that no message overtakes another. A message for later stands in the schedule, by its time, and in no
- * lane.
+ * lane; so does one that a bearer has accepted and is to tell the end of.
  */
 #ifndef NJ_STORE_SMS_H
 #define NJ_STORE_SMS_H
@@ -23,20 +23,20 @@
 
 /* The numbers of SMPP 3.4, 5.2.28, and 5.0, 4.7.15, for the first. */
 enum nj_sms_state {
-	NJ_SMS_SCHEDULED = 0,
-	NJ_SMS_ENROUTE = 1,
-	NJ_SMS_DELIVERED = 2,
-	NJ_SMS_EXPIRED = 3,
-	NJ_SMS_DELETED = 4,
-	NJ_SMS_UNDELIVERABLE = 5,
-	NJ_SMS_ACCEPTED = 6, /* by a bearer that says later what became of it */
-	NJ_SMS_UNKNOWN = 7,
-	NJ_SMS_REJECTED = 8,
+	NJ_SMS_IS_SCHEDULED = 0,
+	NJ_SMS_IS_ENROUTE = 1,
+	NJ_SMS_IS_DELIVERED = 2,
+	NJ_SMS_IS_EXPIRED = 3,
+	NJ_SMS_IS_DELETED = 4,
+	NJ_SMS_IS_UNDELIVERABLE = 5,
+	NJ_SMS_IS_ACCEPTED = 6, /* by a bearer that says later what became of it */
+	NJ_SMS_IS_UNKNOWN = 7,
+	NJ_SMS_IS_REJECTED = 8,
 	NJ_SMS_STATES,
 };
 static inline bool nj_sms_final(uint8_t state)
 {
-	return state != NJ_SMS_SCHEDULED && state != NJ_SMS_ENROUTE && state != NJ_SMS_ACCEPTED;
+	return state != NJ_SMS_IS_SCHEDULED && state != NJ_SMS_IS_ENROUTE && state != NJ_SMS_IS_ACCEPTED;
 }
 
 /* One message. What the centre alone understands is opaque here: `kind`, `flags`, `options`, `body`. */
@@ -83,16 +83,18 @@ struct nj_sms_lane {
 };
 
 enum nj_sms_op_type {
-	NJ_SMS_PUT = 1,   /* message; in its lane, or in the schedule when it has none and is not final */
-	NJ_SMS_CHANGE,    /* change */
-	NJ_SMS_FINISH,    /* change to a final state; `lane`: the one that it leaves, 0: the schedule */
-	NJ_SMS_REPLACE,   /* message: body, flags, times of a message that is not final (SMPP 3.4, 4.10) */
-	NJ_SMS_ENTER,     /* message `id` leaves the schedule for `lane` */
-	NJ_SMS_LANE_PUT,  /* lane: new, or its tries, cause and time */
-	NJ_SMS_LANE_DROP, /* `lane`, which is empty */
-	NJ_SMS_REF_PUT,   /* text: bearer and the message's name there; `id`, `value`: the part */
-	NJ_SMS_REF_DROP,  /* text: the same */
-	NJ_SMS_KEY_PUT,   /* text: application and key; `id`; `value`: Unix time until which it counts. NJ_ERR_EXISTS */
+	NJ_SMS_OP_PUT = 1,   /* message; in its lane, or in the schedule when it has none and is not final */
+	NJ_SMS_OP_CHANGE,    /* change */
+	NJ_SMS_OP_WAIT,      /* change to ACCEPTED; from `lane` into the schedule, for `value` */
+	NJ_SMS_OP_FINISH,    /* change to a final state; `lane`: the one that it leaves, 0: the schedule */
+	NJ_SMS_OP_REPLACE,   /* message: body, flags, times of a message that is not final (SMPP 3.4, 4.10) */
+	NJ_SMS_OP_ENTER,     /* message `id` leaves the schedule for `lane` */
+	NJ_SMS_OP_LANE_PUT,  /* lane: new, or its tries, cause and time */
+	NJ_SMS_OP_LANE_DROP, /* `lane`, which is empty */
+	NJ_SMS_OP_REF_PUT,   /* text: bearer and the message's name there; `id`, `value`: the part */
+	NJ_SMS_OP_REF_DROP,  /* text: the same */
+	NJ_SMS_OP_KEY_PUT,   /* text: application and key; `id`; `value`: Unix time until which it counts. NJ_ERR_EXISTS
+			      */
 };
 
 struct nj_sms_op {

@@ -200,19 +200,20 @@ static enum nj_err put_row(struct nj_sms_store *store, const struct nj_sms_messa
 
 static enum nj_err put_message(struct nj_sms_store *store, const struct nj_sms_message *m)
 {
-	if (m->id == 0 || (m->lane == 0) == (m->state == NJ_SMS_ENROUTE || m->state == NJ_SMS_ACCEPTED))
+	if (m->id == 0 || (m->lane != 0) != (m->state == NJ_SMS_IS_ENROUTE))
 		return NJ_ERR_STATE;
 	NJ_TRY(put_row(store, m));
 	note_message(store, m->id);
 	if (m->lane != 0)
 		return run_with(store, NJ_SQL_SMS_QUEUE_PUT, m->lane, m->id, NJ_ERR_STATE);
-	if (m->state == NJ_SMS_SCHEDULED)
+	if (m->state == NJ_SMS_IS_SCHEDULED)
 		return run_with(store, NJ_SQL_SMS_SCHEDULE_PUT, m->due_ms, m->id, NJ_ERR_STATE);
 	return NJ_OK;
 }
 
 /* NJ_ERR_STATE: it is not there, or final: a final state never changes. */
-static enum nj_err change(struct nj_sms_store *store, enum nj_sms_statement statement, const struct nj_sms_change *c)
+static enum nj_err change(struct nj_sms_store *store, enum nj_sms_statement statement, const struct nj_sms_change *c,
+			  uint64_t until_ms)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, statement);
 
@@ -223,7 +224,20 @@ static enum nj_err change(struct nj_sms_store *store, enum nj_sms_statement stat
 	nj_bind_u64(&q, c->cause);
 	nj_bind_u64(&q, c->changed_ms);
 	nj_bind_text_view(&q, c->bearer);
+	if (until_ms != 0)
+		nj_bind_u64(&q, until_ms);
 	return nj_query_run_one(&q, NJ_ERR_STATE);
+}
+
+static enum nj_err accept_until(struct nj_sms_store *store, const struct nj_sms_op *op)
+{
+	uint64_t id = op->change->id;
+
+	if (op->change->state != NJ_SMS_IS_ACCEPTED || op->value == 0)
+		return NJ_ERR_STATE;
+	NJ_TRY(run_with(store, NJ_SQL_SMS_QUEUE_DROP, op->lane, id, NJ_ERR_STATE));
+	NJ_TRY(change(store, NJ_SQL_SMS_MESSAGE_WAIT, op->change, op->value));
+	return run_with(store, NJ_SQL_SMS_SCHEDULE_PUT, op->value, id, NJ_ERR_STATE);
 }
 
 static enum nj_err finish(struct nj_sms_store *store, const struct nj_sms_op *op)
@@ -236,7 +250,7 @@ static enum nj_err finish(struct nj_sms_store *store, const struct nj_sms_op *op
 		NJ_TRY(run_with(store, NJ_SQL_SMS_SCHEDULE_DROP, id, 0, NJ_ERR_STATE));
 	else
 		NJ_TRY(run_with(store, NJ_SQL_SMS_QUEUE_DROP, op->lane, id, NJ_ERR_STATE));
-	return change(store, NJ_SQL_SMS_MESSAGE_FINISH, op->change);
+	return change(store, NJ_SQL_SMS_MESSAGE_FINISH, op->change, 0);
 }
 
 static enum nj_err replace_row(struct nj_sms_store *store, const struct nj_sms_message *m)
@@ -320,26 +334,28 @@ static enum nj_err drop_ref(struct nj_sms_store *store, struct nj_view name)
 enum nj_err nj_sms_store_apply(struct nj_sms_store *store, const struct nj_sms_op *op)
 {
 	switch ((enum nj_sms_op_type)op->type) {
-	case NJ_SMS_PUT:
+	case NJ_SMS_OP_PUT:
 		return put_message(store, op->message);
-	case NJ_SMS_CHANGE:
+	case NJ_SMS_OP_CHANGE:
 		return nj_sms_final(op->change->state) ? NJ_ERR_STATE
-						       : change(store, NJ_SQL_SMS_MESSAGE_CHANGE, op->change);
-	case NJ_SMS_FINISH:
+						       : change(store, NJ_SQL_SMS_MESSAGE_CHANGE, op->change, 0);
+	case NJ_SMS_OP_WAIT:
+		return accept_until(store, op);
+	case NJ_SMS_OP_FINISH:
 		return finish(store, op);
-	case NJ_SMS_REPLACE:
+	case NJ_SMS_OP_REPLACE:
 		return replace(store, op->message);
-	case NJ_SMS_ENTER:
+	case NJ_SMS_OP_ENTER:
 		return enter(store, op);
-	case NJ_SMS_LANE_PUT:
+	case NJ_SMS_OP_LANE_PUT:
 		return put_lane(store, op->row);
-	case NJ_SMS_LANE_DROP:
+	case NJ_SMS_OP_LANE_DROP:
 		return drop_lane(store, op->lane);
-	case NJ_SMS_REF_PUT:
+	case NJ_SMS_OP_REF_PUT:
 		return put_name(store, NJ_SQL_SMS_REF_PUT, op);
-	case NJ_SMS_REF_DROP:
+	case NJ_SMS_OP_REF_DROP:
 		return drop_ref(store, op->text);
-	case NJ_SMS_KEY_PUT:
+	case NJ_SMS_OP_KEY_PUT:
 		return put_name(store, NJ_SQL_SMS_KEY_PUT, op);
 	}
 	return NJ_ERR_STATE;

@@ -19,6 +19,8 @@
 			  "changed_ms = ?6, bearer = ?7 WHERE id = ?1 AND state IN (0, 1, 6)")                         \
 	X(MESSAGE_FINISH, "UPDATE messages SET state = ?2, parts_done = ?3, tries = ?4, cause = ?5, "                  \
 			  "changed_ms = ?6, bearer = ?7, lane = 0 WHERE id = ?1 AND state IN (0, 1, 6)")               \
+	X(MESSAGE_WAIT, "UPDATE messages SET state = ?2, parts_done = ?3, tries = ?4, cause = ?5, "                    \
+			"changed_ms = ?6, bearer = ?7, lane = 0, due_ms = ?8 WHERE id = ?1 AND state IN (1, 6)")       \
 	X(MESSAGE_ENTER, "UPDATE messages SET lane = ?2, state = 1 WHERE id = ?1 AND lane = 0 AND state = 0")          \
 	X(MESSAGE_REPLACE, "UPDATE messages SET flags = ?2, due_ms = ?3, expires_ms = ?4, options = ?5, "              \
 			   "body = ?6, parts = ?7 WHERE id = ?1 AND state IN (0, 1)")                                  \

@@ -51,7 +51,7 @@ static struct nj_sms_message message_of(uint64_t id, uint32_t lane, const char *
 	return (struct nj_sms_message){ .id = id,
 					.lane = lane,
 					.kind = 1,
-					.state = lane != 0 ? NJ_SMS_ENROUTE : NJ_SMS_SCHEDULED,
+					.state = lane != 0 ? NJ_SMS_IS_ENROUTE : NJ_SMS_IS_SCHEDULED,
 					.flags = 0xf00000ff,
 					.parts = 2,
 					.created_ms = 1000 + id,
@@ -69,7 +69,7 @@ static enum nj_err put(struct nj_sms_store *store, uint64_t id, uint32_t lane, c
 {
 	struct nj_sms_message m = message_of(id, lane, body);
 
-	return try(store, (struct nj_sms_op){ .type = NJ_SMS_PUT, .message = &m });
+	return try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_PUT, .message = &m });
 }
 
 static enum nj_err move(struct nj_sms_store *store, uint8_t type, uint64_t id, uint32_t lane, uint8_t state)
@@ -87,7 +87,7 @@ static enum nj_err move(struct nj_sms_store *store, uint8_t type, uint64_t id, u
 
 static enum nj_err finish(struct nj_sms_store *store, uint64_t id, uint32_t lane)
 {
-	return move(store, NJ_SMS_FINISH, id, lane, NJ_SMS_DELIVERED);
+	return move(store, NJ_SMS_OP_FINISH, id, lane, NJ_SMS_IS_DELIVERED);
 }
 
 static enum nj_err put_lane(struct nj_sms_store *store, uint32_t no, uint16_t tries)
@@ -100,7 +100,7 @@ static enum nj_err put_lane(struct nj_sms_store *store, uint32_t no, uint16_t tr
 				    .customer = nj_view_str("acme"),
 				    .target = nj_view_str("4915112345678") };
 
-	return try(store, (struct nj_sms_op){ .type = NJ_SMS_LANE_PUT, .row = &lane });
+	return try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_LANE_PUT, .row = &lane });
 }
 
 static struct nj_sms_ask ask_of(uint8_t type)
@@ -208,13 +208,13 @@ static void every_column_comes_back(void **state)
 	m.due_ms = 8;
 	m.about = 7;
 	m.campaign = 8;
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_PUT, .message = &m }), NJ_OK);
-	assert_int_equal(move(store, NJ_SMS_CHANGE, m.id, 0, NJ_SMS_ACCEPTED), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_PUT, .message = &m }), NJ_OK);
+	assert_int_equal(move(store, NJ_SMS_OP_CHANGE, m.id, 0, NJ_SMS_IS_ACCEPTED), NJ_OK);
 	store = reopen(*state, store);
 	row = one(store, m.id);
 	assert_int_equal(row->message.lane, UINT32_MAX);
 	assert_int_equal(row->message.kind, 1);
-	assert_int_equal(row->message.state, NJ_SMS_ACCEPTED);
+	assert_int_equal(row->message.state, NJ_SMS_IS_ACCEPTED);
 	assert_int_equal(row->message.flags, 0xf00000ff);
 	assert_int_equal(row->message.parts, 2);
 	assert_int_equal(row->message.parts_done, 1);
@@ -245,16 +245,16 @@ static void a_final_state_never_changes(void **state)
 	assert_int_equal(put(store, 1, 1, "a"), NJ_OK);
 	assert_int_equal(put(store, 2, 1, "b"), NJ_OK);
 	/* A final state comes with leaving the lane, and nothing else does. */
-	assert_int_equal(move(store, NJ_SMS_CHANGE, 1, 1, NJ_SMS_EXPIRED), NJ_ERR_STATE);
-	assert_int_equal(move(store, NJ_SMS_FINISH, 1, 1, NJ_SMS_ACCEPTED), NJ_ERR_STATE);
-	assert_int_equal(move(store, NJ_SMS_FINISH, 1, 2, NJ_SMS_DELIVERED), NJ_ERR_STATE);
-	assert_int_equal(move(store, NJ_SMS_FINISH, 1, 0, NJ_SMS_DELIVERED), NJ_ERR_STATE);
+	assert_int_equal(move(store, NJ_SMS_OP_CHANGE, 1, 1, NJ_SMS_IS_EXPIRED), NJ_ERR_STATE);
+	assert_int_equal(move(store, NJ_SMS_OP_FINISH, 1, 1, NJ_SMS_IS_ACCEPTED), NJ_ERR_STATE);
+	assert_int_equal(move(store, NJ_SMS_OP_FINISH, 1, 2, NJ_SMS_IS_DELIVERED), NJ_ERR_STATE);
+	assert_int_equal(move(store, NJ_SMS_OP_FINISH, 1, 0, NJ_SMS_IS_DELIVERED), NJ_ERR_STATE);
 	assert_int_equal(finish(store, 1, 1), NJ_OK);
 	assert_int_equal(finish(store, 1, 1), NJ_ERR_STATE);
-	assert_int_equal(move(store, NJ_SMS_CHANGE, 1, 1, NJ_SMS_ENROUTE), NJ_ERR_STATE);
+	assert_int_equal(move(store, NJ_SMS_OP_CHANGE, 1, 1, NJ_SMS_IS_ENROUTE), NJ_ERR_STATE);
 	assert_int_equal(finish(store, 9, 1), NJ_ERR_STATE);
 	row = one(store, 1);
-	assert_int_equal(row->message.state, NJ_SMS_DELIVERED);
+	assert_int_equal(row->message.state, NJ_SMS_IS_DELIVERED);
 	assert_int_equal(row->message.lane, 0);
 	free(row);
 	assert_string_equal(lane_reads(store, 1, 0, 9, 999), "2:b end");
@@ -267,16 +267,16 @@ static void a_group_is_whole_or_nothing(void **state)
 	struct nj_sms_message a = message_of(1, 1, "a");
 	struct nj_sms_message twice = message_of(1, 1, "b");
 	struct nj_sms_message nowhere = message_of(2, 0, "c");
-	const struct nj_sms_op ops[] = { { .type = NJ_SMS_PUT, .message = &a },
-					 { .type = NJ_SMS_PUT, .message = &twice } };
+	const struct nj_sms_op ops[] = { { .type = NJ_SMS_OP_PUT, .message = &a },
+					 { .type = NJ_SMS_OP_PUT, .message = &twice } };
 
 	assert_int_equal(try_all(store, ops, 2), NJ_ERR_EXISTS);
 	assert_string_equal(lane_reads(store, 1, 0, 9, 999), "end");
 	/* What is to be delivered is in a lane. */
-	nowhere.state = NJ_SMS_ENROUTE;
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_PUT, .message = &nowhere }), NJ_ERR_STATE);
-	nowhere.state = NJ_SMS_REJECTED;
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_PUT, .message = &nowhere }), NJ_OK);
+	nowhere.state = NJ_SMS_IS_ENROUTE;
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_PUT, .message = &nowhere }), NJ_ERR_STATE);
+	nowhere.state = NJ_SMS_IS_REJECTED;
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_PUT, .message = &nowhere }), NJ_OK);
 	assert_string_equal(schedule_reads(store, INT64_MAX, 9), "end");
 	nj_sms_store_close(store);
 }
@@ -307,8 +307,8 @@ static void lanes_are_there_after_a_start(void **state)
 	assert_int_equal(put(store, 2, 1, "b"), NJ_OK);
 	assert_int_equal(put(store, 3, 3, "c"), NJ_OK);
 	assert_int_equal(put_lane(store, 3, 4), NJ_OK);
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_LANE_DROP, .lane = 3 }), NJ_ERR_STATE);
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_LANE_DROP, .lane = 2 }), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_LANE_DROP, .lane = 3 }), NJ_ERR_STATE);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_LANE_DROP, .lane = 2 }), NJ_OK);
 	store = reopen(*state, store);
 	assert_int_equal(nj_sms_store_lane_each(store, take_lane, text), NJ_OK);
 	assert_string_equal(text, "1:0@100=2 3:4@300=1 ");
@@ -334,20 +334,53 @@ static void the_schedule_is_by_time(void **state)
 	assert_string_equal(schedule_reads(store, 4996, 9), "4:x end");
 	assert_string_equal(schedule_reads(store, 4999, 3), "4:x 3:x 2:x more");
 	/* One enters a lane, one is cancelled, one is replaced. */
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_ENTER, .id = 4, .lane = 7 }), NJ_OK);
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_ENTER, .id = 4, .lane = 7 }), NJ_ERR_STATE);
-	assert_int_equal(move(store, NJ_SMS_FINISH, 3, 0, NJ_SMS_DELETED), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_ENTER, .id = 4, .lane = 7 }), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_ENTER, .id = 4, .lane = 7 }), NJ_ERR_STATE);
+	assert_int_equal(move(store, NJ_SMS_OP_FINISH, 3, 0, NJ_SMS_IS_DELETED), NJ_OK);
 	m = message_of(2, 0, "new");
 	m.due_ms = 6000;
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_REPLACE, .message = &m }), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_REPLACE, .message = &m }), NJ_OK);
 	assert_string_equal(schedule_reads(store, 9999, 9), "1:x 2:new end");
 	assert_string_equal(lane_reads(store, 7, 0, 9, 999), "4:x end");
 	/* What is final is not replaced. */
 	m.id = 3;
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_REPLACE, .message = &m }), NJ_ERR_STATE);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_REPLACE, .message = &m }), NJ_ERR_STATE);
 	m = message_of(4, 7, "other");
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_REPLACE, .message = &m }), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_REPLACE, .message = &m }), NJ_OK);
 	assert_string_equal(lane_reads(store, 7, 0, 9, 999), "4:other end");
+	nj_sms_store_close(store);
+}
+
+static enum nj_err wait_until(struct nj_sms_store *store, uint64_t id, uint32_t lane, uint8_t state, uint64_t until_ms)
+{
+	struct nj_sms_change change = { .id = id, .state = state, .changed_ms = 6000, .bearer = nj_view_str("up") };
+
+	return try(store,
+		   (struct nj_sms_op){ .type = NJ_SMS_OP_WAIT, .lane = lane, .value = until_ms, .change = &change });
+}
+
+static void what_a_bearer_has_accepted_leaves_the_lane(void **state)
+{
+	struct nj_sms_store *store = create(*state);
+	struct nj_sms_row *row;
+
+	assert_int_equal(put(store, 1, 1, "a"), NJ_OK);
+	assert_int_equal(put(store, 2, 1, "b"), NJ_OK);
+	assert_int_equal(wait_until(store, 1, 1, NJ_SMS_IS_DELIVERED, 7000), NJ_ERR_STATE);
+	assert_int_equal(wait_until(store, 1, 2, NJ_SMS_IS_ACCEPTED, 7000), NJ_ERR_STATE);
+	assert_int_equal(wait_until(store, 1, 1, NJ_SMS_IS_ACCEPTED, 7000), NJ_OK);
+	assert_int_equal(wait_until(store, 1, 1, NJ_SMS_IS_ACCEPTED, 8000), NJ_ERR_STATE);
+	assert_string_equal(lane_reads(store, 1, 0, 9, 999), "2:b end");
+	assert_string_equal(schedule_reads(store, 6999, 9), "end");
+	assert_string_equal(schedule_reads(store, 7000, 9), "1:a end");
+	/* It does not go back into a lane; its report ends it. */
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_ENTER, .id = 1, .lane = 1 }), NJ_ERR_STATE);
+	assert_string_equal(schedule_reads(store, 7000, 9), "1:a end");
+	assert_int_equal(finish(store, 1, 0), NJ_OK);
+	assert_string_equal(schedule_reads(store, 9999, 9), "end");
+	row = one(store, 1);
+	assert_int_equal(row->message.state, NJ_SMS_IS_DELIVERED);
+	free(row);
 	nj_sms_store_close(store);
 }
 
@@ -373,7 +406,7 @@ static void a_message_is_found_by_its_name_at_a_bearer(void **state)
 	struct nj_sms_ask ask = ask_of(NJ_SMS_ASK_REF);
 
 	assert_int_equal(put(store, 5, 1, "a"), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_REF_PUT, "up\n0A", 5, 2), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_REF_PUT, "up\n0A", 5, 2), NJ_OK);
 	ask.text = nj_view_str("up\n0A");
 	assert_int_equal(nj_sms_store_ask(store, &ask), NJ_OK);
 	assert_int_equal(ask.value, 2);
@@ -381,9 +414,9 @@ static void a_message_is_found_by_its_name_at_a_bearer(void **state)
 	assert_string_equal(by_name(store, NJ_SMS_ASK_REF, "up\n0B", 0), nj_err_name(NJ_ERR_NOT_FOUND));
 	/* Bearers repeat names. */
 	assert_int_equal(put(store, 6, 1, "b"), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_REF_PUT, "up\n0A", 6, 0), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_REF_PUT, "up\n0A", 6, 0), NJ_OK);
 	assert_string_equal(by_name(store, NJ_SMS_ASK_REF, "up\n0A", 0), "6:b end");
-	assert_int_equal(name(store, NJ_SMS_REF_DROP, "up\n0A", 0, 0), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_REF_DROP, "up\n0A", 0, 0), NJ_OK);
 	assert_string_equal(by_name(store, NJ_SMS_ASK_REF, "up\n0A", 0), nj_err_name(NJ_ERR_NOT_FOUND));
 	nj_sms_store_close(store);
 }
@@ -393,8 +426,8 @@ static void a_key_counts_once_until_its_end(void **state)
 	struct nj_sms_store *store = create(*state);
 
 	assert_int_equal(put(store, 5, 1, "a"), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_KEY_PUT, "app\nk", 5, 100), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_KEY_PUT, "app\nk", 6, 200), NJ_ERR_EXISTS);
+	assert_int_equal(name(store, NJ_SMS_OP_KEY_PUT, "app\nk", 5, 100), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_KEY_PUT, "app\nk", 6, 200), NJ_ERR_EXISTS);
 	assert_string_equal(by_name(store, NJ_SMS_ASK_KEY, "app\nk", 99), "5:a end");
 	assert_string_equal(by_name(store, NJ_SMS_ASK_KEY, "app\nk", 100), nj_err_name(NJ_ERR_NOT_FOUND));
 	nj_sms_store_close(store);
@@ -414,12 +447,12 @@ static void a_list_is_chosen_by_what_is_asked(void **state)
 	other.destination = nj_view_str("33612345678");
 	other.campaign = 3;
 	other.kind = 2;
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_PUT, .message = &other }), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_PUT, .message = &other }), NJ_OK);
 	assert_int_equal(finish(store, 2, 1), NJ_OK);
 	assert_string_equal(answer(store, ask), "4:d 3:c 2:b 1:a end");
 	ask.filter.customer = nj_view_str("acme");
 	assert_string_equal(answer(store, ask), "3:c 2:b 1:a end");
-	ask.filter.states = 1u << NJ_SMS_ENROUTE;
+	ask.filter.states = 1u << NJ_SMS_IS_ENROUTE;
 	assert_string_equal(answer(store, ask), "3:c 1:a end");
 	ask.id = 3;
 	assert_string_equal(answer(store, ask), "1:a end");
@@ -469,12 +502,12 @@ static void what_is_final_for_long_goes_and_no_number_comes_again(void **state)
 		if (id != 300)
 			assert_int_equal(finish(store, id, 1), NJ_OK);
 	}
-	assert_int_equal(name(store, NJ_SMS_REF_PUT, "up\n1", 1, 0), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_REF_PUT, "up\n600", 600, 0), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_KEY_PUT, "old", 1, 60000), NJ_OK);
-	assert_int_equal(name(store, NJ_SMS_KEY_PUT, "new", 1, 90000), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_REF_PUT, "up\n1", 1, 0), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_REF_PUT, "up\n600", 600, 0), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_KEY_PUT, "old", 1, 60000), NJ_OK);
+	assert_int_equal(name(store, NJ_SMS_OP_KEY_PUT, "new", 1, 90000), NJ_OK);
 	assert_int_equal(put_lane(store, 9, 0), NJ_OK);
-	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_LANE_DROP, .lane = 9 }), NJ_OK);
+	assert_int_equal(try(store, (struct nj_sms_op){ .type = NJ_SMS_OP_LANE_DROP, .lane = 9 }), NJ_OK);
 	/* Final at 6000 + number: it is 599 that is 6599. */
 	tidy_up(store, 6600);
 	assert_int_equal(number(*state, "SELECT 1"), 1);
@@ -502,7 +535,7 @@ static void groups_and_questions_come_back(void **state)
 {
 	struct nj_sms_store *store = create(*state);
 	struct nj_sms_message m = message_of(1, 1, "a");
-	struct nj_sms_op op = { .type = NJ_SMS_PUT, .message = &m };
+	struct nj_sms_op op = { .type = NJ_SMS_OP_PUT, .message = &m };
 	struct nj_sms_ask ask = ask_of(NJ_SMS_ASK_LANE);
 	struct nj_sms_group group;
 	struct nj_sms_group *back = NULL;
@@ -541,6 +574,7 @@ int main(void)
 		TEST(a_group_is_whole_or_nothing),
 		TEST(lanes_are_there_after_a_start),
 		TEST(the_schedule_is_by_time),
+		TEST(what_a_bearer_has_accepted_leaves_the_lane),
 		TEST(a_message_is_found_by_its_name_at_a_bearer),
 		TEST(a_key_counts_once_until_its_end),
 		TEST(a_list_is_chosen_by_what_is_asked),
