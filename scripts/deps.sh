@@ -9,7 +9,7 @@ run_packages=(
 	libnftables-dev libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
 )
 test_packages=(python3 openssl sqlite3 jq mosquitto libcap2-bin procps spin fwknop-server fwknop-client iptables nftables libpaho-mqtt-dev
-	libosmocore-dev)
+	libosmocore-dev tshark libnet-smpp-perl)
 
 what=${1:-run}
 quiet=${2:-}
@@ -31,10 +31,10 @@ fi
 npm_peers() {
 	local folder
 	folder=$(cd "$(dirname "$0")/../tests/integration/npm" && pwd)
-	[ "$what" = test ] && command -v npm >/dev/null && [ ! -d "$folder/node_modules/mqtt" ] || return 0
-	echo "Installing npm's mqtt"
+	[ "$what" = test ] && command -v npm >/dev/null && [ ! -d "$folder/node_modules/smpp" ] || return 0
+	echo "Installing npm's mqtt and smpp"
 	npm ci --prefix "$folder" --no-audit --no-fund --ignore-scripts >/dev/null 2>&1 ||
-		echo "npm's mqtt cannot be installed: tests with it are skipped" >&2
+		echo "npm's mqtt and smpp cannot be installed: tests with them are skipped" >&2
 }
 
 missing=()
