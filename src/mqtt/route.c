@@ -347,9 +347,10 @@ bool nj_mqtt_route(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, c
 	if (broker->taps != NULL)
 		nj_mqtt_taps_see(broker, space, content, publisher);
 	bool any = route_here(space, &route);
-	any |= route_to_groups(space, &route);
+	/* A subscriber's own copy goes before that of its group, wherever it is. */
 	if (broker->fabric != NULL)
 		any |= route_on(space, &route);
+	any |= route_to_groups(space, &route);
 	nj_mqtt_message_unref(route.message);
 	return any;
 }

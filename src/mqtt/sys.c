@@ -40,10 +40,12 @@ static void tell_customer(struct nj_mqtt_broker *broker, struct nj_mqtt_tally *t
 	tell_number(broker, tally->customer, "retained messages/count", space->retained.count);
 }
 
+/* Who does not tell counts more often than it is told: what is told is not much older than it seems. */
 static void arm(struct nj_mqtt_broker *broker)
 {
-	if (broker->limits.sys_interval_ms > 0)
-		nj_timer_arm(broker->reactor, &broker->sys, broker->limits.sys_interval_ms);
+	uint64_t interval_ms = broker->limits.sys_interval_ms;
+	if (interval_ms > 0)
+		nj_timer_arm(broker->reactor, &broker->sys, broker->tells_sys ? interval_ms : (interval_ms + 3) / 4);
 	else
 		nj_timer_cancel(&broker->sys);
 }
@@ -78,4 +80,5 @@ void nj_mqtt_broker_share_tallies(struct nj_mqtt_broker *broker, struct nj_mqtt_
 	broker->own_tallies = NULL;
 	broker->tallies = tallies;
 	broker->tells_sys = tells;
+	arm(broker);
 }

@@ -252,9 +252,31 @@ static void act(struct scene *scene, struct peer **peer, char who, char what, co
 	}
 }
 
+/* "first a b": from here on a is whoever of the two has something to read. */
+static void sort_two(struct scene *scene, const char *text)
+{
+	const char *space = strchr(text, ' ');
+	if (space == NULL)
+		wrong(scene, "two names");
+	struct peer **a = peer_named(scene, nj_view_of(text, (size_t)(space - text)));
+	struct peer **b = peer_named(scene, nj_view_str(space + 1));
+	if (*a == NULL || *b == NULL)
+		wrong(scene, "no such connection");
+	read_more(*a);
+	if ((*a)->held > 0)
+		return;
+	struct peer *other = *a;
+	*a = *b;
+	*b = other;
+}
+
 static void play_line(struct scene *scene, const char *line)
 {
 	uint64_t ms;
+	if (strncmp(line, "first ", 6) == 0) {
+		sort_two(scene, line + 6);
+		return;
+	}
 	size_t len = strcspn(line, "+=<>.!- ");
 	if (strncmp(line, "wait ", 5) == 0) {
 		if (nj_number_parse(line + 5, 1, UINT32_MAX, &ms) != NJ_OK)

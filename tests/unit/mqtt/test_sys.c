@@ -50,7 +50,8 @@ static void a_customer_hears_its_own_numbers(void **state)
 	expect_nothing(c);
 	expect_nothing(b);
 	peer_close(b);
-	advance(&gate, 10000);
+	advance(&gate, 5000);
+	advance(&gate, 5000);
 	told(a, "version", "nightjar " NJ_VERSION);
 	told(a, "uptime", "20");
 	told(a, "clients/connected", "1");
@@ -74,7 +75,8 @@ static void what_is_counted(void **state)
 	assert_int_equal(subscribe(a, "$SYS/broker/publish/#", 0), 0);
 	assert_int_equal(subscribe(a, "$SYS/broker/subscriptions/count", 0), 0);
 	assert_int_equal(subscribe(a, "$SYS/broker/retained messages/count", 0), 0);
-	advance(&gate, 1000);
+	advance(&gate, 500); /* other brokers' numbers are a little older */
+	advance(&gate, 500);
 	told(a, "subscriptions/count", "4");
 	told(a, "publish/messages/received", "2");
 	told(a, "publish/messages/sent", "1");
@@ -127,6 +129,8 @@ static void brokers_may_count_together(void **state)
 {
 	struct gate gates[2];
 	struct peer *peers[2];
+	if (reactors_wanted() > 0)
+		skip(); /* those of one gateway do */
 	struct nj_mqtt_tallies *tallies = nj_mqtt_tallies_new();
 	for (size_t i = 0; i < 2; i++) {
 		open_curious(&gates[i], 1000);
