@@ -36,6 +36,7 @@ static const struct nj_column session[] = {
 	{ "queued", "queued", NJ_COLUMN_TEXT },
 	{ "queued bytes", "queued_bytes", NJ_COLUMN_TEXT },
 	{ "in flight", "inflight", NJ_COLUMN_TEXT },
+	{ "discarded", "discarded", NJ_COLUMN_TEXT },
 };
 
 static const struct nj_column topics[] = {

@@ -46,6 +46,7 @@ static json_t *mqtt_of(const struct gateway *g)
 		{ "payload_bytes_in", c.payload_bytes_in },
 		{ "payload_bytes_out", c.payload_bytes_out },
 		{ "messages_dropped", c.messages_dropped },
+		{ "messages_discarded", c.messages_discarded },
 		{ "messages_denied", c.messages_denied },
 		{ "subscribes_denied", c.subscribes_denied },
 		{ "wills", c.wills },

@@ -229,12 +229,13 @@ static void add_connection(json_t *row, const struct nj_mqtt_sight *sight)
 static json_t *session_row(const struct nj_mqtt_sight *sight)
 {
 	const struct nj_party *party = sight->party;
-	json_t *row = json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "name", party->names.name, "kind",
-				nj_party_kind_name(party->kind), "client", text_of(sight->client_id), "state",
-				sight->conn != NULL ? "connected" : "away", "subscriptions",
-				(json_int_t)sight->subscriptions, "queued", (json_int_t)sight->queued, "queued_bytes",
-				(json_int_t)sight->queued_bytes, "inflight", (json_int_t)sight->inflight, "expiry_s",
-				(json_int_t)sight->expiry_s, "will", (int)sight->has_will);
+	json_t *row =
+	    json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "name", party->names.name, "kind",
+		      nj_party_kind_name(party->kind), "client", text_of(sight->client_id), "state",
+		      sight->conn != NULL ? "connected" : "away", "subscriptions", (json_int_t)sight->subscriptions,
+		      "queued", (json_int_t)sight->queued, "queued_bytes", (json_int_t)sight->queued_bytes, "inflight",
+		      (json_int_t)sight->inflight, "discarded", (json_int_t)sight->discarded, "expiry_s",
+		      (json_int_t)sight->expiry_s, "will", (int)sight->has_will);
 
 	if (row != NULL && sight->conn != NULL)
 		add_connection(row, sight);

@@ -64,6 +64,8 @@ const struct nj_metric gateway_metrics[] = {
 	  offsetof(struct snapshot, mqtt.payload_bytes_out) },
 	COUNTER("mqtt_messages_dropped", "Deliveries given up: no room, expired, too large for the receiver",
 		mqtt.messages_dropped),
+	COUNTER("mqtt_messages_discarded", "Of those: they waited in a full queue, and went for newer ones",
+		mqtt.messages_discarded),
 	COUNTER("mqtt_messages_denied", "Publishes and deliveries that no rule, or its contract, allows",
 		mqtt.messages_denied),
 	COUNTER("mqtt_subscribes_denied", "Filters of SUBSCRIBE that no rule allows", mqtt.subscribes_denied),

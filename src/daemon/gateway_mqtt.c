@@ -14,6 +14,7 @@
 static struct nj_log_brake denied_brake = NJ_LOG_BRAKE(50, 200);
 static struct nj_log_brake closed_brake = NJ_LOG_BRAKE(50, 200);
 static struct nj_log_brake error_brake = NJ_LOG_BRAKE(20, 1000);
+static struct nj_log_brake full_brake = NJ_LOG_BRAKE(20, 1000);
 
 static const char *party_name(const struct nj_party *party)
 {
@@ -144,6 +145,25 @@ static void on_error(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason,
 	gateway_notice_send(notice);
 }
 
+static void tell_full(struct gateway_notice *notice)
+{
+	uint64_t suppressed = 0;
+
+	if (passes(notice->gateway, &full_brake, &suppressed))
+		NJ_LOG(NJ_LOG_WARN, "mqtt.queue_full", NJ_S("name", party_name(notice->party)),
+		       NJ_S("client", notice->client), NJ_U("discarded", notice->tag), NJ_U("suppressed", suppressed));
+}
+
+static void on_queue_full(void *arg, const struct nj_mqtt_seen *seen, uint64_t discarded)
+{
+	struct gateway_notice *notice = gateway_notice_new(arg, seen, true, tell_full);
+
+	if (notice == NULL)
+		return;
+	notice->tag = discarded;
+	gateway_notice_send(notice);
+}
+
 static enum nj_mqtt_share_policy share_policy(enum nj_settings_share share)
 {
 	switch (share) {
@@ -185,6 +205,8 @@ static struct nj_mqtt_limits limits_of(const struct gateway *g)
 		.denied_publish_limit = DENIED_PUBLISH_LIMIT,
 		.sys_interval_ms = mqtt->sys_interval_ms,
 		.share_policy = share_policy(mqtt->share),
+		.queue_full = mqtt->queue_full == NJ_SETTINGS_QUEUE_DROP_OLDEST ? NJ_MQTT_QUEUE_DROPS_OLDEST
+										: NJ_MQTT_QUEUE_REFUSES,
 		.connect_timeout_ms = settings->limits.bind_timeout_ms,
 	};
 	_Static_assert(sizeof(limits.server_reference) >= sizeof(mqtt->server_reference), "cut short");
@@ -240,6 +262,7 @@ enum nj_err gateway_mqtt_init(struct gateway *g)
 		.on_disconnected = on_disconnected,
 		.on_denied = on_denied,
 		.on_own_topic = gateway_rekey_message,
+		.on_queue_full = on_queue_full,
 		.on_error = on_error,
 	};
 

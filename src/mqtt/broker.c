@@ -216,6 +216,7 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	taken.retained_max_bytes = limits->retained_max_bytes;
 	taken.sys_interval_ms = limits->sys_interval_ms;
 	taken.share_policy = limits->share_policy;
+	taken.queue_full = limits->queue_full;
 	memcpy(taken.server_reference, limits->server_reference, sizeof(taken.server_reference));
 	memcpy(taken.response_topic, limits->response_topic, sizeof(taken.response_topic));
 	taken.connect_timeout_ms = limits->connect_timeout_ms;

@@ -7,10 +7,10 @@
  * never resolves names, never writes to disk.
  *
  * What happens when there is no room: where max_sessions are kept, a new one takes the place of one without a
- * connection, of the party that has most (or is refused, 0x97); a message for a session whose queue is full is dropped
- * for that session and counted; QoS 0 to a client that does not read is dropped and counted; near the memory ceiling
- * publishers are slowed, at the ceiling QoS 1 and 2 are refused (0x97; 3.1.1: the connection is closed, which makes the
- * client send again) and QoS 0 is dropped and counted.
+ * connection, of the party that has most (or is refused, 0x97); a message for a session whose queue is full, or the
+ * oldest that waits there (`queue_full`), is dropped for that session and counted; QoS 0 to a client that does not read
+ * is dropped and counted; near the memory ceiling publishers are slowed, at the ceiling QoS 1 and 2 are refused
+ * (0x97; 3.1.1: the connection is closed, which makes the client send again) and QoS 0 is dropped and counted.
  */
 #ifndef NJ_MQTT_BROKER_H
 #define NJ_MQTT_BROKER_H
@@ -32,6 +32,12 @@ enum nj_mqtt_share_policy {
 	NJ_MQTT_SHARE_LEAST_QUEUED, /* whoever has the fewest messages waiting or unacknowledged */
 	NJ_MQTT_SHARE_PUBLISHER,    /* a publisher's messages stay with one member */
 	NJ_MQTT_SHARE_TOPIC,        /* a topic's messages stay with one member */
+};
+
+/* What happens to a message for a session whose queue is full. */
+enum nj_mqtt_queue_full {
+	NJ_MQTT_QUEUE_REFUSES,      /* it does not get it; a publisher whom nobody takes it from is told 0x97 */
+	NJ_MQTT_QUEUE_DROPS_OLDEST, /* what waits longest and was never sent goes for it, and is counted */
 };
 
 #define NJ_MQTT_TEXT_BYTES 256
@@ -57,6 +63,7 @@ struct nj_mqtt_limits {
 	uint32_t denied_publish_limit; /* denied messages on one connection before it is closed */
 	uint64_t sys_interval_ms;      /* of $SYS topics; 0: none */
 	enum nj_mqtt_share_policy share_policy;
+	enum nj_mqtt_queue_full queue_full;
 	char server_reference[NJ_MQTT_TEXT_BYTES]; /* where else clients may go, when this one stops or is full */
 	char response_topic[NJ_MQTT_TEXT_BYTES];   /* told as Response Information, {customer} and {name} filled in */
 	uint32_t connect_timeout_ms;               /* from nj_mqtt_accept to CONNECT; 0 = none */
@@ -90,6 +97,9 @@ struct nj_mqtt_hooks {
 	/* A CONNECT that is about to be answered with success: the reason code of a refusal, or 0. The client id is as
 	 * the client sent it; `takes_over`: another connection of the same session ends by it. */
 	uint8_t (*may_connect)(void *arg, const struct nj_mqtt_seen *seen, bool takes_over);
+	/* A session's queue is full, at most once a second for each: how many messages it has discarded so far, for
+	 * newer ones. */
+	void (*on_queue_full)(void *arg, const struct nj_mqtt_seen *seen, uint64_t discarded);
 	/* A refused CONNECT, a malformed or forbidden packet: text for people. */
 	void (*on_error)(void *arg, const struct nj_mqtt_seen *seen, uint8_t reason, const char *text);
 };
@@ -123,8 +133,9 @@ struct nj_mqtt_counters {
 	uint64_t messages_out;
 	uint64_t payload_bytes_in;
 	uint64_t payload_bytes_out;
-	uint64_t messages_dropped; /* no room, expired in the queue, too large for the receiver */
-	uint64_t messages_denied;  /* publishes and deliveries */
+	uint64_t messages_dropped;   /* no room, expired in the queue, too large for the receiver */
+	uint64_t messages_discarded; /* of those: they waited, and went for newer ones */
+	uint64_t messages_denied;    /* publishes and deliveries */
 	uint64_t subscribes_denied;
 	uint64_t wills;
 	uint64_t faults; /* connections ended for what they sent */

@@ -24,6 +24,7 @@ static struct nj_mqtt_sight sight_of(const struct nj_mqtt_session *session)
 		.queued = kept ? session->keep->messages : session->flow.waiting_count,
 		.queued_bytes = kept ? session->keep->bytes : session->flow.waiting_bytes,
 		.inflight = session->flow.inflight_count,
+		.discarded = session->flow.discarded,
 		.expiry_s = session->expiry_s,
 		.has_will = session->will != NULL,
 	};

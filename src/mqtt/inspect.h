@@ -16,7 +16,8 @@ struct nj_mqtt_sight {
 	uint64_t queued;
 	uint64_t queued_bytes;
 	uint64_t inflight;
-	uint32_t expiry_s; /* UINT32_MAX: never */
+	uint64_t discarded; /* messages that waited, and went for newer ones */
+	uint32_t expiry_s;  /* UINT32_MAX: never */
 	bool has_will;
 	/* of the connection; all zero without one */
 	const struct nj_conn *conn;

@@ -7,6 +7,7 @@
 #define NJ_MQTT_INTERNAL_H
 
 #include "mqtt/broker.h"
+#include "mqtt/kept.h"
 #include "mqtt/retained.h"
 #include "mqtt/session.h"
 #include "mqtt/shared.h"
@@ -57,26 +58,6 @@ struct nj_mqtt_will {
 	bool expires;
 };
 
-/* What keep.h has of a session that lasts. */
-struct nj_mqtt_keep {
-	struct nj_mqtt_session *session;
-	uint32_t no;               /* in the store; 0: the session does not last */
-	uint32_t answer_ms;        /* eight times what acknowledgements took of late */
-	uint64_t tail;             /* the highest position */
-	uint64_t sent;             /* the highest that was sent */
-	uint64_t doubtful;         /* positions up to this may have been sent before a crash */
-	uint64_t window_last;      /* what is in memory goes up to this position */
-	uint64_t tail_asked;       /* when the page that is on its way was asked for */
-	uint64_t messages, bytes;  /* in the queue, on disk or on their way there */
-	uint64_t ends_ms;          /* Unix; 0: its client is connected */
-	uint64_t will_due_ms;      /* Unix; 0: likewise */
-	bool waits_for_row;        /* that is on its way to the disk; then it is read on */
-	bool behind;               /* the queue goes on behind the window */
-	struct nj_mqtt_page *page; /* on its way; NULL: none */
-	struct nj_list records;    /* of the journal, that are about it */
-	struct nj_timer again;
-};
-
 struct nj_mqtt_session {
 	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_space *space;
@@ -94,6 +75,7 @@ struct nj_mqtt_session {
 	struct nj_mqtt_subscription *matched; /* during one match */
 	struct nj_mqtt_session *next_matched;
 	uint64_t id;
+	uint32_t told_ms; /* when its full queue was spoken of; cut to 32 bits */
 	uint32_t key_bytes;
 	uint8_t key[]; /* party uid ‖ client identifier */
 };
@@ -162,6 +144,9 @@ bool nj_mqtt_may_receive(const struct nj_party *party, const struct nj_mqtt_cont
 /* inspect.c: shows a message that comes in to who looks. */
 void nj_mqtt_taps_see(const struct nj_mqtt_broker *broker, const struct nj_mqtt_space *space,
 		      const struct nj_mqtt_content *content, const struct nj_mqtt_session *publisher);
+
+/* keep_room.c: messages went unsent for want of room (0: one was refused). Told once a second and session. */
+void nj_mqtt_queue_full(struct nj_mqtt_session *session, uint64_t discarded);
 
 /* registry.c: sessions and wills */
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,

@@ -24,7 +24,7 @@ struct nj_mqtt_record *nj_mqtt_record_new(struct nj_mqtt_journal *journal, enum 
 {
 	struct nj_mqtt_budget *budget = &journal->broker->shared->budget;
 	size_t bytes = sizeof(struct nj_mqtt_record) + more_bytes;
-	bool sure = type != NJ_MESSAGES_ENQUEUE && type != NJ_MESSAGES_RECEIVE;
+	bool sure = type != NJ_MESSAGES_ENQUEUE && type != NJ_MESSAGES_RECEIVE && type != NJ_MESSAGES_TRIM;
 	bool counted = nj_mqtt_budget_take(budget, bytes) == NJ_OK;
 	struct nj_mqtt_record *record = counted || sure ? calloc(1, bytes) : NULL;
 
@@ -83,6 +83,8 @@ static uint64_t next_due(const struct nj_mqtt_journal *journal)
 		return 0;
 	if (!nj_list_empty(&journal->urgent))
 		due_ms = journal->urgent_ms;
+	if (!nj_list_empty(&journal->last) && journal->last_ms < due_ms)
+		due_ms = journal->last_ms;
 	if (!nj_list_empty(&journal->patient) && record_at(journal->patient.next)->due_ms < due_ms)
 		due_ms = record_at(journal->patient.next)->due_ms;
 	if (!nj_list_empty(&journal->retry) && journal->retry_ms < due_ms)
@@ -110,6 +112,8 @@ static void add(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 		record->handed_over = true;
 	if (op->type == NJ_MESSAGES_SESSION_PUT && record->session != NULL)
 		nj_mqtt_record_fill_row(record);
+	if (op->type == NJ_MESSAGES_TRIM && record->session != NULL)
+		nj_mqtt_record_fill_trim(record);
 }
 
 static void take_sure(struct nj_mqtt_journal *journal, struct nj_list *list)
@@ -132,6 +136,7 @@ static void take_due(struct nj_mqtt_journal *journal, bool all)
 	take_all(journal, &journal->urgent);
 	while (!nj_list_empty(&journal->patient) && (all || record_at(journal->patient.next)->due_ms <= now_ms))
 		add(journal, record_at(journal->patient.next));
+	take_all(journal, &journal->last);
 }
 
 /* After a failure what must be written goes by itself, in its order, so that what may be refused does not keep it from
@@ -200,6 +205,14 @@ void nj_mqtt_record_open(struct nj_mqtt_journal *journal, struct nj_mqtt_record 
 		make_urgent(journal, record);
 	else
 		make_patient(journal, record, wait_ms);
+	plan(journal);
+}
+
+void nj_mqtt_record_open_last(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
+{
+	if (nj_list_empty(&journal->last))
+		journal->last_ms = now_of(journal) + COMMIT_MS;
+	nj_list_push_back(&journal->last, &record->op.link);
 	plan(journal);
 }
 
@@ -292,7 +305,7 @@ void nj_mqtt_journal_open_unit(struct nj_mqtt_journal *journal, struct nj_list *
 {
 	while (!nj_list_empty(unit)) {
 		struct nj_mqtt_record *record = record_at(unit->next);
-		if (refused) {
+		if (refused && !record->sure) {
 			send_home(journal, record, NJ_ERR_FULL);
 			continue;
 		}
@@ -377,6 +390,7 @@ enum nj_err nj_mqtt_journal_new(struct nj_mqtt_broker *broker, const struct nj_m
 	journal->due_ms = NEVER;
 	nj_list_init(&journal->urgent);
 	nj_list_init(&journal->patient);
+	nj_list_init(&journal->last);
 	nj_list_init(&journal->retry);
 	nj_list_init(&journal->pages);
 	nj_messages_group_init(&journal->group);
@@ -422,6 +436,7 @@ void nj_mqtt_journal_free(struct nj_mqtt_journal *journal)
 		return;
 	forget_all(journal, &journal->urgent);
 	forget_all(journal, &journal->patient);
+	forget_all(journal, &journal->last);
 	forget_all(journal, &journal->retry);
 	forget_all(journal, &journal->group.ops);
 	forget_pages(&journal->pages);

@@ -27,6 +27,7 @@ struct nj_mqtt_record {
 	uint32_t counted_bytes; /* against the memory ceiling */
 	bool handed_over;       /* or gathered: it cannot be taken back */
 	bool gathered;          /* into a group that several brokers fill */
+	bool discarded;         /* it is over, and was never sent, for want of room */
 	bool over;              /* the session's counters do not count its message any more */
 	bool sure;              /* it cannot be refused */
 };
@@ -45,9 +46,11 @@ struct nj_mqtt_journal {
 	uint64_t due_ms;        /* for which the timer is set; UINT64_MAX: it is not */
 	struct nj_list urgent;  /* records, in order */
 	struct nj_list patient; /* records, in order of due_ms */
+	struct nj_list last;    /* records that go at the end of the next group */
 	struct nj_list retry;   /* sure records of groups that failed, in order */
 	struct nj_list pages;
 	uint64_t urgent_ms; /* when the first of them is due */
+	uint64_t last_ms;   /* likewise */
 	uint64_t retry_ms;
 	struct nj_messages_group group; /* under way */
 	bool under_way;
@@ -86,6 +89,8 @@ void nj_mqtt_record_open(struct nj_mqtt_journal *journal, struct nj_mqtt_record 
 void nj_mqtt_record_gather(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, uint32_t wait_ms);
 /* Opens the records of a group, whoever gathered them; `refused`: gives them back as failed instead. */
 void nj_mqtt_journal_open_unit(struct nj_mqtt_journal *journal, struct nj_list *unit, bool refused);
+/* Opens it for the end of the next group. */
+void nj_mqtt_record_open_last(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record);
 /* An open record that was to wait does so no more. */
 void nj_mqtt_record_hurry(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record);
 /* Takes back an open record: what it pledged is kept without it. */
@@ -104,7 +109,8 @@ uint64_t nj_mqtt_boot_of(const struct nj_mqtt_broker *broker, uint64_t wall_ms);
 /* keep.c: what a record or a page that came back means. */
 void nj_mqtt_record_done(struct nj_mqtt_record *record, enum nj_err err);
 void nj_mqtt_page_done(struct nj_mqtt_page *page);
-/* A session's row, as the session is now. */
+/* A session's row, and what its queue has too much, as the session is now. */
 void nj_mqtt_record_fill_row(struct nj_mqtt_record *record);
+void nj_mqtt_record_fill_trim(struct nj_mqtt_record *record);
 
 #endif

@@ -9,19 +9,6 @@
 
 /* ---- a message for the session ---- */
 
-static bool fits(const struct nj_mqtt_session *session, uint64_t bytes)
-{
-	const struct nj_mqtt_broker *broker = session->broker;
-	const struct nj_mqtt_limits *limits = &broker->limits;
-	const struct nj_mqtt_keep *keep = session->keep;
-	/* One message fits a session that waits for nothing, whatever its size is. */
-	bool session_fits = keep->messages == 0 || (keep->messages < limits->max_queued_messages &&
-						    keep->bytes + bytes <= limits->max_queued_bytes);
-	return session_fits && keep->tail < NJ_MESSAGES_POSITION_MAX &&
-	       session->space->kept->bytes + bytes <= limits->customer_queued_bytes &&
-	       broker->shared->kept_bytes + bytes <= limits->total_queued_bytes;
-}
-
 /* From its second receiver on a long body is written once. */
 static uint64_t shared_number(struct nj_mqtt_journal *journal, const struct nj_mqtt_message *message)
 {
@@ -77,14 +64,17 @@ enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt
 {
 	struct nj_mqtt_journal *journal = keep_journal(session);
 	uint64_t bytes = keep_row_bytes(message) + NJ_MESSAGES_ROW_BYTES;
-	if (!fits(session, bytes))
+	if (!nj_mqtt_keep_admit(session, bytes)) {
+		nj_mqtt_queue_full(session, 0);
 		return NJ_ERR_FULL;
+	}
 	struct nj_mqtt_record *record = enqueue_record(session, message, kept);
-	if (record == NULL)
+	if (record == NULL) {
+		keep_count(session, -1, -(int64_t)bytes);
 		return NJ_ERR_NO_MEMORY;
+	}
 	struct nj_mqtt_delivery *delivery = nj_mqtt_keep_in_window(session, record, kept);
 	session->keep->behind |= delivery == NULL;
-	keep_count(session, 1, (int64_t)bytes);
 	if (journal->pledge != NULL && (!journal->durable.relaxed || journal->together)) {
 		record->pledge = journal->pledge;
 		nj_mqtt_pledge_hold(record->pledge);
@@ -134,28 +124,33 @@ static void note_answer(struct nj_mqtt_session *session, const struct nj_mqtt_de
 	session->keep->answer_ms += took_ms - session->keep->answer_ms / 8;
 }
 
-static void remove_row(struct nj_mqtt_session *session, const struct nj_mqtt_delivery *delivery)
+static void remove_row(struct nj_mqtt_session *session, const struct nj_mqtt_delivery *delivery, bool discarded)
 {
 	struct nj_mqtt_record *record = row_record(session, NJ_MESSAGES_DEQUEUE, delivery);
 	if (record == NULL)
 		return;
 	record->over = true;
-	nj_mqtt_record_open(keep_journal(session), record, KEEP_LAZY_MS);
+	record->op.flags = discarded ? NJ_MESSAGES_DISCARDED : 0;
+	nj_mqtt_record_open(keep_journal(session), record, discarded ? 0 : KEEP_LAZY_MS);
 }
 
 /* The delivery goes before its pledge is released: that may end connections. */
-static void end_kept(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery)
+static void end_kept(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery, bool discarded)
 {
 	struct nj_mqtt_journal *journal = keep_journal(session);
 	struct nj_mqtt_record *record = delivery->record;
 	bool open = record != NULL && record->op.type == NJ_MESSAGES_ENQUEUE && !record->handed_over;
 	note_answer(session, delivery);
 	keep_count(session, -1, -(int64_t)keep_bytes_of(delivery));
-	/* A row that is on its way goes when it is there: another broker's group may bring it. */
-	if (!open && delivery->stored)
-		remove_row(session, delivery);
+	if (delivery->position > session->keep->passed)
+		session->keep->passed = delivery->position;
+	/* A row that is on its way goes when it is there: another broker's group may bring it. What is discarded is
+	 * counted, though it never was there. */
+	if ((!open && delivery->stored) || (open && discarded))
+		remove_row(session, delivery, discarded);
 	if (record != NULL) {
 		record->delivery = NULL;
+		record->discarded = discarded;
 		record->over = true;
 	}
 	nj_mqtt_delivery_free(&session->flow, delivery);
@@ -166,9 +161,14 @@ static void end_kept(struct nj_mqtt_session *session, struct nj_mqtt_delivery *d
 void nj_mqtt_delivery_over(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery)
 {
 	if (delivery->position != 0 && keep_journal(session) != NULL)
-		end_kept(session, delivery);
+		end_kept(session, delivery, false);
 	else
 		nj_mqtt_delivery_free(&session->flow, delivery);
+}
+
+void nj_mqtt_keep_discard(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery)
+{
+	end_kept(session, delivery, true);
 }
 
 bool nj_mqtt_keep_release(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery)
@@ -305,8 +305,9 @@ static void remove_late(const struct nj_mqtt_record *row)
 	record->op.position = row->op.position;
 	record->op.shared = row->op.shared;
 	record->op.body = row->op.body;
+	record->op.flags = row->discarded ? NJ_MESSAGES_DISCARDED : 0;
 	record->over = true;
-	bool again = session->client == NULL || row->op.position > session->keep->window_last;
+	bool again = session->client == NULL || row->discarded || row->op.position > session->keep->window_last;
 	nj_mqtt_record_open(keep_journal(session), record, again ? 0 : KEEP_LAZY_MS);
 }
 
@@ -369,6 +370,10 @@ void nj_mqtt_record_done(struct nj_mqtt_record *record, enum nj_err err)
 		return;
 	case NJ_MESSAGES_DEQUEUE:
 		dequeue_done(record);
+		return;
+	case NJ_MESSAGES_TRIM:
+		if (err == NJ_OK)
+			nj_mqtt_keep_trimmed(session, record->op.trim);
 		return;
 	case NJ_MESSAGES_RECEIVE:
 		if (err != NJ_OK)

@@ -40,6 +40,8 @@ void nj_mqtt_keep_free(struct nj_mqtt_session *session);
 void nj_mqtt_keep_changed(struct nj_mqtt_session *session);
 /* The client is there: its queue is read. */
 void nj_mqtt_keep_attach(struct nj_mqtt_session *session);
+/* The client goes, and is still there. */
+void nj_mqtt_keep_leaves(struct nj_mqtt_session *session);
 /* The client is gone: nothing of the queue stays in memory. */
 void nj_mqtt_keep_detach(struct nj_mqtt_session *session);
 /* The session ends, on disk too. */
@@ -48,6 +50,8 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session);
 /* A message for a session that lasts. NJ_ERR_FULL: past a ceiling; NJ_ERR_NO_MEMORY. */
 NJ_MUST_USE enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt_message *message,
 					     const struct nj_mqtt_kept *kept);
+/* Whether the next one would find no room in the session's own queue. */
+bool nj_mqtt_keep_full(const struct nj_mqtt_session *session);
 /* Whether a delivery may not be sent yet. */
 bool nj_mqtt_keep_waits(const struct nj_mqtt_delivery *delivery);
 /* It was sent. */

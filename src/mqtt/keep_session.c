@@ -132,6 +132,7 @@ enum nj_err nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct n
 	keep->will_due_ms = row->will.due_ms;
 	keep->behind = row->messages > 0;
 	session->flow.positional = true;
+	session->flow.discarded = row->discarded;
 	keep_count(session, (int64_t)row->messages, (int64_t)row->bytes);
 	return NJ_OK;
 }

@@ -35,6 +35,19 @@ static inline struct nj_mqtt_journal *keep_journal(const struct nj_mqtt_session 
 	return session->broker->journal;
 }
 
+/* keep_room.c */
+/* Counts a message of so many bytes in the store, unless that passes a ceiling; older ones may go for it. */
+bool nj_mqtt_keep_admit(struct nj_mqtt_session *session, uint64_t bytes);
+/* No position up to this goes for want of room: it was sent, or is over. */
+uint64_t nj_mqtt_keep_spared(const struct nj_mqtt_keep *keep);
+/* What was sent and is not acknowledged, as far as it is known. */
+struct nj_mqtt_held nj_mqtt_keep_held(const struct nj_mqtt_session *session);
+/* What a TRIM took. */
+void nj_mqtt_keep_trimmed(struct nj_mqtt_session *session, const struct nj_messages_trim *trim);
+
+/* keep.c: ends a delivery that was never sent, for want of room. */
+void nj_mqtt_keep_discard(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery);
+
 /* keep_window.c */
 /* A delivery of the record in the window too, where the client is there and nothing older is on disk alone; else
  * NULL. */

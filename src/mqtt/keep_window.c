@@ -201,6 +201,12 @@ static void drop_window(struct nj_mqtt_session *session, struct nj_list *list)
 	}
 }
 
+void nj_mqtt_keep_leaves(struct nj_mqtt_session *session)
+{
+	if (nj_mqtt_lasts(session))
+		session->keep->held = nj_mqtt_keep_held(session);
+}
+
 void nj_mqtt_keep_detach(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_keep *keep = session->keep;
@@ -211,7 +217,9 @@ void nj_mqtt_keep_detach(struct nj_mqtt_session *session)
 	drop_window(session, &session->flow.waiting);
 	NJ_LIST_EACH (&keep->records, at)
 		nj_mqtt_record_hurry(keep_journal(session), NJ_CONTAINER(at, struct nj_mqtt_record, by_session));
-	keep->doubtful = 0;
+	/* What was not sent again on this connection is as doubtful as before. */
+	if (keep->doubtful <= keep->sent)
+		keep->doubtful = 0;
 	keep->behind = keep->messages > 0;
 }
 

@@ -218,6 +218,7 @@ void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 {
 	struct nj_reactor *reactor = session->broker->reactor;
 	session->client->session = NULL;
+	nj_mqtt_keep_leaves(session);
 	session->client = NULL;
 	count_connected(session, -1);
 	if (nj_mqtt_lasts(session))

@@ -200,6 +200,19 @@ static void keep_for(struct route *route, struct nj_mqtt_session *session, const
 	drop(route->broker);
 }
 
+/* A queue in memory that has no room. */
+static void wait_full(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery)
+{
+	const struct nj_mqtt_limits *limits = &session->broker->limits;
+	uint64_t gone = 0;
+	if (limits->queue_full != NJ_MQTT_QUEUE_DROPS_OLDEST ||
+	    nj_mqtt_flow_displace(&session->flow, delivery, &gone) != NJ_OK) {
+		nj_mqtt_delivery_free(&session->flow, delivery);
+		drop(session->broker);
+	}
+	nj_mqtt_queue_full(session, gone);
+}
+
 /* Keeps the message for the session, behind what waits already. */
 static void queue_for(struct route *route, struct nj_mqtt_session *session, const struct share *share)
 {
@@ -219,12 +232,10 @@ static void queue_for(struct route *route, struct nj_mqtt_session *session, cons
 	delivery->retain = share->retain;
 	delivery->group_id = share->group_id;
 	delivery->rights_version = session->party->rights_version;
-	if (share->replayed) {
+	if (share->replayed)
 		nj_mqtt_flow_append(flow, delivery);
-	} else if (nj_mqtt_flow_wait(flow, delivery) != NJ_OK) {
-		nj_mqtt_delivery_free(flow, delivery);
-		drop(route->broker);
-	}
+	else if (nj_mqtt_flow_wait(flow, delivery) != NJ_OK)
+		wait_full(session, delivery);
 }
 
 /* What is queued for clients that do not read takes memory too. */

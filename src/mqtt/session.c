@@ -108,13 +108,56 @@ void nj_mqtt_flow_append(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *del
 	enter_waiting(flow, delivery);
 }
 
+/* One message fits whatever its size is: what a publisher may send must reach a session that waits for nothing. */
+static bool fits(const struct nj_mqtt_flow *flow, size_t count, uint64_t bytes, uint64_t more)
+{
+	return count == 0 || (count < flow->max_waiting && bytes + more <= flow->max_waiting_bytes);
+}
+
 enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
 {
-	/* One message fits whatever its size is: what a publisher may send must reach a session that waits for nothing.
-	 */
-	if (flow->waiting_count > 0 && (flow->waiting_count >= flow->max_waiting ||
-					flow->waiting_bytes + bytes_waiting(delivery) > flow->max_waiting_bytes))
+	if (!fits(flow, flow->waiting_count, flow->waiting_bytes, bytes_waiting(delivery)))
 		return NJ_ERR_LIMIT;
+	nj_mqtt_flow_append(flow, delivery);
+	return NJ_OK;
+}
+
+/* How many of the oldest that were never sent must go for so many more bytes; NJ_ERR_LIMIT: there are not enough. */
+static enum nj_err count_displaced(struct nj_mqtt_flow *flow, uint64_t more, uint64_t *out_count)
+{
+	size_t count = flow->waiting_count;
+	uint64_t bytes = flow->waiting_bytes;
+	uint64_t gone = 0;
+	if (more > flow->max_waiting_bytes)
+		return NJ_ERR_LIMIT;
+	NJ_LIST_EACH (&flow->waiting, at) {
+		if (fits(flow, count, bytes, more))
+			break;
+		if (delivery_at(at)->packet_id != 0)
+			continue;
+		count--;
+		bytes -= bytes_waiting(delivery_at(at));
+		gone++;
+	}
+	if (!fits(flow, count, bytes, more))
+		return NJ_ERR_LIMIT;
+	*out_count = gone;
+	return NJ_OK;
+}
+
+enum nj_err nj_mqtt_flow_displace(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery, uint64_t *out_gone)
+{
+	uint64_t left = 0;
+	NJ_TRY(count_displaced(flow, bytes_waiting(delivery), &left));
+	*out_gone = left;
+	NJ_LIST_EACH (&flow->waiting, at) {
+		if (left == 0)
+			break;
+		if (delivery_at(at)->packet_id != 0)
+			continue;
+		nj_mqtt_delivery_free(flow, delivery_at(at));
+		left--;
+	}
 	nj_mqtt_flow_append(flow, delivery);
 	return NJ_OK;
 }

@@ -52,6 +52,7 @@ struct nj_mqtt_flow {
 	bool positional;   /* packet ids are functions of positions; there are no slots */
 	uint8_t *received; /* one bit a packet id, made with the first QoS 2 message */
 	uint32_t received_count;
+	uint64_t discarded; /* messages that were never sent, for want of room: the oldest went for newer ones */
 };
 
 void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, struct nj_mqtt_budget *budget, size_t max_waiting,
@@ -67,6 +68,10 @@ void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *d
 /* Puts a new delivery at the end of `waiting`; NJ_ERR_LIMIT past the limits, unless it would be
  * the only one there: it stays the caller's. */
 NJ_MUST_USE enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
+/* The same at the cost of the oldest that were never sent; how many went. NJ_ERR_LIMIT, and none goes, where that would
+ * not do. */
+NJ_MUST_USE enum nj_err nj_mqtt_flow_displace(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery,
+					      uint64_t *out_gone);
 /* The same without limits: for whoever looks after them otherwise. */
 void nj_mqtt_flow_append(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery);
 /* Whether the next would be refused. */

@@ -1,5 +1,6 @@
 #include "mqtt/share.h"
 
+#include "mqtt/keep.h"
 #include "mqtt/post.h"
 
 /* --- labels --- */
@@ -137,7 +138,9 @@ static bool is_kept(const struct nj_mqtt_subscription *s, const struct nj_mqtt_c
 
 bool nj_mqtt_member_full(const struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
 {
-	return is_kept(s, content) && nj_mqtt_flow_full(&s->session->flow);
+	const struct nj_mqtt_session *session = s->session;
+	return is_kept(s, content) &&
+	       (nj_mqtt_lasts(session) ? nj_mqtt_keep_full(session) : nj_mqtt_flow_full(&session->flow));
 }
 
 static enum rank rank_of(struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)

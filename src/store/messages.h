@@ -25,7 +25,8 @@ enum nj_messages_op_type {
 	NJ_MESSAGES_UNSUBSCRIBE,     /* text: filter */
 	NJ_MESSAGES_ENQUEUE,         /* body at a position; `ids` */
 	NJ_MESSAGES_RELEASE,         /* position: PUBREC came, the body is not needed any more */
-	NJ_MESSAGES_DEQUEUE,         /* position */
+	NJ_MESSAGES_DEQUEUE,         /* position; with NJ_MESSAGES_DISCARDED it counts as such, there or not */
+	NJ_MESSAGES_TRIM,            /* `trim`: the oldest rows behind `position` go, and count as discarded */
 	NJ_MESSAGES_RECEIVE,         /* value: packet identifier of a QoS 2 message that came in */
 	NJ_MESSAGES_FORGET,          /* value: packet identifier */
 	NJ_MESSAGES_RETAIN,          /* text: customer; body */
@@ -36,6 +37,8 @@ enum nj_messages_op_type {
 #define NJ_MESSAGES_QOS 0x03
 #define NJ_MESSAGES_RETAINED 0x04 /* the RETAIN flag it goes out with */
 #define NJ_MESSAGES_RELEASED 0x08
+/* Of a DEQUEUE: for want of room, unsent. */
+#define NJ_MESSAGES_DISCARDED 0x10
 
 /* topic ‖ properties ‖ payload in one piece. */
 struct nj_messages_body {
@@ -69,7 +72,14 @@ struct nj_messages_session {
 	uint64_t sent;            /* the highest position that was sent, as far as it is known */
 	uint64_t tail;            /* reading: the highest position that was stored */
 	uint64_t messages, bytes; /* reading: of its queue */
+	uint64_t discarded;       /* reading: messages that went unsent for want of room */
 	struct nj_messages_will will;
+};
+
+/* What a TRIM is to take: rows until both are met, or there are no more; and what it took. */
+struct nj_messages_trim {
+	uint64_t messages, bytes;
+	uint64_t gone_messages, gone_bytes; /* the answer; with NJ_MESSAGES_ROW_BYTES a row */
 };
 
 struct nj_messages_op {
@@ -85,6 +95,7 @@ struct nj_messages_op {
 	const uint32_t *ids; /* subscription identifiers */
 	struct nj_view text;
 	const struct nj_messages_session *row;
+	struct nj_messages_trim *trim;
 };
 
 /* A row of a queue, read back; one allocation, the reader's to free. */

@@ -21,6 +21,9 @@ static const char *const cloak_names[] = {
 static const char *const durability_names[] = {
 	[NJ_SETTINGS_DURABILITY_STRICT] = "strict", [NJ_SETTINGS_DURABILITY_RELAXED] = "relaxed", NULL
 };
+static const char *const queue_full_names[] = {
+	[NJ_SETTINGS_QUEUE_REFUSE] = "refuse", [NJ_SETTINGS_QUEUE_DROP_OLDEST] = "drop-oldest", NULL
+};
 static const char *const local_cloak_names[] = { [NJ_SETTINGS_LOCAL_CLOAK_NONE] = "none", NULL };
 static const char *const local_service_names[] = {
 	[NJ_SETTINGS_LOCAL_MQTT] = "mqtt",
@@ -165,6 +168,12 @@ static const struct nj_config_row mqtt_rows[] = {
 	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, customer_queued_bytes), .min = KIB, .max = 1024 * GIB },
 	{ "total_queued_bytes", "Bytes of all messages on disk that wait for sessions.", "4GiB",
 	  .live = true, .type = NJ_CONFIG_BYTES, NJ_CONFIG_AT(struct nj_settings_mqtt, total_queued_bytes), .min = KIB, .max = 1024 * GIB },
+	{ "queue_full",
+	  "What happens to a message for a session that has reached one of these ceilings: refuse, it does not get it, and a "
+	  "publisher whom nobody takes it from is told so (0x97); drop-oldest, what waits longest for that session and was "
+	  "never sent goes for it, and is counted.",
+	  "refuse", .names = queue_full_names, .live = true,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_mqtt, queue_full) },
 	{ "durability",
 	  "When a message is acknowledged to its publisher: strict, when it is on disk or every receiver has "
 	  "acknowledged it; relaxed, at once: a crash loses up to a second of QoS 1 messages (QoS 2 stays strict).",

@@ -98,10 +98,9 @@ enum nj_settings_share {
 	NJ_SETTINGS_SHARE_TOPIC,
 };
 
-enum nj_settings_durability {
-	NJ_SETTINGS_DURABILITY_STRICT,
-	NJ_SETTINGS_DURABILITY_RELAXED,
-};
+enum nj_settings_queue_full { NJ_SETTINGS_QUEUE_REFUSE, NJ_SETTINGS_QUEUE_DROP_OLDEST };
+
+enum nj_settings_durability { NJ_SETTINGS_DURABILITY_STRICT, NJ_SETTINGS_DURABILITY_RELAXED };
 
 struct nj_settings_mqtt {
 	uint32_t max_packet_bytes;
@@ -109,6 +108,7 @@ struct nj_settings_mqtt {
 	uint64_t max_queued_bytes;
 	uint64_t customer_queued_bytes; /* of all sessions of a customer */
 	uint64_t total_queued_bytes;
+	enum nj_settings_queue_full queue_full;
 	enum nj_settings_durability durability;
 	uint16_t max_inflight;
 	uint32_t max_topic_levels;

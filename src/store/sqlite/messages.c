@@ -49,6 +49,7 @@ static const char *const migrations[] = {
 	"  body BLOB NOT NULL,"
 	"  PRIMARY KEY(customer, topic)"
 	") STRICT, WITHOUT ROWID;",
+	"ALTER TABLE sessions ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const statements[] = {
@@ -187,8 +188,7 @@ static enum nj_err grow_tallies(struct nj_messages_store *store)
 	return NJ_OK;
 }
 
-enum nj_err nj_messages_tally_add(struct nj_messages_store *store, uint64_t key, int64_t count, int64_t bytes,
-				  uint64_t tail)
+static enum nj_err tally_of(struct nj_messages_store *store, uint64_t key, struct nj_messages_tally **out_tally)
 {
 	if (store->tally_count * 2 >= store->tally_cap)
 		NJ_TRY(grow_tallies(store));
@@ -197,6 +197,25 @@ enum nj_err nj_messages_tally_add(struct nj_messages_store *store, uint64_t key,
 		tally->key = key;
 		store->tally_count++;
 	}
+	*out_tally = tally;
+	return NJ_OK;
+}
+
+enum nj_err nj_messages_tally_discarded(struct nj_messages_store *store, uint32_t session, uint64_t count)
+{
+	struct nj_messages_tally *tally;
+
+	NJ_TRY(tally_of(store, session, &tally));
+	tally->discarded += count;
+	return NJ_OK;
+}
+
+enum nj_err nj_messages_tally_add(struct nj_messages_store *store, uint64_t key, int64_t count, int64_t bytes,
+				  uint64_t tail)
+{
+	struct nj_messages_tally *tally;
+
+	NJ_TRY(tally_of(store, key, &tally));
 	tally->count += count;
 	tally->bytes += bytes;
 	tally->tail = tail > tally->tail ? tail : tally->tail;
@@ -234,6 +253,7 @@ static enum nj_err settle_session(struct nj_messages_store *store, const struct 
 	bind_signed(&q, tally->count);
 	bind_signed(&q, tally->bytes);
 	nj_bind_u64(&q, tally->tail);
+	nj_bind_u64(&q, tally->discarded);
 	NJ_TRY(nj_query_run(&q));
 	return sqlite3_changes(store->db->sql) > 0 || tally->count <= 0 ? NJ_OK : drop_orphans(store, tally->key);
 }
@@ -423,6 +443,8 @@ enum nj_err nj_messages_remove_row(struct nj_messages_store *store, uint64_t key
 
 static enum nj_err dequeue(struct nj_messages_store *store, const struct nj_messages_op *op)
 {
+	if ((op->flags & NJ_MESSAGES_DISCARDED) != 0)
+		NJ_TRY(nj_messages_tally_discarded(store, op->session, 1));
 	return nj_messages_remove_row(store, nj_messages_key(op->session, op->position),
 				      nj_messages_body_bytes(&op->body), op->shared);
 }
@@ -481,6 +503,8 @@ enum nj_err nj_messages_store_apply(struct nj_messages_store *store, struct nj_m
 		return release(store, op);
 	case NJ_MESSAGES_DEQUEUE:
 		return dequeue(store, op);
+	case NJ_MESSAGES_TRIM:
+		return nj_messages_trim(store, op);
 	case NJ_MESSAGES_RECEIVE:
 		return receive(store, op);
 	case NJ_MESSAGES_FORGET:

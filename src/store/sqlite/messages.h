@@ -6,9 +6,9 @@
 #include "store/messages_store.h"
 #include "store/sqlite/query.h"
 
-#define SESSION_COLUMNS                                                                                  \
-	"no, uid, client_id, expiry_s, ends_ms, sent, tail, messages, bytes, will_head, will_expiry_s, " \
-	"will_delay_s, will_due_ms, will"
+#define SESSION_COLUMNS                                                                              \
+	"no, uid, client_id, expiry_s, ends_ms, sent, tail, messages, bytes, discarded, will_head, " \
+	"will_expiry_s, will_delay_s, will_due_ms, will"
 
 /* X(name, SQL) */
 #define NJ_MESSAGES_STATEMENTS(X)                                                                                     \
@@ -21,8 +21,8 @@
 	  "will_due_ms = excluded.will_due_ms, will = excluded.will")                                                 \
 	X(SESSION_DROP, "UPDATE sessions SET dropped = 1, will = NULL WHERE no = ?")                                  \
 	X(SESSION_DELETE, "DELETE FROM sessions WHERE no = ?")                                                        \
-	X(SESSION_TALLY, "UPDATE sessions SET messages = messages + ?2, bytes = bytes + ?3, tail = max(tail, ?4) "    \
-			 "WHERE no = ?1")                                                                             \
+	X(SESSION_TALLY, "UPDATE sessions SET messages = messages + ?2, bytes = bytes + ?3, tail = max(tail, ?4), "   \
+			 "discarded = discarded + ?5 WHERE no = ?1")                                                  \
 	X(SESSION_EACH, "SELECT " SESSION_COLUMNS " FROM sessions WHERE dropped = 0")                                 \
 	X(SESSION_DROPPED, "SELECT no FROM sessions WHERE dropped = 1 LIMIT 1")                                       \
 	X(SESSION_LAST, "SELECT coalesce(max(no), 0) FROM sessions")                                                  \
@@ -64,6 +64,7 @@ struct nj_messages_tally {
 	int64_t count;
 	int64_t bytes;
 	uint64_t tail;
+	uint64_t discarded;
 };
 
 struct nj_messages_store {
@@ -91,10 +92,14 @@ static inline uint64_t nj_messages_key(uint32_t session, uint64_t position)
 NJ_MUST_USE enum nj_err nj_messages_tally_add(struct nj_messages_store *store, uint64_t key, int64_t count,
 					      int64_t bytes, uint64_t tail);
 #define NJ_MESSAGES_TALLY_SHARED (UINT64_C(1) << 63)
+/* Counts messages of a session as discarded. */
+NJ_MUST_USE enum nj_err nj_messages_tally_discarded(struct nj_messages_store *store, uint32_t session, uint64_t count);
 
 /* Removes one row, with what hangs on it, and counts that. */
 NJ_MUST_USE enum nj_err nj_messages_remove_row(struct nj_messages_store *store, uint64_t key, uint64_t body_bytes,
 					       uint64_t shared);
+/* Removes the oldest rows of a session for want of room, as an NJ_MESSAGES_TRIM asks. */
+NJ_MUST_USE enum nj_err nj_messages_trim(struct nj_messages_store *store, const struct nj_messages_op *op);
 
 /* NULL stands for 0 and for nothing, as rows are smaller so. */
 void nj_messages_bind_some(struct nj_query *q, uint64_t value);

@@ -138,15 +138,15 @@ struct victim {
 	uint64_t key, bytes, shared;
 };
 
-/* The first rows of a session: what removes must not run under what reads. */
-static enum nj_err find_victims(struct nj_messages_store *store, uint32_t session, struct victim victims[VICTIMS],
-				size_t *out_count)
+/* The first rows of a session after a position: what removes must not run under what reads. */
+static enum nj_err find_victims(struct nj_messages_store *store, uint32_t session, uint64_t after,
+				struct victim victims[VICTIMS], size_t *out_count)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_SQL_QUEUE_OLDEST);
 	size_t count = 0;
 	enum nj_err err = NJ_OK;
 
-	bind_rest_of_queue(&q, session, 0);
+	bind_rest_of_queue(&q, session, after);
 	while (count < VICTIMS && (err = nj_query_next(&q)) == NJ_OK) {
 		struct victim *victim = &victims[count++];
 
@@ -157,6 +157,30 @@ static enum nj_err find_victims(struct nj_messages_store *store, uint32_t sessio
 	}
 	*out_count = count;
 	return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
+}
+
+static bool trimmed(const struct nj_messages_trim *trim)
+{
+	return trim->gone_messages >= trim->messages && trim->gone_bytes >= trim->bytes;
+}
+
+enum nj_err nj_messages_trim(struct nj_messages_store *store, const struct nj_messages_op *op)
+{
+	struct victim victims[VICTIMS];
+	struct nj_messages_trim *trim = op->trim;
+	size_t count = VICTIMS;
+
+	/* A group may be tried again. */
+	trim->gone_messages = trim->gone_bytes = 0;
+	while (count == VICTIMS && !trimmed(trim)) {
+		NJ_TRY(find_victims(store, op->session, op->position, victims, &count));
+		for (size_t i = 0; i < count && !trimmed(trim); i++) {
+			NJ_TRY(nj_messages_remove_row(store, victims[i].key, victims[i].bytes, victims[i].shared));
+			trim->gone_messages++;
+			trim->gone_bytes += victims[i].bytes + NJ_MESSAGES_ROW_BYTES;
+		}
+	}
+	return trim->gone_messages == 0 ? NJ_OK : nj_messages_tally_discarded(store, op->session, trim->gone_messages);
 }
 
 static enum nj_err dropped_session(struct nj_messages_store *store, uint32_t *out_no)
@@ -188,7 +212,7 @@ enum nj_err nj_messages_store_purge(struct nj_messages_store *store, uint32_t ro
 		return err == NJ_ERR_NOT_FOUND ? NJ_OK : err;
 	*out_more = true;
 	for (uint32_t done = 0; done < rows && count == VICTIMS; done += VICTIMS) {
-		NJ_TRY(find_victims(store, no, victims, &count));
+		NJ_TRY(find_victims(store, no, 0, victims, &count));
 		for (size_t i = 0; i < count; i++)
 			NJ_TRY(nj_messages_remove_row(store, victims[i].key, victims[i].bytes, victims[i].shared));
 	}
@@ -226,6 +250,7 @@ enum nj_err nj_messages_store_session_each(struct nj_messages_store *store, nj_m
 		row.tail = nj_col_u64(&q, NJ_MESSAGES_POSITION_MAX);
 		row.messages = nj_col_u64(&q, INT64_MAX);
 		row.bytes = nj_col_u64(&q, INT64_MAX);
+		row.discarded = nj_col_u64(&q, INT64_MAX);
 		bool whole = read_will(&q, &row.will);
 		NJ_TRY(nj_col_end(&q));
 		if (!whole)

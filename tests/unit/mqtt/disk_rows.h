@@ -87,10 +87,12 @@ static inline void disk_put_session(struct disk_row *rows, const struct nj_messa
 {
 	struct disk_row *row = disk_put(rows, NJ_MESSAGES_SESSION_PUT, op, nj_view_of(NULL, 0));
 	uint64_t tail = row->row.tail;
+	uint64_t discarded = row->row.discarded;
 	struct nj_messages_body *will = &row->row.will.body;
 
 	row->row = *op->row;
 	row->row.tail = tail;
+	row->row.discarded = discarded;
 	disk_keep(row, op->row->client_id.data, op->row->client_id.len);
 	row->row.client_id = nj_view_of(row->data, row->bytes);
 	if (!row->row.will.present)
@@ -117,6 +119,44 @@ static inline void disk_enqueue(struct disk_row *rows, const struct nj_messages_
 	disk_put_body(disk_put(rows, NJ_MESSAGES_ENQUEUE, op, any), &op->body);
 	if (op->position > session->row.tail)
 		session->row.tail = op->position;
+}
+
+static inline struct disk_row *disk_after(struct disk_row *rows, uint32_t session, uint64_t position)
+{
+	struct disk_row *next = NULL;
+
+	for (size_t i = 0; i < DISK_ROWS; i++) {
+		struct disk_row *row = &rows[i];
+
+		if (row->type == NJ_MESSAGES_ENQUEUE && row->session == session && row->position > position &&
+		    (next == NULL || row->position < next->position))
+			next = row;
+	}
+	return next;
+}
+
+static inline void disk_discard(struct disk_row *rows, uint32_t session, uint64_t count)
+{
+	struct disk_row *row = disk_find(rows, NJ_MESSAGES_SESSION_PUT, session, 0, nj_view_of(NULL, 0));
+
+	if (row != NULL)
+		row->row.discarded += count;
+}
+
+static inline void disk_trim(struct disk_row *rows, const struct nj_messages_op *op)
+{
+	struct nj_messages_trim *trim = op->trim;
+	struct disk_row *row;
+
+	trim->gone_messages = trim->gone_bytes = 0;
+	while ((trim->gone_messages < trim->messages || trim->gone_bytes < trim->bytes) &&
+	       (row = disk_after(rows, op->session, op->position)) != NULL) {
+		DISK_CHECK((row->flags & NJ_MESSAGES_RELEASED) == 0);
+		trim->gone_messages++;
+		trim->gone_bytes += row->bytes + NJ_MESSAGES_ROW_BYTES;
+		disk_forget(row);
+	}
+	disk_discard(rows, op->session, trim->gone_messages);
 }
 
 static inline struct nj_view disk_topic(const struct nj_messages_op *op)
@@ -152,7 +192,12 @@ static inline void disk_apply(struct disk_row *rows, const struct nj_messages_op
 		row->flags |= NJ_MESSAGES_RELEASED;
 		row->bytes = row->body.topic_bytes = row->body.properties_bytes = row->body.payload_bytes = 0;
 		return;
+	case NJ_MESSAGES_TRIM:
+		disk_trim(rows, op);
+		return;
 	case NJ_MESSAGES_DEQUEUE:
+		if ((op->flags & NJ_MESSAGES_DISCARDED) != 0)
+			disk_discard(rows, op->session, 1);
 		disk_forget(disk_find(rows, NJ_MESSAGES_ENQUEUE, op->session, op->position, any));
 		return;
 	case NJ_MESSAGES_RECEIVE:
@@ -168,20 +213,6 @@ static inline void disk_apply(struct disk_row *rows, const struct nj_messages_op
 		disk_forget(disk_find(rows, NJ_MESSAGES_RETAIN, 0, 0, disk_topic(op)));
 		return;
 	}
-}
-
-static inline struct disk_row *disk_after(struct disk_row *rows, uint32_t session, uint64_t position)
-{
-	struct disk_row *next = NULL;
-
-	for (size_t i = 0; i < DISK_ROWS; i++) {
-		struct disk_row *row = &rows[i];
-
-		if (row->type == NJ_MESSAGES_ENQUEUE && row->session == session && row->position > position &&
-		    (next == NULL || row->position < next->position))
-			next = row;
-	}
-	return next;
 }
 
 static inline void disk_page(struct disk_row *rows, struct nj_messages_page *page)

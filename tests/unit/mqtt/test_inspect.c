@@ -57,8 +57,8 @@ static size_t kick(struct gate *gate, size_t party, const struct nj_view *client
 {
 	size_t count = 0;
 	for (size_t i = 0; i < nj_mqtt_fabric_count(gate->fabric); i++)
-		count += nj_mqtt_kick(nj_mqtt_fabric_broker(gate->fabric, i), gate->parties[party].uid, client_id,
-				      forget);
+		count +=
+		    nj_mqtt_kick(nj_mqtt_fabric_broker(gate->fabric, i), gate->parties[party].uid, client_id, forget);
 	nj_mqtt_fabric_settle(gate->fabric);
 	return count;
 }

@@ -172,6 +172,76 @@ static void a_queue_is_read_back_in_order(void **state)
 	nj_messages_store_close(store);
 }
 
+static struct nj_messages_trim trim(struct nj_messages_store *store, uint32_t session, uint64_t spared,
+				    uint64_t messages, uint64_t bytes)
+{
+	struct nj_messages_trim trim = { .messages = messages, .bytes = bytes, .gone_messages = 99, .gone_bytes = 99 };
+
+	apply(store, (struct nj_messages_op){
+			 .type = NJ_MESSAGES_TRIM, .session = session, .position = spared, .trim = &trim });
+	return trim;
+}
+
+/* The oldest behind what is spared, as many as are asked for, and so many bytes. */
+static void the_oldest_go_for_want_of_room(void **state)
+{
+	struct nj_messages_store *store = create(*state);
+	struct nj_messages_op op;
+	struct nj_messages_trim gone;
+
+	put_session(store, 1);
+	put_session(store, 2);
+	enqueue(store, 2, 1, "tppother", 0);
+	for (uint64_t i = 1; i <= 6; i++)
+		enqueue(store, 1, i, "tpp", i == 3 ? 9 : 0);
+	gone = trim(store, 1, 2, 0, 0);
+	assert_int_equal(gone.gone_messages, 0);
+	assert_int_equal(gone.gone_bytes, 0);
+	gone = trim(store, 1, 2, 1, 0);
+	assert_int_equal(gone.gone_messages, 1);
+	page_reads(store, 1, 0, 10, "1:1:tpp 2:1:tpp 4:1:tpp 5:1:tpp 6:1:tpp end");
+	gone = trim(store, 1, 2, 0, NJ_MESSAGES_ROW_BYTES + 3 + 1);
+	assert_int_equal(gone.gone_messages, 2);
+	assert_int_equal(gone.gone_bytes, 2 * (NJ_MESSAGES_ROW_BYTES + 3));
+	counted(store, 1, 3, 9);
+	assert_int_equal(session_of(store, 1).discarded, 3);
+	/* In one group with what it is for; and no more than there is. */
+	struct nj_messages_trim all = { .messages = 100 };
+	struct nj_messages_op both[2] = { enqueue_op(1, 7, "tppnew", 0),
+					  { .type = NJ_MESSAGES_TRIM, .session = 1, .position = 2, .trim = &all } };
+	assert_int_equal(try(store, both, 2), NJ_OK);
+	assert_int_equal(all.gone_messages, 2);
+	store = reopen(*state, store);
+	page_reads(store, 1, 0, 10, "1:1:tpp 2:1:tpp end");
+	counted(store, 1, 2, 6);
+	counted(store, 2, 1, 8);
+	assert_int_equal(session_of(store, 1).discarded, 5);
+	assert_int_equal(session_of(store, 1).tail, 7);
+	/* One that is taken back by itself, whether its row is there or not. */
+	op = enqueue_op(1, 1, "tpp", 0);
+	op.type = NJ_MESSAGES_DEQUEUE;
+	op.flags = NJ_MESSAGES_DISCARDED;
+	apply(store, op);
+	apply(store, op);
+	counted(store, 1, 1, 3);
+	assert_int_equal(session_of(store, 1).discarded, 7);
+	nj_messages_store_close(store);
+}
+
+/* More than are found at a time. */
+static void many_go_for_want_of_room(void **state)
+{
+	struct nj_messages_store *store = create(*state);
+
+	put_session(store, 1);
+	for (uint64_t i = 1; i <= 300; i++)
+		enqueue(store, 1, i, "tpp", 0);
+	assert_int_equal(trim(store, 1, 0, 256, 0).gone_messages, 256);
+	counted(store, 1, 44, 3 * 44);
+	page_reads(store, 1, 0, 1, "257:1:tpp more");
+	nj_messages_store_close(store);
+}
+
 static void what_is_acknowledged_is_gone_and_not_counted(void **state)
 {
 	struct nj_messages_store *store = create(*state);
@@ -211,6 +281,30 @@ static int64_t number(struct fixture *f, const char *sql)
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
 	return value;
+}
+
+/* A store that the first version made. */
+static void an_older_store_is_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	struct nj_messages_store *store = create(f);
+	sqlite3 *db;
+
+	put_session(store, 1);
+	enqueue(store, 1, 1, "tppone", 0);
+	nj_messages_store_close(store);
+	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "ALTER TABLE sessions DROP COLUMN discarded; PRAGMA user_version = 1", NULL,
+				      NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(nj_messages_store_open(f->path, NJ_STORE_OPEN, &store, NULL), NJ_OK);
+	counted(store, 1, 1, 6);
+	assert_int_equal(session_of(store, 1).discarded, 0);
+	assert_int_equal(trim(store, 1, 0, 1, 0).gone_messages, 1);
+	assert_int_equal(session_of(store, 1).discarded, 1);
+	nj_messages_store_close(store);
+	assert_int_equal(number(f, "PRAGMA user_version"), 2);
 }
 
 static void a_shared_body_lives_as_long_as_its_last_row(void **state)
@@ -497,6 +591,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_queue_is_read_back_in_order, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_is_acknowledged_is_gone_and_not_counted, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(the_oldest_go_for_want_of_room, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(many_go_for_want_of_room, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_older_store_is_taken_over, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_shared_body_lives_as_long_as_its_last_row, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_group_is_whole_or_not_at_all, fixture_setup, fixture_teardown),
