@@ -139,6 +139,17 @@ static void a_part_that_comes_after_its_message(void **state)
 	add(&r, part_of("491", 1, 2, 2, "b"), 500);
 	nothing(&r, 1499);
 	gives(&r, 1500, "-b", true);
+	/* What holds anything new is new, whichever part comes first. */
+	add(&r, part_of("491", 2, 3, 1, "a"), 0);
+	add(&r, part_of("491", 2, 3, 2, "b"), 0);
+	add(&r, part_of("491", 2, 3, 3, "c"), 0);
+	gives(&r, 0, "abc", false);
+	add(&r, part_of("491", 2, 3, 1, "x"), 0);
+	add(&r, part_of("491", 2, 3, 2, "b"), 0);
+	gives(&r, 1000, "xb-", false);
+	add(&r, part_of("491", 2, 3, 2, "b"), 0);
+	add(&r, part_of("491", 2, 3, 1, "x"), 0);
+	gives(&r, 1000, "xb-", false);
 	/* Long after it may be a part of a new message that says the same. */
 	add(&r, part_of("491", 1, 2, 2, "b"), 1500);
 	gives(&r, 2500, "-b", false);
