@@ -195,11 +195,16 @@ enum nj_err nj_smpp_session_bind_answer(struct nj_smpp_session *session, uint32_
 	return nj_smpp_session_put(session, &pdu);
 }
 
-/* 3.4: an SMSC must not send optional parameters to a peer of an earlier version. */
-static void suit(const struct nj_smpp_session *session, struct nj_smpp_pdu *pdu)
+/* 3.4 section 3.4: an SMSC sends no optional parameters to a peer of an earlier version. A text in one cannot be sent.
+ */
+static enum nj_err suit(const struct nj_smpp_session *session, struct nj_smpp_pdu *pdu)
 {
-	if (session->config.side == NJ_SMPP_SMSC && session->peer_version < NJ_SMPP_VERSION_34)
-		nj_smpp_tlvs_clear(&pdu->tlvs);
+	if (session->config.side != NJ_SMPP_SMSC || session->peer_version >= NJ_SMPP_VERSION_34)
+		return NJ_OK;
+	if (nj_smpp_has(&pdu->tlvs, NJ_SMPP_TLV_MESSAGE_PAYLOAD))
+		return NJ_ERR_UNSUPPORTED;
+	nj_smpp_tlvs_clear(&pdu->tlvs);
+	return NJ_OK;
 }
 
 enum nj_err nj_smpp_session_request(struct nj_smpp_session *session, struct nj_smpp_pdu *pdu, uint64_t cookie)
@@ -208,7 +213,7 @@ enum nj_err nj_smpp_session_request(struct nj_smpp_session *session, struct nj_s
 	    session->unbinding || session->unbind.command != 0 || pdu->command == NJ_SMPP_UNBIND ||
 	    pdu->command == NJ_SMPP_ENQUIRE_LINK)
 		return NJ_ERR_STATE;
-	suit(session, pdu);
+	NJ_TRY(suit(session, pdu));
 	if (!nj_smpp_command_answered(pdu->command)) {
 		pdu->sequence = next_sequence(session);
 		return nj_smpp_session_put(session, pdu);
@@ -227,10 +232,11 @@ enum nj_err nj_smpp_session_answer(struct nj_smpp_session *session, struct nj_sm
 	session->owed--;
 	pdu->command = token.command | NJ_SMPP_RESPONSE;
 	pdu->sequence = token.sequence;
-	suit(session, pdu);
 	if (pdu->status == NJ_SMPP_RTHROTTLED)
 		session->stats.throttled++;
-	enum nj_err err = nj_smpp_session_put(session, pdu);
+	enum nj_err err = suit(session, pdu);
+	if (err == NJ_OK)
+		err = nj_smpp_session_put(session, pdu);
 	if (err != NJ_OK)
 		nj_smpp_session_reply(session, token.command, token.sequence, NJ_SMPP_RSYSERR);
 	nj_smpp_session_unbind_answer(session, false);

@@ -2,6 +2,9 @@
 
 #include "sms/smpp/table.h"
 
+#define VENDOR_FIRST 0x1400 /* 5.3.2: reserved for SMSC vendors */
+#define VENDOR_LAST 0x3fff
+
 static const struct tlv_row {
 	uint16_t tag;
 	uint8_t type;
@@ -96,6 +99,14 @@ void nj_smpp_tlv_append(struct nj_writer *w, uint16_t tag, struct nj_view data)
 {
 	nj_write_u16(w, tag);
 	nj_write_view16(w, data);
+}
+
+void nj_smpp_tlv_vendors(const struct nj_smpp_tlvs *set, struct nj_writer *w)
+{
+	struct nj_smpp_tlv_item item;
+	for (size_t cursor = 0; nj_smpp_tlv_next(set, &cursor, &item);)
+		if (item.tag >= VENDOR_FIRST && item.tag <= VENDOR_LAST)
+			nj_smpp_tlv_append(w, item.tag, item.data);
 }
 
 const char *nj_smpp_tlv_name(uint16_t tag)
@@ -207,7 +218,7 @@ static enum nj_err write_data(struct nj_writer *w, unsigned which, struct nj_vie
 	return NJ_OK;
 }
 
-/* What is not in `values`: unknown, unexpected, or a known one's second and further times. */
+/* What is not in `values`: unknown, unexpected, or the second and further times of one that is there. */
 static void write_rest(struct nj_writer *w, unsigned where, const struct nj_smpp_tlvs *set)
 {
 	struct nj_smpp_tlv_item item;
@@ -215,10 +226,11 @@ static void write_rest(struct nj_writer *w, unsigned where, const struct nj_smpp
 	for (size_t cursor = 0; nj_smpp_tlv_next(set, &cursor, &item);) {
 		unsigned which = row_of(item.tag);
 		bool expected = which < NJ_SMPP_TLV_COUNT && (rows[which].where & where) != 0;
-		if (expected && (seen & NJ_SMPP_TLV_BIT(which)) == 0) {
+		bool again = expected && (seen & NJ_SMPP_TLV_BIT(which)) != 0;
+		if (expected)
 			seen |= NJ_SMPP_TLV_BIT(which);
+		if (expected && !(again && nj_smpp_has(set, which)))
 			continue;
-		}
 		nj_smpp_tlv_append(w, item.tag, item.data);
 	}
 }

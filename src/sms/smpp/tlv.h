@@ -112,6 +112,8 @@ void nj_smpp_tlv_set_data(struct nj_smpp_tlvs *set, enum nj_smpp_tlv which, stru
 bool nj_smpp_tlv_next(const struct nj_smpp_tlvs *set, size_t *cursor, struct nj_smpp_tlv_item *out_item);
 /* Appends to a block that will be a set's `raw`: a vendor's parameter. */
 void nj_smpp_tlv_append(struct nj_writer *w, uint16_t tag, struct nj_view data);
+/* Appends the vendors' of `set` to a block for another PDU: what goes through us. */
+void nj_smpp_tlv_vendors(const struct nj_smpp_tlvs *set, struct nj_writer *w);
 /* "sar_total_segments"; NULL for a tag that the standard does not name. */
 const char *nj_smpp_tlv_name(uint16_t tag);
 

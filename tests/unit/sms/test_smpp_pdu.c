@@ -639,6 +639,34 @@ static void what_is_unknown_is_kept(void **state)
 	assert_memory_equal(out + len - (sizeof(want) - 1), want, sizeof(want) - 1);
 }
 
+/* callback_num may stand several times; whoever takes it out takes all out. */
+static void what_stands_twice_goes_together(void **state)
+{
+	static const char tlvs[] = "\3\x81\0\4\1\1\1a\3\x81\0\4\1\1\1b\x14\0\0\1v";
+	struct nj_smpp_pdu pdu;
+	uint8_t out[CAP];
+	size_t len = 0;
+	assert_int_equal(submit_with(tlvs, sizeof(tlvs) - 1, "x", &pdu).status, 0);
+	assert_int_equal(nj_smpp_tlv_data(&pdu.tlvs, NJ_SMPP_TLV_CALLBACK_NUM).data[3], 'a');
+	assert_int_equal(nj_smpp_encode(&pdu, out, sizeof(out), &len), NJ_OK);
+	assert_memory_equal(out + len - (sizeof(tlvs) - 1), tlvs, sizeof(tlvs) - 1);
+	pdu.tlvs.present = 0;
+	assert_int_equal(nj_smpp_encode(&pdu, out, sizeof(out), &len), NJ_OK);
+	assert_memory_equal(out + len - 6, "x\x14\0\0\1v", 6);
+}
+
+static void vendors_parameters_go_through(void **state)
+{
+	static const char tlvs[] = "\x13\xff\0\1a\x14\0\0\1b\2\4\0\2\0\7\x3f\xff\0\1c\x40\0\0\1d";
+	struct nj_smpp_pdu pdu;
+	uint8_t out[64];
+	struct nj_writer w = nj_writer_of(out, sizeof(out));
+	assert_int_equal(submit_with(tlvs, sizeof(tlvs) - 1, "x", &pdu).status, 0);
+	nj_smpp_tlv_vendors(&pdu.tlvs, &w);
+	assert_int_equal(w.pos, 10);
+	assert_memory_equal(out, "\x14\0\0\1b\x3f\xff\0\1c", 10);
+}
+
 /* Each row of the table: its limits, where it is expected and where it is not. */
 static void every_row_of_the_parameters(void **state)
 {
@@ -878,6 +906,8 @@ int main(void)
 		cmocka_unit_test(addressees),
 		cmocka_unit_test(optional_parameters),
 		cmocka_unit_test(what_is_unknown_is_kept),
+		cmocka_unit_test(what_stands_twice_goes_together),
+		cmocka_unit_test(vendors_parameters_go_through),
 		cmocka_unit_test(every_row_of_the_parameters),
 		cmocka_unit_test(strings_of_parameters),
 		cmocka_unit_test(lengths),

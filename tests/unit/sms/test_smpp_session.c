@@ -377,6 +377,11 @@ static void versions(void **state)
 		fill_receipt(&pdu, &room);
 		assert_int_equal(nj_smpp_session_request(f.session, &pdu, 1), NJ_OK);
 		assert_int_equal(pdu.tlvs.present != 0, given[i] >= 0x34);
+		/* A text that would be lost with them is not sent. */
+		nj_smpp_pdu_init(&pdu, NJ_SMPP_DELIVER_SM, 0, 0);
+		nj_smpp_tlv_set_data(&pdu.tlvs, NJ_SMPP_TLV_MESSAGE_PAYLOAD, nj_view_str("text"));
+		assert_int_equal(nj_smpp_session_request(f.session, &pdu, 1),
+				 given[i] >= 0x34 ? NJ_OK : NJ_ERR_UNSUPPORTED);
 		done(&f);
 	}
 }
