@@ -109,15 +109,27 @@ struct nj_sms_op {
 	const struct nj_sms_lane *row;
 };
 
-/* A message, read back; one allocation, the reader's to free. */
+/* The highest numbers that were given, of messages and of lanes, and how many messages stand in the schedule, the first
+ * for when; 0: none. */
+struct nj_sms_numbers {
+	uint64_t message;
+	uint32_t lane;
+	uint64_t scheduled;
+	uint64_t first_due_ms;
+};
+
+/* A message with what it points to, in one allocation, its holder's to free. */
 struct nj_sms_row {
 	struct nj_list link;
 	struct nj_sms_message message;
 };
+/* A copy; NULL without memory. */
+struct nj_sms_row *nj_sms_row_new(const struct nj_sms_message *message);
 
 enum nj_sms_ask_type {
 	NJ_SMS_ASK_LANE = 1, /* of `lane`, after `id`, in order */
-	NJ_SMS_ASK_SCHEDULE, /* due at `until_ms`, the first first */
+	NJ_SMS_ASK_SCHEDULE, /* due at `until_ms`, the first first; out: `value`, when the next one is, if there is no
+				more */
 	NJ_SMS_ASK_ONE,      /* message `id` */
 	NJ_SMS_ASK_REF,      /* the message whose `text` this is; out: `value`, the part */
 	NJ_SMS_ASK_KEY,      /* the message whose `text` this is, if `until_ms` is before its end */

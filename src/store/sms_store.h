@@ -32,14 +32,6 @@ void nj_sms_store_keep_since(struct nj_sms_store *store, uint64_t until_ms);
 /* Views are borrowed until the callback returns; anything but NJ_OK stops it, and is returned. */
 typedef enum nj_err (*nj_sms_lane_fn)(void *arg, const struct nj_sms_lane *lane, uint64_t messages);
 NJ_MUST_USE enum nj_err nj_sms_store_lane_each(struct nj_sms_store *store, nj_sms_lane_fn fn, void *arg);
-/* The highest numbers in use, of messages and of lanes, and how many messages are scheduled, the first for when; 0:
- * none. */
-struct nj_sms_numbers {
-	uint64_t message;
-	uint32_t lane;
-	uint64_t scheduled;
-	uint64_t first_due_ms;
-};
 NJ_MUST_USE enum nj_err nj_sms_store_numbers(struct nj_sms_store *store, struct nj_sms_numbers *out_numbers);
 
 #endif

@@ -65,14 +65,6 @@ static const struct nj_db_schema schema = {
 	.statements = statements,
 };
 
-void nj_sms_group_init(struct nj_sms_group *group)
-{
-	*group = (struct nj_sms_group){ .commit = { .operations = 0 } };
-	nj_list_init(&group->commit.link);
-	nj_list_init(&group->ops);
-	nj_list_init(&group->asks);
-}
-
 /* ---- open and close ---- */
 
 static int on_log(void *arg, sqlite3 *sql, const char *name, int pages)

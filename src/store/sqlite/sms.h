@@ -41,6 +41,7 @@
 	X(SCHEDULE_PAGE, "SELECT " NJ_SMS_COLUMNS " FROM messages WHERE id IN "                                        \
 			 "(SELECT id FROM schedule WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2) "                  \
 			 "ORDER BY due_ms, id")                                                                        \
+	X(SCHEDULE_NEXT, "SELECT coalesce(min(due_ms), 0) FROM schedule WHERE due_ms > ?")                             \
 	X(SCHEDULE_COUNT, "SELECT count(*), coalesce(min(due_ms), 0) FROM schedule")                                   \
 	X(LANE_PUT, "INSERT INTO lanes(no, kind, tries, cause, due_ms, customer, target) VALUES(?,?,?,?,?,?,?) "       \
 		    "ON CONFLICT(no) DO UPDATE SET tries = excluded.tries, cause = excluded.cause, "                   \

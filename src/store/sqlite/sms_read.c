@@ -30,56 +30,14 @@ static void read_message(struct nj_query *q, struct nj_sms_message *m)
 	m->body = nj_col_blob(q);
 }
 
-static struct nj_view keep(uint8_t **at, struct nj_view view)
-{
-	uint8_t *to = *at;
-
-	if (view.len > 0)
-		memcpy(to, view.data, view.len);
-	*at += view.len;
-	return nj_view_of(to, view.len);
-}
-
-/* One allocation: the row and what it points to. */
-static struct nj_sms_row *make_row(const struct nj_sms_message *m)
-{
-	size_t bytes = m->customer.len + m->account.len + m->source.len + m->destination.len + m->bearer.len +
-		       m->options.len + m->body.len;
-	struct nj_sms_row *row = malloc(sizeof(*row) + bytes);
-	uint8_t *at = (uint8_t *)(row + 1);
-
-	if (row == NULL)
-		return NULL;
-	row->message = *m;
-	nj_list_init(&row->link);
-	row->message.customer = keep(&at, m->customer);
-	row->message.account = keep(&at, m->account);
-	row->message.source = keep(&at, m->source);
-	row->message.destination = keep(&at, m->destination);
-	row->message.bearer = keep(&at, m->bearer);
-	row->message.options = keep(&at, m->options);
-	row->message.body = keep(&at, m->body);
-	return row;
-}
-
 static enum nj_err add_row(struct nj_sms_ask *ask, const struct nj_sms_message *m)
 {
-	struct nj_sms_row *row = make_row(m);
+	struct nj_sms_row *row = nj_sms_row_new(m);
 
 	if (row == NULL)
 		return NJ_ERR_NO_MEMORY;
 	nj_list_push_back(&ask->rows, &row->link);
 	return NJ_OK;
-}
-
-void nj_sms_ask_done(struct nj_sms_ask *ask)
-{
-	while (!nj_list_empty(&ask->rows)) {
-		struct nj_sms_row *row = NJ_CONTAINER(ask->rows.next, struct nj_sms_row, link);
-
-		nj_list_remove(&row->link);
-		free(row);
-	}
 }
 
 /* ---- what a lane or the schedule holds ---- */
@@ -116,13 +74,24 @@ static enum nj_err ask_lane(struct nj_sms_store *store, struct nj_sms_ask *ask)
 	return read_page(&q, ask);
 }
 
+static enum nj_err next_due(struct nj_sms_store *store, struct nj_sms_ask *ask)
+{
+	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_SQL_SMS_SCHEDULE_NEXT);
+
+	nj_bind_u64(&q, ask->until_ms);
+	NJ_TRY(nj_query_next(&q));
+	ask->value = nj_col_u64(&q, INT64_MAX);
+	return nj_col_end(&q);
+}
+
 static enum nj_err ask_schedule(struct nj_sms_store *store, struct nj_sms_ask *ask)
 {
 	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_SQL_SMS_SCHEDULE_PAGE);
 
 	nj_bind_u64(&q, ask->until_ms);
 	nj_bind_u64(&q, (uint64_t)ask->max_rows + 1);
-	return read_page(&q, ask);
+	NJ_TRY(read_page(&q, ask));
+	return ask->more ? NJ_OK : next_due(store, ask);
 }
 
 /* ---- one message ---- */
