@@ -206,3 +206,57 @@ const char *nj_addr_text(const struct nj_addr *addr, char out[NJ_ADDR_TEXT_BYTES
 		snprintf(out + used, NJ_ADDR_TEXT_BYTES - used, ":%u", addr->port);
 	return out;
 }
+
+/* ---- networks ---- */
+
+#define ALL_BITS 128
+#define V4_MAPPED_BITS 96
+
+static bool zero_beyond(const uint8_t *ip, unsigned bits)
+{
+	for (unsigned bit = bits; bit < ALL_BITS; bit++)
+		if ((ip[bit / 8] & (0x80 >> bit % 8)) != 0)
+			return false;
+	return true;
+}
+
+enum nj_err nj_net_parse(const char *text, struct nj_net *out_net)
+{
+	struct nj_net net = { .prefix = 0 };
+	char copy[NJ_ADDR_TEXT_BYTES];
+
+	if (nj_text_copy(copy, sizeof(copy), text) != NJ_OK)
+		return NJ_ERR_MALFORMED;
+	char *slash = strchr(copy, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	if (nj_addr_parse(copy, &net.addr) != NJ_OK || net.addr.port != 0 || net.addr.scope != 0)
+		return NJ_ERR_MALFORMED;
+	unsigned before = nj_addr_is_v4(&net.addr) ? V4_MAPPED_BITS : 0;
+	uint64_t bits = ALL_BITS - before;
+	if (slash != NULL && nj_number_parse(slash + 1, 1, ALL_BITS - before, &bits) != NJ_OK)
+		return NJ_ERR_MALFORMED;
+	net.prefix = (uint8_t)(before + bits);
+	if (!zero_beyond(net.addr.ip, net.prefix))
+		return NJ_ERR_MALFORMED;
+	*out_net = net;
+	return NJ_OK;
+}
+
+bool nj_net_has(const struct nj_net *net, const struct nj_addr *addr)
+{
+	unsigned whole = net->prefix / 8;
+	unsigned rest = net->prefix % 8;
+	uint8_t mask = (uint8_t)(0xff00 >> rest);
+
+	return memcmp(net->addr.ip, addr->ip, whole) == 0 &&
+	       (rest == 0 || ((net->addr.ip[whole] ^ addr->ip[whole]) & mask) == 0);
+}
+
+bool nj_nets_have(const struct nj_net *nets, size_t count, const struct nj_addr *addr)
+{
+	for (size_t i = 0; i < count; i++)
+		if (nj_net_has(&nets[i], addr))
+			return true;
+	return false;
+}

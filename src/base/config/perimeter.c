@@ -5,45 +5,19 @@
 #include "base/config/settings.h"
 #include "base/service.h"
 
-#define V4_MAPPED_BITS 96
-#define EXACT_BITS 128
-
 /* ---- the allow-list ---- */
 
-static bool bits_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+/* "ADDRESS", "ADDRESS/n" or "any". */
+static enum nj_err parse_source(const char *text, struct nj_allow *allow)
 {
-	unsigned whole = bits / 8;
-	uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
-
-	return memcmp(a, b, whole) == 0 && (bits % 8 == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
-}
-
-static bool zero_beyond(const uint8_t *ip, unsigned bits)
-{
-	for (unsigned bit = bits; bit < EXACT_BITS; bit++)
-		if ((ip[bit / 8] & (0x80 >> bit % 8)) != 0)
-			return false;
-	return true;
-}
-
-/* "ADDRESS" or "ADDRESS/n", in place. */
-static enum nj_err parse_source(char *text, struct nj_allow *allow)
-{
-	char *slash = strchr(text, '/');
-	uint64_t bits = 0;
+	struct nj_net net;
 
 	if (strcmp(text, "any") == 0)
 		return NJ_OK;
-	if (slash != NULL)
-		*slash = '\0';
-	if (nj_addr_parse(text, &allow->source) != NJ_OK || allow->source.port != 0 || allow->source.scope != 0)
-		return NJ_ERR_MALFORMED;
-	unsigned before = nj_addr_is_v4(&allow->source) ? V4_MAPPED_BITS : 0;
-	bits = EXACT_BITS - before;
-	if (slash != NULL && nj_number_parse(slash + 1, 1, EXACT_BITS - before, &bits) != NJ_OK)
-		return NJ_ERR_MALFORMED;
-	allow->prefix = (uint8_t)(before + bits);
-	return zero_beyond(allow->source.ip, allow->prefix) ? NJ_OK : NJ_ERR_MALFORMED;
+	NJ_TRY(nj_net_parse(text, &net));
+	allow->source = net.addr;
+	allow->prefix = net.prefix;
+	return NJ_OK;
 }
 
 /* "tcp/22" */
@@ -86,7 +60,7 @@ bool nj_allow_covers(const struct nj_allow *rows, size_t count, const struct nj_
 		     uint16_t port)
 {
 	for (size_t i = 0; i < count; i++)
-		if (bits_equal(rows[i].source.ip, source->ip, rows[i].prefix) &&
+		if (nj_net_has(&(struct nj_net){ rows[i].source, rows[i].prefix }, source) &&
 		    (rows[i].protocol == 0 || rows[i].protocol == protocol) &&
 		    (rows[i].port == 0 || rows[i].port == port))
 			return true;
