@@ -41,8 +41,8 @@ struct nj_net {
 	uint8_t prefix;      /* compared bits of the 128: an IPv4 /24 is 120 */
 };
 
-/* "192.0.2.7", "192.0.2.0/24", "2001:db8::/32". NJ_ERR_MALFORMED; also for bits beyond the prefix, a prefix of 0, a port
- * and a zone. */
+/* "192.0.2.7", "192.0.2.0/24", "2001:db8::/32". NJ_ERR_MALFORMED; also for bits beyond the prefix, a prefix of 0, a
+ * port and a zone. */
 NJ_MUST_USE enum nj_err nj_net_parse(const char *text, struct nj_net *out_net);
 bool nj_net_has(const struct nj_net *net, const struct nj_addr *addr);
 /* One of them has it. */

@@ -1,5 +1,6 @@
 #include "bus/door.h"
 
+#include "base/list.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -16,9 +17,12 @@ struct entry {
 	uint64_t expires_ms;
 	uint32_t next_free;
 	bool used;
+	struct nj_list of_source;
 };
 
 #define NO_ENTRY UINT32_MAX
+#define SOURCE_LISTS 1024
+#define EXACT_BITS 128
 
 struct nj_door {
 	const struct nj_clock *clock;
@@ -30,6 +34,9 @@ struct nj_door {
 	uint32_t made; /* entries that were ever used */
 	uint32_t first_free;
 	uint32_t timed; /* entries that say how long their proof may take */
+	uint8_t seed[16];
+	struct nj_list sources[SOURCE_LISTS]; /* of entries, by the address that they are for … */
+	struct nj_list nets;                  /* … and those that are for more than one */
 };
 
 static struct nj_view entry_hint(const void *entry)
@@ -58,6 +65,10 @@ enum nj_err nj_door_new(const struct nj_clock *clock, uint32_t max_grants, struc
 	door->clock = clock;
 	door->cap = max_grants;
 	door->first_free = NO_ENTRY;
+	nj_random_fill(nj_random_system(), door->seed, sizeof(door->seed));
+	for (size_t i = 0; i < SOURCE_LISTS; i++)
+		nj_list_init(&door->sources[i]);
+	nj_list_init(&door->nets);
 	nj_map_init(&door->by_hint, entry_hint, max_grants, nj_random_system());
 	nj_map_init(&door->by_id, entry_id, max_grants, nj_random_system());
 	door->entries = calloc(max_grants, sizeof(*door->entries));
@@ -109,8 +120,16 @@ static void entry_give(struct nj_door *door, struct entry *entry)
 	door->first_free = (uint32_t)(entry - door->entries);
 }
 
+static struct nj_list *list_of(struct nj_door *door, const struct nj_grant *grant)
+{
+	if (grant->source_prefix != EXACT_BITS)
+		return &door->nets;
+	return &door->sources[nj_siphash13(door->seed, grant->source.ip, sizeof(grant->source.ip)) % SOURCE_LISTS];
+}
+
 static void entry_remove(struct nj_door *door, struct entry *entry)
 {
+	nj_list_remove(&entry->of_source);
 	(void)nj_map_remove(&door->by_hint, entry_hint(entry));
 	(void)nj_map_remove(&door->by_id, entry_id(entry));
 	entry_give(door, entry);
@@ -152,8 +171,10 @@ enum nj_err nj_door_grant(struct nj_door *door, const struct nj_grant *grant)
 	nj_wipe(entry->grant.psk, sizeof(entry->grant.psk));
 	nj_wipe(entry->grant.password, sizeof(entry->grant.password));
 	entry->expires_ms = nj_clock_boot_ms(door->clock) + grant->lifetime_ms;
+	nj_list_push_back(list_of(door, grant), &entry->of_source);
 	err = nj_map_put(&door->by_id, entry);
 	if (err != NJ_OK) {
+		nj_list_remove(&entry->of_source);
 		entry_give(door, entry);
 		return err;
 	}
@@ -300,6 +321,26 @@ enum nj_err nj_door_bind_password(struct nj_door *door, struct nj_view username_
 	*out_grant = entry->grant;
 	entry_remove(door, entry);
 	return NJ_OK;
+}
+
+static bool any_expects(const struct nj_door *door, const struct nj_list *list, uint16_t service,
+			const struct nj_addr *peer)
+{
+	for (const struct nj_list *node = list->next; node != list; node = node->next) {
+		const struct entry *entry = NJ_CONTAINER(node, const struct entry, of_source);
+
+		if (entry->grant.service == service && source_matches(&entry->grant, peer) &&
+		    !entry_expired(door, entry))
+			return true;
+	}
+	return false;
+}
+
+bool nj_door_expects(const struct nj_door *door, uint16_t service, const struct nj_addr *peer)
+{
+	size_t at = nj_siphash13(door->seed, peer->ip, sizeof(peer->ip)) % SOURCE_LISTS;
+
+	return any_expects(door, &door->sources[at], service, peer) || any_expects(door, &door->nets, service, peer);
 }
 
 uint32_t nj_door_bind_ms(const struct nj_door *door, uint16_t service, const struct nj_addr *peer, uint32_t default_ms)

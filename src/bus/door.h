@@ -58,6 +58,8 @@ NJ_MUST_USE enum nj_err nj_door_bind_certificate(struct nj_door *door, const uin
 NJ_MUST_USE enum nj_err nj_door_bind_password(struct nj_door *door, struct nj_view username_hex,
 					      struct nj_view password_hex, uint16_t service, const struct nj_addr *peer,
 					      struct nj_grant *out_grant);
+/* Has somebody knocked for this service from where `peer` is? What does not even have that is not to be answered. */
+bool nj_door_expects(const struct nj_door *door, uint16_t service, const struct nj_addr *peer);
 /* How long a connection from `peer` may take for its proof: the longest that a live grant for it gives, or
  * `default_ms`. Nobody knows yet whose connection it is. */
 uint32_t nj_door_bind_ms(const struct nj_door *door, uint16_t service, const struct nj_addr *peer, uint32_t default_ms);

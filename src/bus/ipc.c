@@ -291,6 +291,7 @@ static void put_bound(struct nj_writer *w, const struct nj_ipc *m)
 	nj_write_u64(w, m->as.bound.grant_id);
 	put_addr(w, &m->as.bound.peer);
 	nj_write_u16(w, m->as.bound.local_port);
+	put_addr(w, &m->as.bound.via);
 	put_bool(w, m->as.bound.weak);
 }
 
@@ -299,6 +300,7 @@ static void get_bound(struct nj_reader *r, struct nj_ipc *m)
 	m->as.bound.grant_id = nj_read_u64(r);
 	get_addr(r, &m->as.bound.peer);
 	m->as.bound.local_port = nj_read_u16(r);
+	get_addr(r, &m->as.bound.via);
 	m->as.bound.weak = get_bool(r);
 }
 

@@ -108,7 +108,8 @@ struct nj_ipc_bound {
 	uint64_t grant_id;
 	struct nj_addr peer;
 	uint16_t local_port;
-	bool weak; /* by a password, not by a key */
+	bool weak;          /* by a password, not by a key */
+	struct nj_addr via; /* the proxy that named `peer`; all zero: nobody stood between */
 };
 
 /* What the gateway process learns of a rekey: nothing of it yields a key without the device's root key. */

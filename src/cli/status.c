@@ -131,6 +131,19 @@ static void tell_guards(const json_t *keeper)
 	}
 }
 
+static void tell_proxies(const json_t *row)
+{
+	char plain[64];
+	size_t index;
+	json_t *proxy;
+
+	json_array_foreach(json_object_get(row, "proxies"), index, proxy)
+	{
+		printf("%s%s", index == 0 ? ", by proxies " : " ",
+		       nj_plain_text(json_string_value(proxy), plain, sizeof(plain)));
+	}
+}
+
 static void tell_listener(const json_t *row)
 {
 	const char *service = text_in(row, "service");
@@ -142,6 +155,9 @@ static void tell_listener(const json_t *row)
 	printf("%-6s %s  %s", service, nj_plain_text(address, plain, sizeof(plain)), kind);
 	if (as != NULL)
 		printf(", as \"%s\"", nj_plain_text(as, plain, sizeof(plain)));
+	tell_proxies(row);
+	if (json_is_true(json_object_get(row, "exposed")))
+		toned(NJ_TONE_BAD, "  exposed");
 	if (json_is_false(json_object_get(row, "listening")))
 		toned(NJ_TONE_BAD, "  not listening");
 	putchar('\n');
@@ -199,6 +215,19 @@ static void tell_cannot(const json_t *keeper)
 	}
 }
 
+static bool any_listener(const json_t *gateway, const char *kind, const char *key)
+{
+	size_t index;
+	json_t *row;
+
+	json_array_foreach(json_object_get(gateway, "listeners"), index, row)
+	{
+		if (json_object_get(row, key) != NULL && strcmp(text_in(row, "kind"), kind) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What is weaker than it could be, in plain words. */
 static void tell_warnings(bool running, const json_t *keeper, const json_t *gateway)
 {
@@ -218,6 +247,10 @@ static void tell_warnings(bool running, const json_t *keeper, const json_t *gate
 	warn(json_is_true(at(keeper, "cloak", "dark")) && json_is_false(json_object_get(gateway, "separate_users")),
 	     "cloak not enforced against the gateway: keeper and gateway run as the same user (users: in the "
 	     "configuration)");
+	warn(any_listener(gateway, "local", "exposed"),
+	     "a listener without a cloak can be reached by other machines: whoever reaches it is its application");
+	warn(any_listener(gateway, "cloaked", "proxies"),
+	     "listed proxies reach cloaked services without a knock: who is behind them must have knocked");
 	warn(gateway == NULL, "the gateway process does not answer; devices cannot connect at the moment");
 	warn(gateway != NULL && json_is_false(json_object_get(gateway, "keeper_connected")),
 	     "the keeper is away: no door opens until it is back");

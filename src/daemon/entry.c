@@ -25,6 +25,7 @@ struct nj_visitor {
 	struct nj_list of_all;
 	struct nj_conn *conn;
 	struct nj_ticket *ticket; /* the connection's toll, and with it gone */
+	struct nj_addr via;       /* any: nobody stood between */
 	uint16_t service;
 	uint32_t bind_ms;
 	bool lent;     /* its service owns the connection */
@@ -113,6 +114,7 @@ static struct nj_entry_event event_of(const struct nj_visitor *visitor)
 	return (struct nj_entry_event){
 		.peer = nj_conn_peer(visitor->conn),
 		.local = nj_conn_local(visitor->conn),
+		.via = nj_addr_is_any(&visitor->via) ? NULL : &visitor->via,
 		.service = visitor->service,
 		.tls = nj_conn_tls_facts(visitor->conn),
 	};
@@ -344,29 +346,32 @@ static uint32_t hello_ms(const struct nj_settings_limits *limits, uint32_t bind_
 	return (uint32_t)((uint64_t)limits->hello_timeout_ms * bind_ms / limits->bind_timeout_ms);
 }
 
-static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struct nj_addr *peer,
-				     const struct nj_addr *local, uint16_t service, struct nj_tls_ctx *tls)
+static struct nj_visitor *accept_one(struct nj_entry *entry, const struct nj_arrival *arrival, struct nj_tls_ctx *tls)
 {
+	const struct nj_addr *peer = arrival->peer;
 	const int one = 1;
 	struct nj_ticket *ticket = NULL;
 	struct nj_visitor *visitor = NULL;
 
-	if (nj_crowd_toll(entry->config.crowd, local, peer, &ticket) == NJ_OK)
+	if (nj_crowd_toll(entry->config.crowd, arrival->local, peer, &ticket) == NJ_OK)
 		visitor = admit(entry, peer);
 	if (visitor == NULL) {
 		if (ticket != NULL)
 			nj_crowd_leave(ticket);
-		close(fd);
+		close(arrival->fd);
 		return NULL;
 	}
 	visitor->ticket = ticket;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	visitor->service = service;
-	visitor->bind_ms = nj_door_bind_ms(entry->config.door, service, peer, entry->config.limits->bind_timeout_ms);
+	if (arrival->via != NULL)
+		visitor->via = *arrival->via;
+	(void)setsockopt(arrival->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	visitor->service = arrival->service;
+	visitor->bind_ms =
+	    nj_door_bind_ms(entry->config.door, arrival->service, peer, entry->config.limits->bind_timeout_ms);
 	struct nj_conn_config config = {
-		.fd = fd,
+		.fd = arrival->fd,
 		.peer = *peer,
-		.local = *local,
+		.local = *arrival->local,
 		.tls = tls,
 		.websocket = tls != NULL, /* nothing is said over it before the proof */
 		.max_in_bytes = entry->config.max_in_bytes,
@@ -385,16 +390,14 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, int fd, const struc
 	return visitor;
 }
 
-void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
-		     uint16_t service, struct nj_tls_ctx *tls)
+void nj_entry_accept(struct nj_entry *entry, const struct nj_arrival *arrival, struct nj_tls_ctx *tls)
 {
-	(void)accept_one(entry, fd, peer, local, service, tls);
+	(void)accept_one(entry, arrival, tls);
 }
 
-struct nj_visitor *nj_entry_lend(struct nj_entry *entry, int fd, const struct nj_addr *peer,
-				 const struct nj_addr *local, uint16_t service, struct nj_conn **out_conn)
+struct nj_visitor *nj_entry_lend(struct nj_entry *entry, const struct nj_arrival *arrival, struct nj_conn **out_conn)
 {
-	struct nj_visitor *visitor = accept_one(entry, fd, peer, local, service, NULL);
+	struct nj_visitor *visitor = accept_one(entry, arrival, NULL);
 
 	if (visitor == NULL)
 		return NULL;

@@ -19,6 +19,7 @@ struct nj_entry;
 struct nj_entry_event {
 	const struct nj_addr *peer;
 	const struct nj_addr *local;
+	const struct nj_addr *via; /* the proxy that named `peer`; NULL: none */
 	uint16_t service;
 	const struct nj_grant *grant;   /* what was proven; NULL for a failure */
 	const struct nj_party *party;   /* NULL for a failure */
@@ -48,9 +49,16 @@ struct nj_entry_config {
 NJ_MUST_USE enum nj_err nj_entry_new(const struct nj_entry_config *config, struct nj_random *random,
 				     struct nj_entry **out_entry);
 void nj_entry_free(struct nj_entry *entry);
+/* What came in. */
+struct nj_arrival {
+	int fd; /* taken over */
+	const struct nj_addr *peer;
+	const struct nj_addr *local;
+	const struct nj_addr *via; /* the proxy that named `peer`; NULL: none */
+	uint16_t service;
+};
 /* Takes over an accepted descriptor of a TLS service. */
-void nj_entry_accept(struct nj_entry *entry, int fd, const struct nj_addr *peer, const struct nj_addr *local,
-		     uint16_t service, struct nj_tls_ctx *tls);
+void nj_entry_accept(struct nj_entry *entry, const struct nj_arrival *arrival, struct nj_tls_ctx *tls);
 
 /* ---- services that take the proof themselves, inside their protocol ---- */
 
@@ -58,8 +66,7 @@ struct nj_visitor;
 
 /* Takes over an accepted descriptor; NULL: there is no room, and it is closed. Its service becomes the owner of the
  * connection and says how it ended: proven or not. One that is evicted ends as all do, by its owner's on_close. */
-struct nj_visitor *nj_entry_lend(struct nj_entry *entry, int fd, const struct nj_addr *peer,
-				 const struct nj_addr *local, uint16_t service, struct nj_conn **out_conn);
+struct nj_visitor *nj_entry_lend(struct nj_entry *entry, const struct nj_arrival *arrival, struct nj_conn **out_conn);
 /* From the connection to its proof. */
 uint32_t nj_visitor_bind_ms(const struct nj_visitor *visitor);
 /* The proof by user name and password; consumes the grant and reports, also what failed. Borrowed party. After NJ_OK

@@ -10,6 +10,7 @@
 #include "daemon/gateway_fabric.h"
 #include "daemon/gateway_messages.h"
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_proxy.h"
 #include "daemon/gateway_recover.h"
 #include "daemon/gateway_state.h"
 #include "daemon/reload.h"
@@ -199,6 +200,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	gateway_recover_init(g);
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_messages_open(g, why));
+	NJ_TRY(gateway_proxy_init(g));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
 	NJ_TRY(open_admin(g));
 	g->control = (struct nj_channel){ .on_message = on_control, .on_closed = on_control_closed, .user = g };
@@ -213,6 +215,7 @@ static void close_all(struct gateway *g)
 	gateway_fabric_done(g);
 	gateway_messages_free(g);
 	gateway_recover_done(g);
+	gateway_proxy_done(g);
 	nj_entry_free(g->entry);
 	gateway_crowd_done(g);
 	if (g->keeper_up)

@@ -5,6 +5,15 @@
 #include "daemon/gateway_messages.h"
 #include "daemon/posture.h"
 
+static json_t *proxies_of(const struct nj_settings_proxies *proxies)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < proxies->count; i++)
+		json_array_append_new(list, json_string(proxies->at[i]));
+	return list;
+}
+
 static json_t *listeners_of(const struct gateway *g)
 {
 	json_t *list = json_array();
@@ -19,6 +28,10 @@ static json_t *listeners_of(const struct gateway *g)
 			      "kind", here->local != NULL ? "local" : "cloaked", "listening", here->running);
 		if (here->local != NULL)
 			json_object_set_new(row, "as", json_string(here->local->as));
+		if (here->local != NULL && here->local->exposed)
+			json_object_set_new(row, "exposed", json_true());
+		if (here->proxies != NULL && here->proxies->count > 0)
+			json_object_set_new(row, "proxies", proxies_of(here->proxies));
 		json_array_append_new(list, row);
 	}
 	return list;

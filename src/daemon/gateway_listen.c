@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "daemon/gateway_mqtt.h"
+#include "daemon/gateway_proxy.h"
 #include "daemon/gateway_recover.h"
 #include "daemon/gateway_state.h"
 
@@ -30,12 +31,15 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event)
 	struct gateway *g = arg;
 	bool weak = event->tls == NULL;
 	struct nj_ipc message = { .type = NJ_IPC_BOUND };
+	char via[NJ_ADDR_TEXT_BYTES];
 
 	g->proofs.bound++;
 	message.as.bound.grant_id = event->grant->id;
 	message.as.bound.peer = *event->peer;
 	message.as.bound.local_port = event->local->port;
 	message.as.bound.weak = weak;
+	if (event->via != NULL)
+		message.as.bound.via = *event->via;
 	gateway_posture_note(g, event->party, event->tls);
 	if (gateway_keeper_send(g, &message) != NJ_OK)
 		NJ_LOG(NJ_LOG_WARN, "keeper.unreported", NJ_S("name", event->party->names.name));
@@ -45,7 +49,8 @@ void gateway_report_bound(void *arg, const struct nj_entry_event *event)
 	       NJ_S("cipher", weak ? "none" : event->tls->cipher),
 	       NJ_S("by", weak                    ? "password"
 			  : event->tls->psk_bound ? "key"
-						  : "certificate"));
+						  : "certificate"),
+	       NJ_S("proxy", event->via != NULL ? nj_addr_text(event->via, via) : "none"));
 }
 
 void gateway_report_failed(void *arg, const struct nj_entry_event *event)
@@ -119,9 +124,8 @@ static struct nj_conn *open_local(struct gateway_listener *here, int fd, const s
 	return conn;
 }
 
-static void on_accept_local(struct nj_listener *listener, int fd, const struct nj_addr *peer)
+static void serve_local(struct gateway_listener *here, int fd, const struct nj_addr *peer, const struct nj_addr *via)
 {
-	struct gateway_listener *here = listener->user;
 	struct gateway *g = here->gateway;
 	struct nj_party *party =
 	    nj_directory_by_name(g->directory, NJ_CUSTOMER_DEFAULT, NJ_PARTY_APPLICATION, here->local->as);
@@ -135,19 +139,29 @@ static void on_accept_local(struct nj_listener *listener, int fd, const struct n
 		gateway_mqtt_serve_local(g, conn, party, here->asks ? &here->verifier : NULL);
 }
 
-static void on_accept_cloaked(struct nj_listener *listener, int fd, const struct nj_addr *peer)
+static void serve_cloaked(struct gateway_listener *here, int fd, const struct nj_addr *peer, const struct nj_addr *via)
 {
-	struct gateway_listener *here = listener->user;
+	const struct nj_arrival arrival = {
+		.fd = fd, .peer = peer, .local = &here->listener.local, .via = via, .service = here->service
+	};
 	struct gateway *g = here->gateway;
 
 	if (nj_service_is_tls(here->service)) {
-		nj_entry_accept(g->entry, fd, peer, &listener->local, here->service, g->tls);
+		nj_entry_accept(g->entry, &arrival, g->tls);
 		return;
 	}
 	struct nj_conn *conn = NULL;
-	struct nj_visitor *visitor = nj_entry_lend(g->entry, fd, peer, &listener->local, here->service, &conn);
+	struct nj_visitor *visitor = nj_entry_lend(g->entry, &arrival, &conn);
 	if (visitor != NULL)
 		gateway_mqtt_serve_plain(g, conn, visitor);
+}
+
+static void on_accept(struct nj_listener *listener, int fd, const struct nj_addr *peer)
+{
+	struct gateway_listener *here = listener->user;
+
+	if (!gateway_proxy_take(here, fd, peer))
+		here->serve(here, fd, peer, NULL);
 }
 
 static void serve_bound(void *arg, struct nj_conn *conn, const struct nj_grant *grant, struct nj_party *party)
@@ -195,10 +209,13 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 		here->service = handle->service;
 		here->listener.local = handle->addr;
 		here->listener.user = here;
-		here->listener.on_accept = on_accept_cloaked;
+		here->listener.on_accept = on_accept;
+		here->serve = serve_cloaked;
+		here->proxies = nj_settings_proxies_of(&g->config->settings, handle->service);
 		if (handle->kind == NJ_HANDLE_LOCAL) {
 			here->local = &g->config->settings.local[handle->index];
-			here->listener.on_accept = on_accept_local;
+			here->serve = serve_local;
+			here->proxies = &here->local->proxy;
 			/* It was checked when the gateway started. */
 			here->asks = here->local->verifier[0] != '\0';
 			if (here->asks)

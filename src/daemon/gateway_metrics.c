@@ -13,6 +13,8 @@ struct snapshot {
 	uint64_t grants;
 	uint64_t bound;
 	uint64_t bind_failed;
+	uint64_t proxy_refused;
+	uint64_t proxy_strangers;
 	uint64_t keeper_up;
 	uint64_t audit_queued;
 	uint64_t audit_lost;
@@ -77,6 +79,10 @@ const struct nj_metric gateway_metrics[] = {
 	GAUGE("entry_grants", "Knocks whose connection has not come yet", grants),
 	LABELLED("entry_proofs", COUNTER, "outcome=\"bound\"", "Connections that were to prove a knock", bound),
 	LABELLED("entry_proofs", COUNTER, "outcome=\"failed\"", "Connections that were to prove a knock", bind_failed),
+	LABELLED("entry_proxied_refused", COUNTER, "reason=\"header\"",
+		 "Connections of listed proxies that were closed before any proof", proxy_refused),
+	LABELLED("entry_proxied_refused", COUNTER, "reason=\"no_knock\"",
+		 "Connections of listed proxies that were closed before any proof", proxy_strangers),
 	GAUGE("listeners", "Listeners that accept connections", listening),
 	/* the link to the keeper, and the store */
 	GAUGE("keeper_link_up", "1 while the keeper is reached", keeper_up),
@@ -105,6 +111,8 @@ static struct snapshot snapshot_of(const struct gateway *g)
 		.grants = nj_door_count(g->door),
 		.bound = g->proofs.bound,
 		.bind_failed = g->proofs.failed,
+		.proxy_refused = g->proxied.refused,
+		.proxy_strangers = g->proxied.strangers,
 		.keeper_up = g->keeper_up,
 		.audit_queued = g->audit.count,
 		.audit_lost = g->audit.lost_ever,

@@ -42,8 +42,11 @@ struct gateway_listener {
 	struct nj_listener listener;
 	int fd;
 	uint16_t service;
-	const struct nj_settings_local *local; /* NULL: cloaked */
-	struct nj_scram_verifier verifier;     /* of a local one that asks for a password */
+	const struct nj_settings_local *local;     /* NULL: cloaked */
+	const struct nj_settings_proxies *proxies; /* NULL: none stands before it */
+	/* Takes over an accepted connection; `via`: the proxy that named `peer`, or NULL. */
+	void (*serve)(struct gateway_listener *here, int fd, const struct nj_addr *peer, const struct nj_addr *via);
+	struct nj_scram_verifier verifier; /* of a local one that asks for a password */
 	bool asks;
 	bool running;
 };
@@ -97,6 +100,10 @@ struct gateway {
 	struct {
 		uint64_t bound, failed;
 	} proofs; /* of connections, ever */
+	struct {
+		struct nj_proxied *room;
+		uint64_t refused, strangers;
+	} proxied; /* connections by proxies (gateway_proxy.c), ever */
 	struct gateway_listener listeners[NJ_HANDLES_MAX];
 	size_t listener_count;
 	uint64_t started_ms; /* Unix */

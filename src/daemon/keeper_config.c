@@ -29,6 +29,10 @@ struct nj_keeper_config nj_keeper_config_of(const struct nj_settings *settings, 
 		},
 		.guards = settings->guard,
 		.guard_count = settings->guard_count,
+		.proxies = settings->proxy,
+		.proxy_count = settings->proxy_count,
+		.locals = settings->local,
+		.local_count = settings->local_count,
 	};
 
 	config.ports[NJ_SERVICE_MQTTS] = settings->ports.mqtts;

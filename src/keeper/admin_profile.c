@@ -417,9 +417,9 @@ static void on_stored(void *arg, enum nj_err err, const char *text)
 	setting_end(setting, err, "");
 }
 
-/* The lengths of nets, as bits of the 128, that policies ask for: the kernel's filter tries NJ_CLOAK_PREFIXES. */
+/* The lengths of nets, as bits of the 128, that policies ask for: the kernel's filter tries NJ_CLOAK_GRANT_PREFIXES. */
 struct lengths {
-	uint8_t bits[NJ_CLOAK_PREFIXES];
+	uint8_t bits[NJ_CLOAK_GRANT_PREFIXES];
 	size_t count; /* one more than there is room for: too many */
 };
 
@@ -429,9 +429,9 @@ static void length_add(struct lengths *lengths, unsigned bits)
 
 	if (bits == 128)
 		return;
-	while (i < lengths->count && i < NJ_CLOAK_PREFIXES && lengths->bits[i] != bits)
+	while (i < lengths->count && i < NJ_CLOAK_GRANT_PREFIXES && lengths->bits[i] != bits)
 		i++;
-	if (i < NJ_CLOAK_PREFIXES)
+	if (i < NJ_CLOAK_GRANT_PREFIXES)
 		lengths->bits[i] = (uint8_t)bits;
 	if (i == lengths->count)
 		lengths->count++;
@@ -445,18 +445,18 @@ static enum nj_err lengths_check(const struct nj_keeper *keeper, const struct wa
 
 	length_add(&lengths, 96u + wanted->source_bits_v4);
 	length_add(&lengths, wanted->source_bits_v6);
-	while ((policy = nj_map_next(&keeper->policies, &cursor)) != NULL && lengths.count <= NJ_CLOAK_PREFIXES) {
+	while ((policy = nj_map_next(&keeper->policies, &cursor)) != NULL && lengths.count <= NJ_CLOAK_GRANT_PREFIXES) {
 		if (strcmp(policy->door.profile, wanted->name) == 0)
 			continue;
 		length_add(&lengths, 96u + policy->door.source_bits_v4);
 		length_add(&lengths, policy->door.source_bits_v6);
 	}
-	if (lengths.count <= NJ_CLOAK_PREFIXES)
+	if (lengths.count <= NJ_CLOAK_GRANT_PREFIXES)
 		return NJ_OK;
 	return nj_why(why, NJ_ERR_LIMIT,
 		      "all profiles together may have %d lengths of nets in \"source\" and \"source6\" (an IPv4 /n "
 		      "counts as an IPv6 /96+n): use one that another profile has, or exact",
-		      NJ_CLOAK_PREFIXES);
+		      NJ_CLOAK_GRANT_PREFIXES);
 }
 
 static enum nj_err setting_check(struct setting *setting, struct nj_why *why)

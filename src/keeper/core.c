@@ -51,6 +51,7 @@ static void keeper_init(struct nj_keeper *keeper, const struct nj_keeper_config 
 	keeper->guard.count = config->guard_count;
 	if (config->guard_count > 0)
 		memcpy(keeper->guard.at, config->guards, config->guard_count * sizeof(keeper->guard.at[0]));
+	nj_keeper_reach_init(keeper, config);
 	keeper->store_works = true;
 	keeper->unsettled = true;
 	keeper->forged_brake = forged_brake;
@@ -398,13 +399,16 @@ void nj_keeper_datagrams(struct nj_keeper *keeper, const struct nj_udp_datagram 
 static void note_end(struct nj_keeper *keeper, const struct nj_grant_spec *spec, enum nj_grant_end end)
 {
 	const struct nj_ipc_bound *bound = keeper->binding;
+	bool proxied = bound != NULL && !nj_addr_is_any(&bound->via);
 	char source[NJ_ADDR_TEXT_BYTES];
-	char detail[96];
+	char via[NJ_ADDR_TEXT_BYTES];
+	char detail[192];
 
-	(void)!nj_text_format(detail, sizeof(detail), "service %s%s%s", nj_service_name(spec->service),
+	(void)!nj_text_format(detail, sizeof(detail), "service %s%s%s%s%s", nj_service_name(spec->service),
 			      end == NJ_GRANT_BOUND ? (bound != NULL && bound->weak ? ", weak: by a password" : "")
 						    : ", ",
-			      end == NJ_GRANT_BOUND ? "" : nj_grant_end_text(end));
+			      end == NJ_GRANT_BOUND ? "" : nj_grant_end_text(end), proxied ? ", by the proxy " : "",
+			      proxied ? nj_addr_text(&bound->via, via) : "");
 	nj_keeper_note(keeper, &(struct nj_audit_record){
 				   .event = end == NJ_GRANT_BOUND ? NJ_AUDIT_BOUND : NJ_AUDIT_GRANT_EXPIRED,
 				   .customer = spec->customer,
@@ -459,7 +463,7 @@ void nj_keeper_perimeter_changed(struct nj_keeper *keeper, const char *caller, c
 		       &(struct nj_audit_record){ .event = NJ_AUDIT_PERIMETER, .source = caller, .detail = detail });
 }
 
-static void cloak_result(struct nj_keeper *keeper, enum nj_err err)
+void nj_keeper_cloak_result(struct nj_keeper *keeper, enum nj_err err)
 {
 	if (err != NJ_OK && keeper->watch.cloak_failed != NULL)
 		keeper->watch.cloak_failed(keeper->watch.arg, err);
@@ -472,7 +476,7 @@ void nj_keeper_ack(struct nj_keeper *keeper, uint64_t grant_id)
 	/* An answer to a grant that has ended meanwhile is no fault. */
 	if (err == NJ_ERR_NOT_FOUND)
 		return;
-	cloak_result(keeper, err);
+	nj_keeper_cloak_result(keeper, err);
 	if (err == NJ_OK && keeper->watch.opened != NULL)
 		keeper->watch.opened(keeper->watch.arg, grant_id);
 }
@@ -484,14 +488,14 @@ void nj_keeper_bound(struct nj_keeper *keeper, const struct nj_ipc_bound *bound)
 	/* A grant that expired in the same moment: the connection stands, the record says expired. */
 	(void)!nj_grants_bound(keeper->grants, bound->grant_id);
 	keeper->binding = NULL;
-	cloak_result(keeper, keeper->cloak->ops->flow_end(keeper->cloak, &bound->peer, bound->local_port));
+	nj_keeper_flow_end(keeper, &(struct nj_ipc_flow){ bound->peer, bound->local_port });
 	if (keeper->rekeying.was_bound)
 		nj_keeper_rekey_bound(keeper, bound->grant_id, &keeper->rekeying.bound_spec);
 }
 
 void nj_keeper_flow_end(struct nj_keeper *keeper, const struct nj_ipc_flow *flow)
 {
-	cloak_result(keeper, keeper->cloak->ops->flow_end(keeper->cloak, &flow->peer, flow->local_port));
+	nj_keeper_cloak_result(keeper, keeper->cloak->ops->flow_end(keeper->cloak, &flow->peer, flow->local_port));
 }
 
 void nj_keeper_gateway_gone(struct nj_keeper *keeper)
@@ -536,24 +540,6 @@ static enum nj_err start_parts(struct nj_keeper *keeper, struct nj_why *why)
 	return nj_grants_new(keeper->clock, keeper->cloak, keeper->max_grants, on_grant_ended, keeper, &keeper->grants);
 }
 
-static enum nj_err note_start(struct nj_keeper *keeper)
-{
-	char detail[96];
-
-	(void)!nj_text_format(detail, sizeof(detail), "cloak %s, %llu devices, %llu applications",
-			      keeper->cloak->ops->name, (unsigned long long)keeper->kinds[NJ_PARTY_DEVICE],
-			      (unsigned long long)keeper->kinds[NJ_PARTY_APPLICATION]);
-	NJ_TRY(nj_audit_write(
-	    keeper->audit, &(struct nj_audit_record){ .event = NJ_AUDIT_START, .source = "keeper", .detail = detail }));
-	NJ_TRY(nj_keeper_note_vault(keeper));
-	if (keeper->cloak->ops->dark)
-		return NJ_OK;
-	return nj_audit_write(keeper->audit,
-			      &(struct nj_audit_record){ .event = NJ_AUDIT_CLOAK_WEAK,
-							 .source = "keeper",
-							 .detail = "this cloak does not keep the ports dark" });
-}
-
 enum nj_err nj_keeper_start(struct nj_keeper *keeper, struct nj_cloak *cloak, struct nj_why *why)
 {
 	enum nj_err err = cloak->ops->clear(cloak);
@@ -564,7 +550,8 @@ enum nj_err nj_keeper_start(struct nj_keeper *keeper, struct nj_cloak *cloak, st
 	err = start_parts(keeper, why);
 	if (err != NJ_OK)
 		return err;
-	err = note_start(keeper);
+	nj_keeper_let_proxies_in(keeper);
+	err = nj_keeper_note_start(keeper);
 	if (err != NJ_OK)
 		return nj_why(why, err, "the audit log cannot be written: %s", nj_err_text(err));
 	keeper->started_ms = nj_clock_wall_ms(keeper->clock);
@@ -627,10 +614,11 @@ void nj_keeper_tick(struct nj_keeper *keeper)
 	}
 	if (keeper->store_works && now_ms >= keeper->renew_due_ms) {
 		keeper->renew_due_ms = now_ms + NJ_CLOAK_LEASE_MS;
-		cloak_result(keeper, keeper->cloak->ops->renew(keeper->cloak, nj_clock_boot_ns(keeper->clock)));
+		nj_keeper_cloak_result(keeper,
+				       keeper->cloak->ops->renew(keeper->cloak, nj_clock_boot_ns(keeper->clock)));
 		if (keeper->guard.grants != NULL)
-			cloak_result(keeper, keeper->guard.cloak->ops->renew(keeper->guard.cloak,
-									     nj_clock_boot_ns(keeper->clock)));
+			nj_keeper_cloak_result(keeper, keeper->guard.cloak->ops->renew(
+							   keeper->guard.cloak, nj_clock_boot_ns(keeper->clock)));
 	}
 	nj_keeper_rebuild_step(keeper);
 	nj_keeper_verify_step(keeper);

@@ -7,6 +7,7 @@
 #ifndef NJ_KEEPER_CORE_H
 #define NJ_KEEPER_CORE_H
 
+#include "base/config/listeners.h"
 #include "bus/admin.h"
 #include "identity/audit.h"
 #include "identity/authority.h"
@@ -38,6 +39,10 @@ struct nj_keeper_config {
 	struct nj_knock_limits limits;
 	const struct nj_settings_guard *guards; /* services of the host that are not ours */
 	size_t guard_count;
+	const struct nj_settings_proxy *proxies; /* before cloaked services */
+	size_t proxy_count;
+	const struct nj_settings_local *locals; /* of these, the exposed ones are audited */
+	size_t local_count;
 	bool may_lock; /* a vault whose key file does not open it waits for a passphrase, where it has a slot for one */
 };
 
@@ -75,6 +80,8 @@ void nj_keeper_set_link(struct nj_keeper *keeper, struct nj_link *link);
 void nj_keeper_set_guards(struct nj_keeper *keeper, struct nj_cloak *cloak);
 /* Clears the cloak (borrowed), loads every live device, builds the hint filter, audits the start. */
 NJ_MUST_USE enum nj_err nj_keeper_start(struct nj_keeper *keeper, struct nj_cloak *cloak, struct nj_why *why);
+/* Opens the cloak for the listed proxies; again when it may have forgotten them. The start does it, too. */
+void nj_keeper_let_proxies_in(struct nj_keeper *keeper);
 /* Ends grants, signs a checkpoint, audits the stop. */
 NJ_MUST_USE enum nj_err nj_keeper_stop(struct nj_keeper *keeper);
 

@@ -13,6 +13,7 @@ struct gap {
 	} key;
 	struct nj_list open; /* of grants */
 	uint64_t expires_ms;
+	bool stands; /* open without a grant */
 };
 
 struct grant {
@@ -26,6 +27,8 @@ struct grant {
 };
 
 #define NO_PLACE UINT32_MAX
+#define NEVER_MS (UINT64_MAX / 1000000)
+#define STANDING_MAX 64 /* beside the gaps of grants */
 
 struct nj_grants {
 	const struct nj_clock *clock;
@@ -41,6 +44,7 @@ struct nj_grants {
 	uint32_t count;
 	uint32_t first_free;
 	uint32_t gaps_free_count;
+	uint32_t standing;
 	uint64_t sequence;
 };
 
@@ -67,7 +71,7 @@ enum nj_err nj_grants_new(const struct nj_clock *clock, struct nj_cloak *cloak, 
 {
 	struct nj_grants *grants;
 
-	if (max == 0 || max >= NO_PLACE)
+	if (max == 0 || max >= NO_PLACE - STANDING_MAX)
 		return NJ_ERR_RANGE;
 	grants = calloc(1, sizeof(*grants));
 	if (grants == NULL)
@@ -80,10 +84,10 @@ enum nj_err nj_grants_new(const struct nj_clock *clock, struct nj_cloak *cloak, 
 	/* A keeper that starts again does not give out the ids of the one before it. */
 	grants->sequence = nj_clock_boot_ns(clock) / 1000;
 	grants->first_free = NO_PLACE;
-	nj_map_init(&grants->gaps, gap_key, max, nj_random_system());
+	nj_map_init(&grants->gaps, gap_key, max + STANDING_MAX, nj_random_system());
 	grants->grants = calloc(max, sizeof(*grants->grants));
-	grants->gaps_block = calloc(max, sizeof(*grants->gaps_block));
-	grants->gaps_free = calloc(max, sizeof(struct gap *));
+	grants->gaps_block = calloc(max + STANDING_MAX, sizeof(*grants->gaps_block));
+	grants->gaps_free = calloc(max + STANDING_MAX, sizeof(struct gap *));
 	if (grants->grants == NULL || grants->gaps_block == NULL || grants->gaps_free == NULL) {
 		nj_grants_free(grants);
 		return NJ_ERR_NO_MEMORY;
@@ -180,7 +184,7 @@ static void gap_drop(struct nj_grants *grants, struct gap *gap)
 
 static uint64_t gap_latest(const struct gap *gap)
 {
-	uint64_t latest_ms = 0;
+	uint64_t latest_ms = gap->stands ? NEVER_MS : 0;
 
 	NJ_LIST_EACH (&gap->open, node) {
 		const struct grant *grant = NJ_CONTAINER(node, struct grant, link);
@@ -207,7 +211,7 @@ static enum nj_err gap_settle(struct nj_grants *grants, struct gap *gap, const s
 	const struct nj_grant_spec *spec = &gone->spec;
 	enum nj_err err = NJ_OK;
 
-	if (nj_list_empty(&gap->open)) {
+	if (nj_list_empty(&gap->open) && !gap->stands) {
 		err = grants->cloak->ops->shut(grants->cloak, &spec->source, spec->source_prefix, spec->port);
 		gap_drop(grants, gap);
 	} else if (gone->expires_ms == gap->expires_ms) {
@@ -250,6 +254,27 @@ enum nj_err nj_grants_ack(struct nj_grants *grants, uint64_t id)
 		       grant->expires_ms > grant->gap->expires_ms ? grant->expires_ms : grant->gap->expires_ms);
 	if (err != NJ_OK)
 		finish(grants, grant, NJ_GRANT_CLOAK_FAILED);
+	return err;
+}
+
+enum nj_err nj_grants_stand(struct nj_grants *grants, const struct nj_net *net, uint16_t port)
+{
+	const struct nj_grant_spec spec = { .source = net->addr, .source_prefix = net->prefix, .port = port };
+	struct gap *gap = gap_get(grants, &spec);
+
+	if (gap == NULL)
+		return NJ_ERR_LIMIT;
+	if (!gap->stands && grants->standing == STANDING_MAX) {
+		if (nj_list_empty(&gap->open))
+			gap_drop(grants, gap);
+		return NJ_ERR_LIMIT;
+	}
+	grants->standing += !gap->stands;
+	gap->stands = true;
+	gap->expires_ms = 0;
+	enum nj_err err = gap_open(grants, gap, &spec, NEVER_MS);
+	if (err != NJ_OK)
+		gap->expires_ms = 0;
 	return err;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Grants: who may connect from where to which port, until when. A grant waits until the gateway has acknowledged its
  * one-time key; only then the cloak opens for its source and port. Several grants of one source and port are counted:
- * the cloak stays open until the latest expiry among them and shuts with the last. The keeper's main thread only.
+ * the cloak stays open until the latest expiry among them and shuts with the last. What stands open for a listed proxy
+ * is counted with them, so that no grant's end shuts it. The keeper's main thread only.
  */
 #ifndef NJ_KEEPER_GRANTS_H
 #define NJ_KEEPER_GRANTS_H
@@ -66,10 +67,13 @@ void nj_grants_end_other_keys(struct nj_grants *grants, const uint8_t uid[NJ_UID
 /* Those for one service. */
 void nj_grants_end_service(struct nj_grants *grants, uint16_t service, enum nj_grant_end end);
 void nj_grants_end_all(struct nj_grants *grants, enum nj_grant_end end);
+/* Opens the cloak for a net and a port for as long as the table lives, without a grant: whoever comes that way is
+ * judged behind it. Repeating opens again what the cloak may have lost. NJ_ERR_LIMIT; errors of the cloak. */
+NJ_MUST_USE enum nj_err nj_grants_stand(struct nj_grants *grants, const struct nj_net *net, uint16_t port);
 /* Ends what expired or was not acknowledged in time. */
 void nj_grants_tick(struct nj_grants *grants);
 uint32_t nj_grants_count(const struct nj_grants *grants);
-/* Sources and ports that the cloak lets through now. */
+/* Sources and ports that the cloak lets through now, those that stand among them. */
 uint32_t nj_grants_open_count(const struct nj_grants *grants);
 
 #endif

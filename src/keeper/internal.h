@@ -10,6 +10,7 @@
 #include "keeper/core.h"
 #include "keeper/graves.h"
 #include "keeper/journal.h"
+#include "keeper/reach.h"
 #include "keeper/recovery.h"
 #include "keeper/rekey.h"
 #include "keeper/verbs.h"
@@ -53,6 +54,7 @@ struct nj_keeper {
 	uint32_t grant_ms;
 	struct nj_knock_limits limits;
 	struct nj_keeper_guards guard;
+	struct nj_keeper_reach reach;
 
 	struct nj_keeper_store *store;
 	struct nj_vault *vault;
@@ -163,7 +165,6 @@ void nj_keeper_restored_recount(struct nj_keeper *keeper);
 /* Is it not known whether a knock without a time is newer than the restore, and does that matter? */
 bool nj_keeper_restored_doubtful(void *keeper, const uint8_t uid[NJ_UID_BYTES]);
 
-json_t *nj_keeper_recovery_json(const struct nj_keeper *keeper);
 /* What certifies whom (trust.c). The built-in CA's list: of `live` parties, or of all; the caller frees it. */
 NJ_MUST_USE enum nj_err nj_keeper_list(struct nj_keeper *keeper, bool live, char **out_list_pem);
 /* To the gateway: the built-in CA, or a customer's own, or that it has none; answered as the link answers. */

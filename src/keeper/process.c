@@ -294,6 +294,8 @@ static void ward_connect(struct process *p, int fd)
 
 	if (err != NJ_OK)
 		NJ_LOG(NJ_LOG_ERROR, "warden.unreached", NJ_E(err));
+	else
+		nj_keeper_let_proxies_in(p->keeper);
 }
 
 /* ---- the supervisor ---- */

@@ -55,6 +55,8 @@ NJ_MUST_USE enum nj_err nj_keeper_recovery_left(struct nj_keeper *keeper);
 /* Lets the next ones in, and ends what is over. */
 void nj_keeper_recovery_tick(struct nj_keeper *keeper);
 bool nj_keeper_recovery_busy(const struct nj_keeper *keeper);
+/* For status. */
+json_t *nj_keeper_recovery_json(const struct nj_keeper *keeper);
 /* The device needs its recovery key no more. Nothing may be staged. */
 void nj_keeper_recovery_served(struct nj_keeper *keeper, const uint8_t uid[NJ_UID_BYTES]);
 

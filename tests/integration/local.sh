@@ -85,6 +85,27 @@ test_elsewhere() {
 	done
 }
 
+# Said out loud, a listener is open to whoever reaches it; status and audit say so, and nothing else becomes open by it.
+test_exposed() {
+	local at=$GW4:$((PORT + 4)) status
+	cp "$dir/nightjar.yaml" "$tmp/config"
+	printf 'local:\n  - service: mqtt\n    address: "%s"\n    as: bench\n    cloak: none\n    exposed: true\n' "$at" \
+		>> "$dir/nightjar.yaml"
+	succeeds "check of a listener that is exposed" gateway check
+	gateway_start
+	succeeds "others reach it" in_out mosquitto_pub -h $GW4 -p $((PORT + 4)) -t t/a -m 1
+	is "and no other port" silent "$(reach "$OUT" $GW4)"
+	status=$(gateway status)
+	has "status shows it" "$at +local, as \"bench\" +exposed" "$status"
+	has "and warns" 'can be reached by other machines' "$status"
+	has "the audit has it" "whoever reaches $at is the application bench" \
+		"$(gateway audit tail --event cloak.weak --count 1 --json)"
+	gateway_stop
+	sed -i 's/exposed: true/exposed: false/' "$dir/nightjar.yaml"
+	refused "taken back" 'exposed: true' gateway check
+	cp "$tmp/config" "$dir/nightjar.yaml"
+}
+
 # The gateway's certificate is for its own host's name, not for loopback.
 test_tls() {
 	local at="-h 127.0.0.1 -p $((PORT + 2)) --insecure"
@@ -102,6 +123,7 @@ test_tls() {
 }
 
 test_elsewhere
+test_exposed
 gateway_start --local mqtt=127.0.0.1:$PORT,as=bench --local "mqtt=[::1]:$PORT,as=bench" \
 	--local mqtt=127.0.0.1:$((PORT + 1)),as=office --local "mqtt=unix:$tmp/local.sock,as=bench" \
 	--local mqtts=127.0.0.1:$((PORT + 2)),as=bench

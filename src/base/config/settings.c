@@ -1,7 +1,5 @@
 #include "base/config/settings.h"
 
-#include <sys/un.h>
-
 #include "base/config/config.h"
 
 #define KIB UINT64_C(1024)
@@ -30,6 +28,12 @@ static const char *const local_service_names[] = {
 	[NJ_SETTINGS_LOCAL_MQTTS] = "mqtts",
 	[NJ_SETTINGS_LOCAL_SMPP] = "smpp",
 	[NJ_SETTINGS_LOCAL_HTTPS] = "https",
+	NULL,
+};
+static const char *const proxied_names[] = {
+	[NJ_SETTINGS_PROXIED_MQTTS] = "mqtts",
+	[NJ_SETTINGS_PROXIED_MQTT] = "mqtt",
+	[NJ_SETTINGS_PROXIED_ENROLMENT] = "enrolment",
 	NULL,
 };
 static const char *const guard_protocol_names[] = {
@@ -211,12 +215,17 @@ static const struct nj_config_row mqtt_rows[] = {
 	  "Told only to those who may subscribe below it.",
 	  .example = "\"reply/{name}\"",
 	  .live = true, .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_mqtt, response_topic), .min = 1, .max = 255 },
+	{ "origins", "Web pages (SCHEME://HOST, with :PORT where it is not the scheme's own) that may open a WebSocket to the "
+	  "services behind a knock. Without any, no page may; programs that name no origin are not asked.",
+	  .example = "[\"https://app.example\"]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_mqtt, origins.at, origins.count), .min = 1,
+	  .max = NJ_ORIGIN_BYTES - 1 },
 };
 
 static const struct nj_config_row local_rows[] = {
 	{ "service", "What is spoken here; mqtts is TLS 1.3 by the gateway's certificate, asking for none.", .example = "mqtt", .names = local_service_names, .required = true,
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, service) },
-	{ "address", "Loopback address with port, or unix:/absolute/path.", .example = "\"127.0.0.1:11883\"",
+	{ "address", "Loopback address with port, or unix:/absolute/path. Another address with port, where `exposed` says so.", .example = "\"127.0.0.1:11883\"",
 	  .required = true,
 	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, address), .min = 1, .max = 127 },
 	{ "as", "Name of the application that connects here.", .example = "my-application", .required = true,
@@ -230,6 +239,26 @@ static const struct nj_config_row local_rows[] = {
 	  .type = NJ_CONFIG_STRING, NJ_CONFIG_AT(struct nj_settings_local, verifier), .min = 1, .max = 159 },
 	{ "cloak", "A local listener has no cloak.", "none", .names = local_cloak_names,
 	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_local, cloak) },
+	{ "exposed", "true: the address is one that other machines can reach, and whoever reaches it is that application. "
+	  "Status and audit log show it.", "false",
+	  .type = NJ_CONFIG_BOOL, NJ_CONFIG_AT(struct nj_settings_local, exposed) },
+	{ "proxy", "Addresses, or ADDRESS/BITS, whose connections here begin with a PROXY header (version 2); from nobody else "
+	  "is one read.", .example = "[\"127.0.0.1\"]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_local, proxy.at, proxy.count), .min = 1,
+	  .max = NJ_ADDR_TEXT_BYTES - 1 },
+	{ "origins", "Web pages that may open a WebSocket here, as `mqtt.origins`.", .example = "[\"http://localhost:3000\"]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_local, origins.at, origins.count), .min = 1,
+	  .max = NJ_ORIGIN_BYTES - 1 },
+};
+
+static const struct nj_config_row proxy_rows[] = {
+	{ "service", "Whose port it is.", .example = "mqtts", .names = proxied_names, .required = true,
+	  .type = NJ_CONFIG_ENUM, NJ_CONFIG_AT(struct nj_settings_proxy, service) },
+	{ "from", "Addresses of the proxies, or ADDRESS/BITS. They reach the port without a knock, and each of their "
+	  "connections begins with a PROXY header (version 2): who it names must have knocked.",
+	  .example = "[\"10.0.0.7\"]",
+	  .type = NJ_CONFIG_STRINGS, NJ_CONFIG_LIST_AT(struct nj_settings_proxy, from.at, from.count), .min = 1,
+	  .max = NJ_ADDR_TEXT_BYTES - 1 },
 };
 
 static const struct nj_config_row guard_rows[] = {
@@ -271,6 +300,7 @@ static const struct nj_config_section knock_section = SECTION(knock, knock_rows)
 static const struct nj_config_section limits_section = SECTION(limits, limits_rows);
 static const struct nj_config_section mqtt_section = SECTION(mqtt, mqtt_rows);
 static const struct nj_config_section local_section = SECTION(local, local_rows);
+static const struct nj_config_section proxy_section = SECTION(proxy, proxy_rows);
 static const struct nj_config_section guard_section = SECTION(guard, guard_rows);
 static const struct nj_config_section perimeter_section = SECTION(perimeter, perimeter_rows);
 
@@ -293,6 +323,8 @@ static const struct nj_config_row rows[] = {
 	{ "mqtt", "Limits of MQTT.", IN(mqtt) },
 	{ "local", "Listeners without a cloak for applications on this machine.", .type = NJ_CONFIG_SECTIONS,
 	  .section = &local_section, NJ_CONFIG_LIST_AT(struct nj_settings, local, local_count) },
+	{ "proxy", "Proxies (HAProxy with send-proxy-v2, or alike) before a cloaked service.", .type = NJ_CONFIG_SECTIONS,
+	  .section = &proxy_section, NJ_CONFIG_LIST_AT(struct nj_settings, proxy, proxy_count) },
 	{ "guard", "Services of this host that are not Nightjar's and answer only who has knocked for them.",
 	  .type = NJ_CONFIG_SECTIONS,
 	  .section = &guard_section, NJ_CONFIG_LIST_AT(struct nj_settings, guard, guard_count) },
@@ -346,54 +378,6 @@ static enum nj_err check_ports(const struct nj_settings *s, struct nj_why *why)
 	return NJ_OK;
 }
 
-static enum nj_err check_local_address(struct nj_settings_local *local, struct nj_why *why)
-{
-	static const char scheme[] = "unix:";
-	const size_t scheme_len = sizeof(scheme) - 1;
-
-	memset(&local->addr, 0, sizeof(local->addr));
-	local->unix_path_at = 0;
-	if (strncmp(local->address, scheme, scheme_len) == 0) {
-		const char *path = local->address + scheme_len;
-
-		if (path[0] != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-			return nj_why(why, NJ_ERR_CONFIG, "local: '%s' needs an absolute path of at most %zu bytes",
-				      local->address, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-		local->unix_path_at = scheme_len;
-		return NJ_OK;
-	}
-	if (nj_addr_parse(local->address, &local->addr) != NJ_OK || local->addr.port == 0)
-		return nj_why(why, NJ_ERR_CONFIG, "local: '%s' is neither an IP address with port nor unix:/path",
-			      local->address);
-	if (!nj_addr_is_loopback(&local->addr))
-		return nj_why(why, NJ_ERR_CONFIG,
-			      "local: '%s': cloak: none is refused on any address but loopback or a Unix socket",
-			      local->address);
-	return NJ_OK;
-}
-
-static bool same_endpoint(const struct nj_settings_local *a, const struct nj_settings_local *b)
-{
-	if (a->unix_path_at != b->unix_path_at)
-		return false;
-	if (a->unix_path_at != 0)
-		return strcmp(a->address, b->address) == 0;
-	return a->addr.port == b->addr.port && nj_addr_same_host(&a->addr, &b->addr);
-}
-
-static enum nj_err check_local(struct nj_settings *s, struct nj_why *why)
-{
-	for (size_t i = 0; i < s->local_count; i++) {
-		NJ_TRY(check_local_address(&s->local[i], why));
-		if (!nj_name_valid(s->local[i].as))
-			return nj_why(why, NJ_ERR_CONFIG, "local: as: '%s' is not a valid name", s->local[i].as);
-		for (size_t j = 0; j < i; j++)
-			if (same_endpoint(&s->local[i], &s->local[j]))
-				return nj_why(why, NJ_ERR_CONFIG, "local: '%s' is there twice", s->local[i].address);
-	}
-	return NJ_OK;
-}
-
 static enum nj_err check_rest(const struct nj_settings *s, struct nj_why *why)
 {
 	if (s->users.keeper[0] != '\0' && strcmp(s->users.keeper, s->users.gateway) == 0)
@@ -411,7 +395,7 @@ enum nj_err nj_settings_check(struct nj_settings *settings, struct nj_why *why)
 	NJ_TRY(check_host(settings, why));
 	NJ_TRY(check_listen(settings, why));
 	NJ_TRY(check_ports(settings, why));
-	NJ_TRY(check_local(settings, why));
+	NJ_TRY(nj_settings_check_listeners(settings, why));
 	NJ_TRY(nj_settings_check_perimeter(settings, why));
 	return check_rest(settings, why);
 }

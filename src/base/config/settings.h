@@ -10,27 +10,17 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/config/listeners.h"
 #include "base/config/perimeter.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/text.h"
 
 #define NJ_SETTINGS_LISTEN_MAX 16
-#define NJ_SETTINGS_LOCAL_MAX 16
 #define NJ_SETTINGS_HOST_BYTES 254 /* a DNS name (RFC 1035 2.3.4) and its end */
-#define NJ_SETTINGS_USER_BYTES 33
 #define NJ_SETTINGS_PATH_BYTES 512
-#define NJ_SETTINGS_LOCAL_VERIFIER_BYTES 160
-#define NJ_SETTINGS_LOCAL_ADDRESS_BYTES 128 /* "unix:" and sun_path */
 
 enum nj_settings_cloak { NJ_SETTINGS_CLOAK_BPF, NJ_SETTINGS_CLOAK_CBPF, NJ_SETTINGS_CLOAK_FAKE };
-enum nj_settings_local_cloak { NJ_SETTINGS_LOCAL_CLOAK_NONE };
-enum nj_settings_local_service {
-	NJ_SETTINGS_LOCAL_MQTT,
-	NJ_SETTINGS_LOCAL_MQTTS,
-	NJ_SETTINGS_LOCAL_SMPP,
-	NJ_SETTINGS_LOCAL_HTTPS
-};
 
 /* 0: the service is off. */
 struct nj_settings_ports {
@@ -124,20 +114,7 @@ struct nj_settings_mqtt {
 	char server_reference[NJ_SETTINGS_MQTT_TEXT_BYTES];
 	char response_topic[NJ_SETTINGS_MQTT_TEXT_BYTES];
 	uint32_t reactors; /* threads; 0: one a core */
-};
-
-/* A listener without a cloak for applications on this machine. */
-struct nj_settings_local {
-	enum nj_settings_local_service service;
-	char address[NJ_SETTINGS_LOCAL_ADDRESS_BYTES];
-	char as[NJ_NAME_BYTES];             /* the application that connects here */
-	char group[NJ_SETTINGS_USER_BYTES]; /* of a Unix socket; empty: only the user who started the gateway */
-	char verifier[NJ_SETTINGS_LOCAL_VERIFIER_BYTES]; /* of a password; empty: none is asked */
-	enum nj_settings_local_cloak cloak;
-	/* Filled by nj_settings_check: the Unix path inside `address` begins at `unix_path_at`, or 0 and `addr` is it.
-	 */
-	struct nj_addr addr;
-	size_t unix_path_at;
+	struct nj_origins origins;
 };
 
 struct nj_settings {
@@ -155,6 +132,8 @@ struct nj_settings {
 	struct nj_settings_mqtt mqtt;
 	size_t local_count;
 	struct nj_settings_local local[NJ_SETTINGS_LOCAL_MAX];
+	size_t proxy_count;
+	struct nj_settings_proxy proxy[NJ_SETTINGS_PROXIED_MAX];
 	size_t guard_count;
 	struct nj_settings_guard guard[NJ_GUARDS_MAX];
 	struct nj_settings_perimeter perimeter;

@@ -10,7 +10,8 @@
 
 #define NJ_CLOAK_KNOCK_BYTES 112
 #define NJ_CLOAK_FLOW_NS 64000000000ULL /* a handshake's retransmissions end within it */
-#define NJ_CLOAK_PREFIXES 4             /* lengths shorter than 128 in use at one time */
+#define NJ_CLOAK_GRANT_PREFIXES 4       /* lengths shorter than 128 that grants of profiles may have at one time */
+#define NJ_CLOAK_PREFIXES 8             /* and with those of proxies that are always let in */
 #define NJ_CLOAK_IP_WORDS 2
 
 /* A grant's key: `extra` is the number of compared bits. A flow's key: `extra` is the peer's port. */

@@ -38,7 +38,7 @@ struct nj_cloak_ops {
 	enum nj_err (*clear)(struct nj_cloak *cloak);
 	/* Lets SYNs from `source` (first `prefix` bits of the 128; 128 = exact, an IPv4 /24 is 120) to local TCP
 	 * `port` pass until `expires_boot_ns`; repeating replaces the expiry. An expired grant holds its place until
-	 * it is shut. NJ_ERR_LIMIT when the table is full or grants of four lengths other than 128 are there,
+	 * it is shut. NJ_ERR_LIMIT when the table is full or NJ_CLOAK_PREFIXES lengths other than 128 are there,
 	 * NJ_ERR_RANGE for port 0, prefix 0 or over 128, or all of IPv4. */
 	enum nj_err (*open)(struct nj_cloak *cloak, const struct nj_addr *source, uint8_t prefix, uint16_t port,
 			    uint64_t expires_boot_ns);

@@ -133,6 +133,41 @@ static void hosts_compare_without_ports(void **state)
 	assert_string_equal(nj_addr_host_text(&a, text), "fe80::1%3");
 }
 
+static void networks(void **state)
+{
+	static const struct {
+		const char *net;
+		const char *in, *out;
+	} rows[] = {
+		{ "192.0.2.7", "192.0.2.7", "192.0.2.6" },
+		{ "192.0.2.0/24", "192.0.2.255", "192.0.3.0" },
+		{ "10.0.0.0/8", "10.255.0.1", "11.0.0.0" },
+		{ "128.0.0.0/1", "255.0.0.1", "127.0.0.1" },
+		{ "2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1" },
+		{ "2001:db8::/32", "2001:db8:ffff::", "10.0.0.1" },
+		{ "::1", "::1", "127.0.0.1" },
+	};
+	static const char *const bad[] = { "",          "10.0.0.0/0", "10.0.0.0/33", "10.0.0.1/8", "::/0",
+					   "::1/127",   "::/129",     "10.0.0.1:80", "10/8",       "fe80::1%1",
+					   "10.0.0.0/", "a/8",        "10.0.0.0/ 8" };
+	struct nj_net nets[sizeof(rows) / sizeof(rows[0])];
+	struct nj_addr addr;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(nj_net_parse(rows[i].net, &nets[i]), NJ_OK);
+		assert_int_equal(nj_addr_parse(rows[i].in, &addr), NJ_OK);
+		addr.port = 77;
+		assert_true(nj_net_has(&nets[i], &addr));
+		assert_true(nj_nets_have(nets, i + 1, &addr));
+		assert_int_equal(nj_addr_parse(rows[i].out, &addr), NJ_OK);
+		assert_false(nj_net_has(&nets[i], &addr));
+		assert_false(nj_nets_have(nets, 0, &addr));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (nj_net_parse(bad[i], &nets[0]) != NJ_ERR_MALFORMED)
+			fail_msg("'%s' is no network", bad[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +176,7 @@ int main(void)
 		cmocka_unit_test(sockaddrs_go_there_and_back),
 		cmocka_unit_test(other_families_are_refused),
 		cmocka_unit_test(hosts_compare_without_ports),
+		cmocka_unit_test(networks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -343,6 +343,39 @@ static void the_oldest_grant_of_a_uid_goes_first(void **state)
 	assert_int_equal(out.id, 4);
 }
 
+static bool expects(uint16_t service, const char *from)
+{
+	struct nj_addr peer = address(from);
+
+	return nj_door_expects(door, service, &peer);
+}
+
+static void who_is_expected(void **state)
+{
+	struct nj_grant net = model(2, NJ_SERVICE_MQTTS);
+
+	assert_false(expects(NJ_SERVICE_MQTTS, "192.0.2.1"));
+	give(1, NJ_SERVICE_MQTTS);
+	assert_true(expects(NJ_SERVICE_MQTTS, "192.0.2.1"));
+	assert_true(expects(NJ_SERVICE_MQTTS, "192.0.2.1:4000"));
+	assert_false(expects(NJ_SERVICE_MQTTS, "192.0.2.2"));
+	assert_false(expects(NJ_SERVICE_HTTPS, "192.0.2.1"));
+	/* Two of one address: the second keeps it expected. */
+	give(3, NJ_SERVICE_MQTTS);
+	assert_int_equal(bind_psk(1, NJ_SERVICE_MQTTS, "192.0.2.1"), NJ_OK);
+	assert_true(expects(NJ_SERVICE_MQTTS, "192.0.2.1"));
+	nj_door_end(door, 3);
+	assert_false(expects(NJ_SERVICE_MQTTS, "192.0.2.1"));
+	net.source_prefix = 120;
+	assert_int_equal(nj_door_grant(door, &net), NJ_OK);
+	assert_true(expects(NJ_SERVICE_MQTTS, "192.0.2.255"));
+	assert_false(expects(NJ_SERVICE_MQTTS, "192.0.3.1"));
+	nj_clock_fake_advance_ms(&fake, 29999);
+	assert_true(expects(NJ_SERVICE_MQTTS, "192.0.2.255"));
+	nj_clock_fake_advance_ms(&fake, 1);
+	assert_false(expects(NJ_SERVICE_MQTTS, "192.0.2.255"));
+}
+
 int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -360,6 +393,7 @@ int main(void)
 		ROW(tls12_binds_where_the_floor_allows),
 		ROW(a_key_does_not_bind_where_a_certificate_is_wanted),
 		ROW(the_oldest_grant_of_a_uid_goes_first),
+		ROW(who_is_expected),
 	};
 
 	if (nj_crypto_init() != NJ_OK)

@@ -88,6 +88,8 @@ static void fill_rest(void)
 		message.as.bound.grant_id = 9;
 		message.as.bound.local_port = 8883;
 		message.as.bound.weak = true;
+		message.as.bound.via.ip[15] = 1;
+		message.as.bound.via.port = 4000;
 		break;
 	case NJ_IPC_REKEY_CUT:
 		message.as.rekey_cut.grant_id = 9;

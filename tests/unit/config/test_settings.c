@@ -110,12 +110,15 @@ static const struct {
 	{ LOCAL("127.0.0.1:1883"), NULL },
 	{ LOCAL("[::1]:1883"), NULL },
 	{ LOCAL("unix:/run/app.sock"), NULL },
-	{ LOCAL("192.0.2.1:1883"),
-	  "f: local: '192.0.2.1:1883': cloak: none is refused on any address but loopback or a Unix socket" },
-	{ LOCAL("0.0.0.0:1883"),
-	  "f: local: '0.0.0.0:1883': cloak: none is refused on any address but loopback or a Unix socket" },
-	{ LOCAL("[::]:1883"),
-	  "f: local: '[::]:1883': cloak: none is refused on any address but loopback or a Unix socket" },
+	{ LOCAL("192.0.2.1:1883"), "f: local: '192.0.2.1:1883': cloak: none is refused on any address but loopback or "
+				   "a Unix socket, unless `exposed: true` "
+				   "says that others may come" },
+	{ LOCAL("0.0.0.0:1883"), "f: local: '0.0.0.0:1883': cloak: none is refused on any address but loopback or a "
+				 "Unix socket, unless `exposed: true` "
+				 "says that others may come" },
+	{ LOCAL("[::]:1883"), "f: local: '[::]:1883': cloak: none is refused on any address but loopback or a Unix "
+			      "socket, unless `exposed: true` "
+			      "says that others may come" },
 	{ LOCAL("127.0.0.1"), "f: local: '127.0.0.1' is neither an IP address with port nor unix:/path" },
 	{ LOCAL("unix:app"), "f: local: 'unix:app' needs an absolute path of at most 107 bytes" },
 	{ "local: [{ service: mqtt, address: \"[::1]:1\", as: -x }]", "f: local: as: '-x' is not a valid name" },
@@ -123,6 +126,48 @@ static const struct {
 	{ "local: [{ service: mqtt, address: \"[::1]:1\", as: a, cloak: bpf }]", "f: line 1: 'cloak' must be none" },
 	{ "local: [{ service: mqtt, address: \"[::1]:1\", as: a }, { service: smpp, address: \"[0::1]:1\", as: b }]",
 	  "f: local: '[0::1]:1' is there twice" },
+	{ "local: [{ service: mqtt, address: \"0.0.0.0:1883\", as: a, exposed: true }]", NULL },
+	{ "local: [{ service: mqtt, address: \"[2001:db8::1]:1883\", as: a, exposed: true }]", NULL },
+	{ "local: [{ service: mqtt, address: \"127.0.0.1:1883\", as: a, exposed: true }]",
+	  "f: local: '127.0.0.1:1883': exposed: nobody else can reach that address" },
+	{ "local: [{ service: mqtt, address: \"unix:/a\", as: a, exposed: true }]",
+	  "f: local: 'unix:/a': exposed: nobody else can reach that address" },
+	{ "local: [{ service: mqtt, address: \"unix:/a\", as: a, proxy: [127.0.0.1] }]",
+	  "f: local: 'unix:/a': proxy: a Unix socket tells no address" },
+	{ "local: [{ service: mqtt, address: \"127.0.0.1:1\", as: a, proxy: [127.0.0.1, 10.0.0.0/8] }]", NULL },
+	{ "local: [{ service: mqtt, address: \"127.0.0.1:1\", as: a, proxy: [localhost] }]",
+	  "f: local: proxy: 'localhost' is neither ADDRESS nor ADDRESS/BITS (no bits beyond the prefix)" },
+	{ "local: [{ service: mqtt, address: \"127.0.0.1:1\", as: a, origins: [\"http://localhost:3000\"] }]", NULL },
+	{ "local: [{ service: mqtt, address: \"127.0.0.1:1\", as: a, origins: [\"*\"] }]",
+	  "f: local: origins: '*' is not an origin as browsers send it: scheme://host in lower case, :port only where "
+	  "it is "
+	  "not the scheme's own, nothing behind it" },
+	{ "mqtt: { origins: [\"https://app.example\"] }", NULL },
+	{ "mqtt: { origins: [\"null\"] }", "f: mqtt: origins: 'null' is not an origin as browsers send it: "
+					   "scheme://host in lower case, :port only where it is "
+					   "not the scheme's own, nothing behind it" },
+	{ "proxy: [{ service: mqtts, from: [10.0.0.0/8, 192.0.2.7] }, { service: mqtt, from: [\"2001:db8::/32\"] }]",
+	  NULL },
+	{ "proxy: [{ service: mqtts, from: [10.0.0.1/8] }]",
+	  "f: proxy: from: '10.0.0.1/8' is neither ADDRESS nor ADDRESS/BITS (no bits beyond the prefix)" },
+	{ "proxy: [{ service: mqtts, from: [10.0.0.0/7] }]",
+	  "f: proxy: from: '10.0.0.0/7' is too wide: name your proxies" },
+	{ "proxy: [{ service: mqtts, from: [\"2001::/16\"] }]", NULL },
+	{ "proxy: [{ service: mqtts, from: [\"2000::/15\"] }]",
+	  "f: proxy: from: '2000::/15' is too wide: name your proxies" },
+	{ "proxy: [{ service: mqtts, from: [] }]", "f: proxy: mqtts: from: at least one address is needed" },
+	{ "proxy: [{ service: mqtts, from: [\"::1\"] }, { service: mqtts, from: [\"::1\"] }]",
+	  "f: proxy: mqtts is there twice" },
+	{ "ports: { mqtts: 0 }\nproxy: [{ service: mqtts, from: [\"::1\"] }]", "f: proxy: mqtts: the service is off" },
+	{ "proxy: [{ service: https, from: [\"::1\"] }]",
+	  "f: line 1: 'service' must be one of mqtts, mqtt, enrolment" },
+	{ "proxy: [{ service: mqtts, from: [10.0.0.0/8, 10.0.0.0/16] }, { service: mqtt, from: [10.0.0.0/24, "
+	  "10.0.0.0/8, "
+	  "\"2001:db8::/64\", 10.0.0.1] }]",
+	  NULL },
+	{ "proxy: [{ service: mqtts, from: [10.0.0.0/8, 10.0.0.0/16] }, { service: mqtt, from: [10.0.0.0/24, "
+	  "\"2001:db8::/64\", 10.0.0.0/12] }]",
+	  "f: proxy: from: more than 4 lengths of prefixes: make some alike" },
 };
 
 static void rules(void **state)
