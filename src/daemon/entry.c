@@ -373,7 +373,8 @@ static struct nj_visitor *accept_one(struct nj_entry *entry, const struct nj_arr
 		.peer = *peer,
 		.local = *arrival->local,
 		.tls = tls,
-		.websocket = tls != NULL, /* nothing is said over it before the proof */
+		/* Nothing is said over it before the proof. */
+		.websocket = tls != NULL ? entry->config.websocket : NULL,
 		.max_in_bytes = entry->config.max_in_bytes,
 		.max_out_bytes = entry->config.max_out_bytes,
 		.hello_timeout_ms = hello_ms(entry->config.limits, visitor->bind_ms),

@@ -34,6 +34,7 @@ struct nj_entry_config {
 	struct nj_crowd *crowd;
 	const struct nj_settings_limits *limits;
 	size_t max_in_bytes, max_out_bytes; /* of a connection's buffers */
+	const struct nj_ws_policy *websocket;
 	void *arg;
 	/* Hands a connection that `grant` bound to its service, which now owns it. */
 	void (*serve)(void *arg, struct nj_conn *conn, const struct nj_grant *grant, struct nj_party *party);

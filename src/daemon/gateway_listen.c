@@ -13,6 +13,7 @@
 #define OUT_MIN_BYTES (1024 * 1024)
 
 static struct nj_log_brake failed_brake = NJ_LOG_BRAKE(20, 1000);
+static struct nj_log_brake page_brake = NJ_LOG_BRAKE(5, 60000);
 
 /* ---- what the entry reports ---- */
 
@@ -100,7 +101,7 @@ static struct nj_conn *open_local(struct gateway_listener *here, int fd, const s
 		.peer = *peer,
 		.local = here->listener.local,
 		.tls = nj_service_is_tls(here->service) ? g->tls_local : NULL,
-		.websocket = true,
+		.websocket = &here->websocket,
 		.max_in_bytes = max_in_bytes(g),
 		.max_out_bytes = gateway_out_bytes(g),
 		.hello_timeout_ms = g->config->settings.limits.hello_timeout_ms,
@@ -180,6 +181,30 @@ static void serve_bound(void *arg, struct nj_conn *conn, const struct nj_grant *
 	}
 }
 
+/* Whatever page somebody's browser has open can cause it. */
+static void on_page_refused(void *arg, const struct nj_addr *peer, struct nj_view origin)
+{
+	struct gateway *g = arg;
+	char page[NJ_ORIGIN_BYTES] = "?";
+	char detail[NJ_ORIGIN_BYTES + 64];
+	uint64_t suppressed = 0;
+
+	g->origins_refused++;
+	if (!nj_log_brake_pass(&page_brake, nj_clock_system(), &suppressed))
+		return;
+	if (nj_utf8_valid(origin))
+		(void)!nj_text_copy_view(page, sizeof(page), nj_utf8_cut(origin, sizeof(page) - 1));
+	NJ_LOG(NJ_LOG_WARN, "origin.refused", NJ_S("origin", page), NJ_A("peer", peer), NJ_U("suppressed", suppressed));
+	(void)!nj_text_format(detail, sizeof(detail), "%s, and %llu more before it", page,
+			      (unsigned long long)suppressed);
+	gateway_audit_write(g, NJ_AUDIT_ORIGIN_REFUSED, NULL, peer, detail);
+}
+
+static struct nj_ws_policy pages_of(struct gateway *g, const struct nj_origins *origins)
+{
+	return (struct nj_ws_policy){ .origins = origins, .refused = on_page_refused, .arg = g };
+}
+
 enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 {
 	const struct nj_handles *handles = &g->config->handles;
@@ -191,6 +216,7 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 		.limits = &g->config->settings.limits,
 		.max_in_bytes = max_in_bytes(g),
 		.max_out_bytes = gateway_out_bytes(g),
+		.websocket = &g->websocket,
 		.arg = g,
 		.serve = serve_bound,
 		.on_bound = gateway_report_bound,
@@ -199,6 +225,7 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 		.served = served,
 	};
 
+	g->websocket = pages_of(g, &g->config->settings.mqtt.origins);
 	for (size_t i = 0; i < handles->count; i++) {
 		const struct nj_handle *handle = &handles->at[i];
 		if (handle->kind != NJ_HANDLE_LISTENER && handle->kind != NJ_HANDLE_LOCAL)
@@ -216,6 +243,7 @@ enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random)
 			here->local = &g->config->settings.local[handle->index];
 			here->serve = serve_local;
 			here->proxies = &here->local->proxy;
+			here->websocket = pages_of(g, &here->local->origins);
 			/* It was checked when the gateway started. */
 			here->asks = here->local->verifier[0] != '\0';
 			if (here->asks)

@@ -15,6 +15,7 @@ struct snapshot {
 	uint64_t bind_failed;
 	uint64_t proxy_refused;
 	uint64_t proxy_strangers;
+	uint64_t origins_refused;
 	uint64_t keeper_up;
 	uint64_t audit_queued;
 	uint64_t audit_lost;
@@ -83,6 +84,7 @@ const struct nj_metric gateway_metrics[] = {
 		 "Connections of listed proxies that were closed before any proof", proxy_refused),
 	LABELLED("entry_proxied_refused", COUNTER, "reason=\"no_knock\"",
 		 "Connections of listed proxies that were closed before any proof", proxy_strangers),
+	COUNTER("entry_origins_refused", "Requests of web pages that are not listed for a WebSocket", origins_refused),
 	GAUGE("listeners", "Listeners that accept connections", listening),
 	/* the link to the keeper, and the store */
 	GAUGE("keeper_link_up", "1 while the keeper is reached", keeper_up),
@@ -113,6 +115,7 @@ static struct snapshot snapshot_of(const struct gateway *g)
 		.bind_failed = g->proofs.failed,
 		.proxy_refused = g->proxied.refused,
 		.proxy_strangers = g->proxied.strangers,
+		.origins_refused = g->origins_refused,
 		.keeper_up = g->keeper_up,
 		.audit_queued = g->audit.count,
 		.audit_lost = g->audit.lost_ever,

@@ -46,6 +46,7 @@ struct gateway_listener {
 	const struct nj_settings_proxies *proxies; /* NULL: none stands before it */
 	/* Takes over an accepted connection; `via`: the proxy that named `peer`, or NULL. */
 	void (*serve)(struct gateway_listener *here, int fd, const struct nj_addr *peer, const struct nj_addr *via);
+	struct nj_ws_policy websocket;     /* of a local one */
 	struct nj_scram_verifier verifier; /* of a local one that asks for a password */
 	bool asks;
 	bool running;
@@ -77,6 +78,8 @@ struct gateway {
 	pthread_barrier_t started;
 	_Atomic uint64_t notices; /* of brokers' threads, under way */
 	_Atomic uint64_t notices_lost;
+	struct nj_ws_policy websocket; /* of cloaked listeners */
+	uint64_t origins_refused;
 	struct nj_map recoveries; /* sessions of the enrolment service, by grant (gateway_recover.c) */
 	struct nj_tls_ctx *tls;
 	struct nj_tls_ctx *tls_local;     /* asks for no proof: local listeners alone; NULL where none speaks TLS */

@@ -51,6 +51,8 @@
 	X(NJ_AUDIT_SESSION_CLOSED, "session.closed", "a bound connection ended")                                    \
 	X(NJ_AUDIT_PROXY_REFUSED, "proxy.refused",                                                                  \
 	  "a listed proxy's connection did not begin with a PROXY header; the detail says how")                     \
+	X(NJ_AUDIT_ORIGIN_REFUSED, "origin.refused",                                                                \
+	  "a web page that is not listed asked for a WebSocket; the detail names it and counts")                    \
 	X(NJ_AUDIT_LIMIT_MET, "limit.met", "a limit of connections, connects, messages or bytes was met")           \
 	X(NJ_AUDIT_SESSION_CUT, "session.cut", "a session was cut: by revocation, or because its key was replaced") \
 	X(NJ_AUDIT_SESSION_KICKED, "session.kicked", "an operator ended connections; the detail says whose")        \

@@ -8,6 +8,7 @@ static bool may_report(uint16_t event)
 	case NJ_AUDIT_SESSION_CLOSED:
 	case NJ_AUDIT_SESSION_CUT:
 	case NJ_AUDIT_PROXY_REFUSED:
+	case NJ_AUDIT_ORIGIN_REFUSED:
 	case NJ_AUDIT_LIMIT_MET:
 	case NJ_AUDIT_MQTT_TAIL:
 	case NJ_AUDIT_DENIED:

@@ -12,6 +12,8 @@
 
 struct nj_carriage {
 	struct nj_ws ws;
+	const struct nj_ws_policy *policy;
+	const struct nj_addr *peer;
 	struct nj_buf request; /* as much as has come of it */
 	struct nj_buf head;    /* on its way out */
 	struct nj_buf answers; /* until the frame that was begun is out */
@@ -20,11 +22,13 @@ struct nj_carriage {
 	bool parted; /* no data frame begins any more: the request was refused, or goodbye is said */
 };
 
-struct nj_carriage *nj_carriage_new(void)
+struct nj_carriage *nj_carriage_new(const struct nj_ws_policy *policy, const struct nj_addr *peer)
 {
 	struct nj_carriage *carriage = calloc(1, sizeof(*carriage));
 	if (carriage == NULL)
 		return NULL;
+	carriage->policy = policy;
+	carriage->peer = peer;
 	nj_buf_init(&carriage->request, NJ_WS_REQUEST_MAX_BYTES + NJ_SCRATCH_BYTES);
 	nj_buf_init(&carriage->head, ANSWERS_MAX_BYTES + NJ_WS_HEAD_MAX_BYTES);
 	nj_buf_init(&carriage->answers, ANSWERS_MAX_BYTES);
@@ -62,13 +66,17 @@ static enum nj_err open_stream(struct nj_carriage *carriage, uint8_t *data, size
 {
 	uint8_t answer[NJ_WS_ANSWER_MAX_BYTES];
 	struct nj_writer w = nj_writer_of(answer, sizeof(answer));
+	const struct nj_ws_policy *policy = carriage->policy;
 	size_t eaten = 0;
-	enum nj_err err = nj_ws_open(nj_buf_view(&carriage->request), &w, &eaten);
+	struct nj_view origin;
+	enum nj_err err = nj_ws_open(nj_buf_view(&carriage->request), policy->origins, &w, &eaten, &origin);
 	if (err == NJ_ERR_AGAIN) {
 		*len = 0;
 		return NJ_OK;
 	}
 	say(carriage, &w);
+	if (err == NJ_ERR_DENIED && policy->refused != NULL)
+		policy->refused(policy->arg, carriage->peer, origin);
 	if (err != NJ_OK) {
 		carriage->parted = true;
 		return NJ_ERR_MALFORMED;

@@ -8,11 +8,12 @@
 #define NJ_NET_CARRIAGE_H
 
 #include "base/buf.h"
+#include "net/ws.h"
 
 struct nj_carriage;
 
-/* NULL without memory. */
-struct nj_carriage *nj_carriage_new(void);
+/* Both outlive it. NULL without memory. */
+struct nj_carriage *nj_carriage_new(const struct nj_ws_policy *policy, const struct nj_addr *peer);
 void nj_carriage_free(struct nj_carriage *carriage);
 /* Whether a stream that begins with this byte asks for a WebSocket: no MQTT stream does. */
 bool nj_carriage_wanted(uint8_t first);

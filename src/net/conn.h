@@ -17,6 +17,7 @@
 #include "base/wire.h"
 #include "net/reactor.h"
 #include "net/tls.h"
+#include "net/ws.h"
 
 struct nj_conn;
 
@@ -64,8 +65,9 @@ struct nj_conn_config {
 	struct nj_tls_ctx *tls; /* NULL: plain */
 	size_t max_in_bytes;
 	size_t max_out_bytes;
-	/* The stream may be a WebSocket's (ws.h), which its first byte tells: `ops` sees the bytes that it carries. */
-	bool websocket;
+	/* The stream may be a WebSocket's (ws.h), which its first byte tells: `ops` sees the bytes that it carries.
+	 * NULL: it is none. Outlives the connection. */
+	const struct nj_ws_policy *websocket;
 	uint32_t hello_timeout_ms; /* to the first complete ClientHello or first byte of plain; 0 = none */
 	const struct nj_conn_ops *ops;
 	void *user; /* also what the TLS context's callbacks get as `who` */

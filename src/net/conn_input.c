@@ -164,12 +164,12 @@ void conn_charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
 /* What was read becomes what it carries. */
 static enum nj_err unwrap(struct nj_conn *conn, uint8_t *data, size_t *len)
 {
-	if (conn->may_carry && nj_carriage_wanted(data[0])) {
-		conn->carriage = nj_carriage_new();
+	if (conn->may_carry != NULL && nj_carriage_wanted(data[0])) {
+		conn->carriage = nj_carriage_new(conn->may_carry, &conn->peer);
 		if (conn->carriage == NULL)
 			return NJ_ERR_NO_MEMORY;
 	}
-	conn->may_carry = false;
+	conn->may_carry = NULL;
 	if (conn->carriage == NULL)
 		return NJ_OK;
 	enum nj_err err = nj_carriage_take(conn->carriage, data, *len, len);

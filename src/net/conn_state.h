@@ -22,9 +22,10 @@ struct nj_conn {
 	struct nj_reactor *reactor;
 	const struct nj_conn_ops *ops;
 	void *user;
-	struct nj_tls *tls;           /* NULL: plain */
-	struct nj_carriage *carriage; /* NULL: no WebSocket */
-	struct nj_buf in;             /* what on_data left; no memory while empty */
+	struct nj_tls *tls;                   /* NULL: plain */
+	const struct nj_ws_policy *may_carry; /* a WebSocket, if the first byte wants it; NULL: no longer, or never */
+	struct nj_carriage *carriage;         /* NULL: no WebSocket */
+	struct nj_buf in;                     /* what on_data left; no memory while empty */
 	struct nj_buf out;
 	struct nj_timer limit;     /* the earlier of the two times below */
 	struct nj_timer resume;    /* reading goes on: in the next turn, or after a pause */
@@ -41,7 +42,6 @@ struct nj_conn {
 	size_t counted; /* bytes of both buffers, as the reactor knows them */
 	enum conn_state state;
 	enum nj_close why;
-	bool may_carry; /* a WebSocket, if the first byte wants it */
 	bool paused;
 	bool readable;   /* the socket may hold unread input */
 	bool writable;   /* the socket took all that was offered */

@@ -27,12 +27,12 @@ enum opcode { CONTINUATION = 0x0, TEXT = 0x1, BINARY = 0x2, CLOSE = 0x8, PING = 
 /* What the headers said. */
 struct request {
 	struct nj_view key;
-	unsigned hosts, keys, versions;
+	struct nj_view origin;
+	unsigned hosts, keys, versions, origins;
 	bool upgrade;
 	bool connection;
 	bool version_13;
 	bool mqtt;
-	bool origin;
 };
 
 static bool is_space(uint8_t c)
@@ -120,7 +120,8 @@ static bool take_header(struct nj_view line, struct request *request)
 	} else if (is_word(name, "sec-websocket-protocol")) {
 		request->mqtt |= lists(value, "mqtt");
 	} else if (is_word(name, "origin")) {
-		request->origin = true;
+		request->origins++;
+		request->origin = value;
 	} else if (is_word(name, "content-length") && !is_word(value, "0")) {
 		return false;
 	} else if (is_word(name, "transfer-encoding")) {
@@ -154,7 +155,12 @@ static enum nj_err check_path(struct nj_view line)
 												  : NJ_ERR_NOT_FOUND;
 }
 
-static enum nj_err read_request(struct nj_view text, struct request *out_request)
+static bool may_come(const struct request *request, const struct nj_origins *origins)
+{
+	return request->origins == 0 || (request->origins == 1 && nj_origins_have(origins, request->origin));
+}
+
+static enum nj_err read_request(struct nj_view text, const struct nj_origins *origins, struct request *out_request)
 {
 	struct nj_view line;
 	if (!next_line(&text, &line))
@@ -171,7 +177,7 @@ static enum nj_err read_request(struct nj_view text, struct request *out_request
 	if (out_request->hosts != 1 || out_request->keys != 1 || !is_base64(out_request->key) ||
 	    !out_request->upgrade || !out_request->connection)
 		return NJ_ERR_MALFORMED;
-	if (out_request->origin)
+	if (!may_come(out_request, origins))
 		return NJ_ERR_DENIED;
 	if (out_request->versions != 1 || !out_request->version_13 || !out_request->mqtt)
 		return NJ_ERR_UNSUPPORTED;
@@ -220,16 +226,19 @@ static void welcome(struct nj_writer *answer, struct nj_view key)
 	write_text(answer, "\r\n\r\n");
 }
 
-enum nj_err nj_ws_open(struct nj_view in, struct nj_writer *answer, size_t *out_eaten)
+enum nj_err nj_ws_open(struct nj_view in, const struct nj_origins *origins, struct nj_writer *answer, size_t *out_eaten,
+		       struct nj_view *out_origin)
 {
 	struct request request = { .upgrade = false };
 	size_t bytes =
 	    request_bytes(nj_view_of(in.data, in.len < NJ_WS_REQUEST_MAX_BYTES ? in.len : NJ_WS_REQUEST_MAX_BYTES));
 	if (bytes == 0 && in.len < NJ_WS_REQUEST_MAX_BYTES)
 		return NJ_ERR_AGAIN;
-	enum nj_err err = bytes == 0 ? NJ_ERR_TOO_LARGE : read_request(nj_view_of(in.data, bytes), &request);
+	enum nj_err err = bytes == 0 ? NJ_ERR_TOO_LARGE : read_request(nj_view_of(in.data, bytes), origins, &request);
 	if (err != NJ_OK) {
 		refuse(answer, err, !request.version_13);
+		if (err == NJ_ERR_DENIED)
+			*out_origin = request.origin;
 		return err;
 	}
 	welcome(answer, request.key);

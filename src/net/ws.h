@@ -4,14 +4,16 @@
  * 6.0.0-2). Does no I/O and allocates nothing; what has to be answered is laid into a writer. One thread a connection.
  *
  * What is taken: GET by HTTP/1.1 for the path "/" or "/mqtt", version 13, subprotocol "mqtt", no extension, and not
- * from a browser's page (Origin), which might be anybody's and would come with what its user may do. A masked binary
+ * from a browser's page (Origin), which might be anybody's and would come with what its user may do, unless it is
+ * listed. A masked binary
  * message, in any number of frames, with control frames between them. All else is refused: a request by a status line,
  * a frame by a close frame, and the stream has ended.
  */
 #ifndef NJ_NET_WS_H
 #define NJ_NET_WS_H
 
-#include "base/wire.h"
+#include "base/addr.h"
+#include "base/origin.h"
 
 #define NJ_WS_REQUEST_MAX_BYTES 8192
 #define NJ_WS_HEAD_MAX_BYTES 10       /* of a server's frame */
@@ -33,11 +35,20 @@ struct nj_ws {
 	uint64_t taken; /* of this frame, where the mask stands */
 };
 
+/* Whose pages may open one; a program, which names no origin, may always. */
+struct nj_ws_policy {
+	const struct nj_origins *origins;
+	/* A page was refused: the origin that it named, as it stood there. On the connection's thread; may be NULL. */
+	void (*refused)(void *arg, const struct nj_addr *peer, struct nj_view origin);
+	void *arg;
+};
+
 /* Reads the opening request at the start of `in`. NJ_OK: *out_eaten bytes are its, `answer` holds what to say (101).
  * NJ_ERR_AGAIN: it is not whole yet. Else `answer` holds the refusal, and the stream is over: NJ_ERR_MALFORMED (400),
- * NJ_ERR_DENIED (403), NJ_ERR_NOT_FOUND (path: 404), NJ_ERR_UNSUPPORTED (version: 426; subprotocol: 400),
- * NJ_ERR_TOO_LARGE (431). */
-NJ_MUST_USE enum nj_err nj_ws_open(struct nj_view in, struct nj_writer *answer, size_t *out_eaten);
+ * NJ_ERR_DENIED (403; *out_origin is the page's, in `in`), NJ_ERR_NOT_FOUND (path: 404), NJ_ERR_UNSUPPORTED (version:
+ * 426; subprotocol: 400), NJ_ERR_TOO_LARGE (431). */
+NJ_MUST_USE enum nj_err nj_ws_open(struct nj_view in, const struct nj_origins *origins, struct nj_writer *answer,
+				   size_t *out_eaten, struct nj_view *out_origin);
 
 /* Takes `len` bytes of the stream and leaves at their place the payload bytes that they hold, *out_len of them.
  * Answers to control frames go into `answer` (at most NJ_WS_CONTROL_MAX_BYTES and a head for each that ends in these

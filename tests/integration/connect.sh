@@ -45,6 +45,8 @@ test_key() {
 
 test_websocket() {
 	has "a WebSocket, behind knock and TLS" '^HTTP/1.1 101 ' "$(in_out bash -c "$ASK_WEBSOCKET" 127.0.0.1 1883)"
+	has "not from a page" '^HTTP/1.1 403 ' \
+		"$(ORIGIN=https://evil.example in_out bash -c "$ASK_WEBSOCKET" 127.0.0.1 1883)"
 }
 
 # More than the buffers on the way hold.

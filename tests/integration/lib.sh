@@ -157,10 +157,11 @@ dark() { # WHEN: TCP connect, SYN and UDP scans, IPv4 and IPv6
 	is "$1: a stranger's scans" "8 filtered no-response,2 open|filtered no-response" "$answers"
 }
 
-# What a request for a WebSocket hears first, in at most three seconds: bash -c "$ASK_WEBSOCKET" ADDRESS PORT
+# What a request for a WebSocket, from the page $ORIGIN if that is set, hears first, in at most three seconds:
+# bash -c "$ASK_WEBSOCKET" ADDRESS PORT
 ASK_WEBSOCKET='exec 3<> "/dev/tcp/$0/$1"; printf "%s\r\n" "GET /mqtt HTTP/1.1" "Host: gateway" "Upgrade: websocket" \
 	"Connection: Upgrade" "Sec-WebSocket-Version: 13" "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" \
-	"Sec-WebSocket-Protocol: mqtt" "" >&3; timeout 3 head -1 <&3 2> /dev/null'
+	"Sec-WebSocket-Protocol: mqtt" ${ORIGIN:+"Origin: $ORIGIN"} "" >&3; timeout 3 head -1 <&3 2> /dev/null'
 
 # -- assertions ------------------------------------------------------------------------------------------------------
 is() { # WHAT EXPECTED GOT

@@ -106,6 +106,32 @@ test_exposed() {
 	cp "$tmp/config" "$dir/nightjar.yaml"
 }
 
+# Pages come in where they are listed, and there alone; programs always.
+test_origins() {
+	cp "$dir/nightjar.yaml" "$tmp/config"
+	printf 'local:\n  - service: mqtt\n    address: "127.0.0.1:%s"\n    as: bench\n    origins: ["https://app.example"]\n' \
+		$((PORT + 5)) >> "$dir/nightjar.yaml"
+	printf '  - service: mqtt\n    address: "127.0.0.1:%s"\n    as: bench\n' $((PORT + 6)) >> "$dir/nightjar.yaml"
+	gateway_start
+	has "a program" '^HTTP/1.1 101 ' "$(in_gw bash -c "$ASK_WEBSOCKET" 127.0.0.1 $((PORT + 5)))"
+	export ORIGIN=https://app.example
+	has "a page that is listed" '^HTTP/1.1 101 ' "$(in_gw bash -c "$ASK_WEBSOCKET" 127.0.0.1 $((PORT + 5)))"
+	has "it is not for another listener" '^HTTP/1.1 403 ' "$(in_gw bash -c "$ASK_WEBSOCKET" 127.0.0.1 $((PORT + 6)))"
+	ORIGIN=https://evil.example
+	has "a page that is not" '^HTTP/1.1 403 ' "$(in_gw bash -c "$ASK_WEBSOCKET" 127.0.0.1 $((PORT + 5)))"
+	ORIGIN=$'https://\xff'
+	has "not even text" '^HTTP/1.1 403 ' "$(in_gw bash -c "$ASK_WEBSOCKET" 127.0.0.1 $((PORT + 5)))"
+	unset ORIGIN
+	within 5000 origins_noted
+	is "each is counted" 3 "$(gateway metrics | awk '/^nightjar_entry_origins_refused_total/ { print $2 }')"
+	has "the audit names the page" '"detail":"https://evil.example, and 0 more' \
+		"$(gateway audit tail --event origin.refused --json)"
+	succeeds "the log does" grep -q 'origin.refused.*https://evil.example' "$tmp/log"
+	gateway_stop
+	cp "$tmp/config" "$dir/nightjar.yaml"
+}
+origins_noted() { [ "$(gateway audit tail --event origin.refused --json | wc -l)" = 3 ]; }
+
 # The gateway's certificate is for its own host's name, not for loopback.
 test_tls() {
 	local at="-h 127.0.0.1 -p $((PORT + 2)) --insecure"
@@ -124,6 +150,7 @@ test_tls() {
 
 test_elsewhere
 test_exposed
+test_origins
 gateway_start --local mqtt=127.0.0.1:$PORT,as=bench --local "mqtt=[::1]:$PORT,as=bench" \
 	--local mqtt=127.0.0.1:$((PORT + 1)),as=office --local "mqtt=unix:$tmp/local.sock,as=bench" \
 	--local mqtts=127.0.0.1:$((PORT + 2)),as=bench

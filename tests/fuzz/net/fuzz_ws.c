@@ -29,14 +29,18 @@ static void fuzz_request(const uint8_t *data, size_t size)
 {
 	uint8_t answer[NJ_WS_ANSWER_MAX_BYTES];
 	struct nj_writer w = nj_writer_of(answer, sizeof(answer));
+	static const struct nj_origins origins = { .count = 1, .at = { "https://a" } };
+	struct nj_view origin = nj_view_of(NULL, 0);
 	size_t eaten = 0;
-	enum nj_err err = nj_ws_open(nj_view_of(data, size), &w, &eaten);
+	enum nj_err err = nj_ws_open(nj_view_of(data, size), &origins, &w, &eaten, &origin);
 	must(w.err == NJ_OK && (w.pos == 0) == (err == NJ_ERR_AGAIN));
 	must(eaten <= size && (eaten > 0) == (err == NJ_OK));
+	must((origin.data != NULL) == (err == NJ_ERR_DENIED));
+	must(err != NJ_ERR_DENIED || (origin.data > data && origin.data + origin.len <= data + size));
 	if (err != NJ_OK)
 		return;
 	w = nj_writer_of(answer, sizeof(answer));
-	must(nj_ws_open(nj_view_of(data, eaten - 1), &w, &eaten) == NJ_ERR_AGAIN);
+	must(nj_ws_open(nj_view_of(data, eaten - 1), &origins, &w, &eaten, &origin) == NJ_ERR_AGAIN);
 }
 
 static struct stream unwrap(const uint8_t *data, size_t size, size_t step)

@@ -46,7 +46,7 @@ struct server {
 	size_t eats_at_most;
 	bool echoes;
 	bool pauses;
-	bool websocket;
+	const struct nj_ws_policy *websocket;
 	size_t in_max;
 	size_t out_max;
 	int client; /* the peer's socket */

@@ -3,6 +3,24 @@
 
 #include "crypto/crypto.h"
 
+static const struct nj_origins pages = { .count = 1, .at = { "https://app.example" } };
+static struct {
+	size_t count;
+	char origin[64];
+} refused;
+
+static void on_refused(void *arg, const struct nj_addr *peer, struct nj_view origin)
+{
+	assert_ptr_equal(arg, &refused);
+	assert_non_null(peer);
+	refused.count++;
+	assert_true(origin.len < sizeof(refused.origin));
+	memcpy(refused.origin, origin.data, origin.len);
+	refused.origin[origin.len] = '\0';
+}
+
+static const struct nj_ws_policy policy = { .origins = &pages, .refused = on_refused, .arg = &refused };
+
 #define REQUEST                                                                                                       \
 	"GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
@@ -10,7 +28,8 @@
 static int setup(void **state)
 {
 	server_init();
-	s.websocket = true;
+	memset(&refused, 0, sizeof(refused));
+	s.websocket = &policy;
 	server_start(NULL);
 	turn();
 	return 0;
@@ -50,6 +69,31 @@ static void send_frame(uint8_t first, const char *text)
 	uint8_t bytes[256] = { first, (uint8_t)(0x80 | strlen(text)) };
 	memcpy(bytes + 6, text, strlen(text));
 	client_write(bytes, 6 + strlen(text));
+}
+
+#define PAGE(origin)                                                                                                  \
+	"GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\nOrigin: " origin "\r\n\r\n"
+
+static void a_listed_page_comes_in(void **state)
+{
+	uint8_t said[512];
+	client_write(PAGE("https://app.example"), strlen(PAGE("https://app.example")));
+	assert_true(hear(said, sizeof said) > 12);
+	assert_memory_equal(said, "HTTP/1.1 101", 12);
+	assert_int_equal(refused.count, 0);
+}
+
+/* Told once, with the name that it gave, and nothing that comes behind it is carried. */
+static void another_page_is_told_of(void **state)
+{
+	uint8_t said[512];
+	client_write(PAGE("https://evil.example"), strlen(PAGE("https://evil.example")));
+	assert_true(hear(said, sizeof said) > 12);
+	assert_memory_equal(said, "HTTP/1.1 403", 12);
+	assert_int_equal(refused.count, 1);
+	assert_string_equal(refused.origin, "https://evil.example");
+	assert_int_equal(s.got_len, 0);
 }
 
 static void another_stream_is_not_carried(void **state)
@@ -207,6 +251,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(another_stream_is_not_carried),
+		TEST(a_listed_page_comes_in),
+		TEST(another_page_is_told_of),
 		TEST(messages_go_both_ways),
 		TEST(a_request_may_come_with_the_first_message),
 		TEST(what_is_not_eaten_is_offered_again),

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +22,22 @@
 #define GET LINE("GET /mqtt HTTP/1.1")
 #define GOOD HOST UPGRADE CONNECTION KEY VERSION PROTOCOL
 
-static enum nj_err open_text(const char *text, char *out_answer, size_t *out_eaten)
+static const struct nj_origins nobody;
+
+static enum nj_err open_from(const struct nj_origins *origins, const char *text, char *out_answer, size_t *out_eaten)
 {
+	struct nj_view origin = nj_view_of(NULL, 0);
 	struct nj_writer w = nj_writer_of(out_answer, NJ_WS_ANSWER_MAX_BYTES);
-	enum nj_err err = nj_ws_open(nj_view_str(text), &w, out_eaten);
+	enum nj_err err = nj_ws_open(nj_view_str(text), origins, &w, out_eaten, &origin);
 	assert_int_equal(w.err, NJ_OK);
+	assert_int_equal(origin.data != NULL, err == NJ_ERR_DENIED);
 	out_answer[w.pos] = '\0';
 	return err;
+}
+
+static enum nj_err open_text(const char *text, char *out_answer, size_t *out_eaten)
+{
+	return open_from(&nobody, text, out_answer, out_eaten);
 }
 
 /* RFC 6455 1.3. */
@@ -40,6 +50,46 @@ static void the_standards_example_is_answered(void **state)
 					LINE("Connection: Upgrade") LINE("Sec-WebSocket-Protocol: mqtt")
 					    LINE("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") LINE(""));
 	assert_int_equal(eaten, strlen(GET GOOD LINE("")));
+}
+
+/* None, one, the most: who is listed comes in, and nobody who is not. */
+static void pages_that_are_listed(void **state)
+{
+	static const char *const never[] = { "null",
+					     "",
+					     "https://page1.example.evil",
+					     "https://page1.example/",
+					     "https://Page1.example",
+					     "http://page1.example",
+					     "https://page1.example:444",
+					     "https://page1.example https://page1.example",
+					     "https://page1.example, https://page1.example" };
+	struct nj_origins origins = { .count = 0 };
+	char answer[NJ_WS_ANSWER_MAX_BYTES + 1];
+	char text[1024];
+	size_t eaten = 0;
+
+	for (size_t i = 0; i < NJ_ORIGINS_MAX; i++)
+		snprintf(origins.at[i], NJ_ORIGIN_BYTES, "https://page%zu.example", i);
+	for (origins.count = 0; origins.count <= NJ_ORIGINS_MAX; origins.count++) {
+		for (size_t i = 0; i < NJ_ORIGINS_MAX; i++) {
+			snprintf(text, sizeof(text), GET GOOD "oRIGIN: %s \r\n\r\n", origins.at[i]);
+			assert_int_equal(open_from(&origins, text, answer, &eaten),
+					 i < origins.count ? NJ_OK : NJ_ERR_DENIED);
+			assert_memory_equal(answer + 9, i < origins.count ? "101" : "403", 3);
+		}
+		for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+			snprintf(text, sizeof(text), GET GOOD "Origin: %s\r\n\r\n", never[i]);
+			assert_int_equal(open_from(&origins, text, answer, &eaten), NJ_ERR_DENIED);
+		}
+		assert_int_equal(open_from(&origins, GET GOOD LINE(""), answer, &eaten), NJ_OK);
+	}
+	origins.count = NJ_ORIGINS_MAX;
+	assert_int_equal(open_from(&origins,
+				   GET GOOD LINE("Origin: https://page1.example") LINE("Origin: https://page1.example")
+				       LINE(""),
+				   answer, &eaten),
+			 NJ_ERR_DENIED);
 }
 
 static void requests_are_judged(void **state)
@@ -85,6 +135,8 @@ static void requests_are_judged(void **state)
 		  GET HOST UPGRADE CONNECTION KEY VERSION LINE("Sec-WebSocket-Protocol: mqttv3.1") LINE(""),
 		  NJ_ERR_UNSUPPORTED, "400" },
 		{ "a page", GET GOOD LINE("Origin: https://example.org") LINE(""), NJ_ERR_DENIED, "403" },
+		{ "a page in a sandbox", GET GOOD LINE("Origin: null") LINE(""), NJ_ERR_DENIED, "403" },
+		{ "an empty origin", GET GOOD LINE("Origin:") LINE(""), NJ_ERR_DENIED, "403" },
 		{ "a body", GET GOOD LINE("Content-Length: 5") LINE(""), NJ_ERR_MALFORMED, "400" },
 		{ "a chunked body", GET GOOD LINE("Transfer-Encoding: chunked") LINE(""), NJ_ERR_MALFORMED, "400" },
 		{ "a folded header", GET GOOD LINE(" folded: x") LINE(""), NJ_ERR_MALFORMED, "400" },
@@ -271,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_standards_example_is_answered),
 		cmocka_unit_test(requests_are_judged),
+		cmocka_unit_test(pages_that_are_listed),
 		cmocka_unit_test(half_a_request_waits_and_a_long_one_is_refused),
 		cmocka_unit_test(a_message_may_come_in_any_pieces),
 		cmocka_unit_test(a_close_is_answered_and_is_the_end),
