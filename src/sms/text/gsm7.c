@@ -28,7 +28,10 @@ static unsigned known(unsigned language)
 	return language < NJ_GSM7_LANGUAGES ? language : NJ_GSM7_DEFAULT;
 }
 
-void nj_gsm7_reach(uint32_t code, uint16_t *out_locking, uint16_t *out_single)
+/* ASCII stands whole in the index, behind three control characters. */
+#define PRINTABLE_AT 3
+
+static size_t place_of(uint32_t code)
 {
 	size_t low = 0;
 	size_t high = nj_gsm7_index_count;
@@ -39,19 +42,24 @@ void nj_gsm7_reach(uint32_t code, uint16_t *out_locking, uint16_t *out_single)
 		else
 			high = middle;
 	}
-	bool found = low < nj_gsm7_index_count && nj_gsm7_index[low].code == code;
-	*out_locking = found ? nj_gsm7_index[low].locking : 0;
-	*out_single = found ? nj_gsm7_index[low].single : 0;
+	return low;
 }
 
-/* Most texts are of letters and digits, which stand where ASCII has them, in every table that has them. */
-static bool is_plain(uint32_t code)
+void nj_gsm7_reach(uint32_t code, uint16_t *out_locking, uint16_t *out_single)
 {
-	return (code >= 'a' && code <= 'z') || (code >= '0' && code <= '9') || code == ' ';
+	size_t at = code >= ' ' && code <= '~' ? code - ' ' + PRINTABLE_AT : place_of(code);
+	bool found = at < nj_gsm7_index_count && nj_gsm7_index[at].code == code;
+	*out_locking = found ? nj_gsm7_index[at].locking : 0;
+	*out_single = found ? nj_gsm7_index[at].single : 0;
 }
 
 static bool find(const uint16_t table[NJ_GSM7_SEPTETS], uint32_t code, uint8_t *out)
 {
+	/* Most of ASCII stands in the same place. */
+	if (code < NJ_GSM7_SEPTETS && table[code] == code && code != 0) {
+		*out = (uint8_t)code;
+		return true;
+	}
 	for (unsigned i = 0; i < NJ_GSM7_SEPTETS; i++)
 		if (table[i] == code && code != 0) {
 			*out = (uint8_t)i;
@@ -62,10 +70,6 @@ static bool find(const uint16_t table[NJ_GSM7_SEPTETS], uint32_t code, uint8_t *
 
 size_t nj_gsm7_encode(struct nj_gsm7_tables tables, uint32_t code, uint8_t out[2])
 {
-	if (is_plain(code)) {
-		out[0] = (uint8_t)code;
-		return 1;
-	}
 	if (find(nj_gsm7_locking[known(tables.locking)], code, &out[0]))
 		return 1;
 	if (!find(nj_gsm7_single[known(tables.single)], code, &out[1]))

@@ -114,6 +114,12 @@ static void charge(struct field *field, uint32_t code)
 	field->count = kept;
 }
 
+static bool is_default(const struct nj_sms_layout *layout)
+{
+	return layout->charset == NJ_SMS_GSM7 && layout->tables.locking == NJ_GSM7_DEFAULT &&
+	       layout->tables.single == NJ_GSM7_DEFAULT;
+}
+
 static size_t octets(const struct candidate *c)
 {
 	size_t bits = c->layout.charset == NJ_SMS_GSM7 ? 7 : 8;
@@ -121,11 +127,14 @@ static size_t octets(const struct candidate *c)
 	return parts * nj_sms_header_octets(&c->layout, parts > 1) + (c->tally.units * bits + 7) / 8;
 }
 
+/* `b` was entered before `a`: where they cost the same, it is preferred. */
 static bool cheaper(const struct candidate *a, const struct candidate *b)
 {
 	size_t a_parts = nj_sms_tally_parts(&a->tally);
 	size_t b_parts = nj_sms_tally_parts(&b->tally);
-	return a_parts != b_parts ? a_parts < b_parts : octets(a) < octets(b);
+	if (a_parts != b_parts)
+		return a_parts < b_parts;
+	return !is_default(&b->layout) && octets(a) < octets(b);
 }
 
 static enum nj_err fault(enum nj_err err, const struct source *s, size_t at, uint32_t code,
@@ -163,25 +172,35 @@ static enum nj_err compete(struct field *field, struct source *s, struct nj_sms_
 	return NJ_OK;
 }
 
+/* The default alphabet alone, transliterated or not. */
+static enum nj_err plan_default(const struct nj_sms_text_rules *rules, struct nj_view text, bool transliterate,
+				struct nj_sms_text_plan *out_plan)
+{
+	struct field field;
+	struct source s = { .text = text, .transliterate = transliterate };
+	field.count = 0;
+	enter(&field, rules, NJ_SMS_GSM7, NJ_GSM7_DEFAULT, NJ_GSM7_DEFAULT);
+	return compete(&field, &s, out_plan, NULL);
+}
+
 enum nj_err nj_sms_text_plan(const struct nj_sms_text_rules *rules, struct nj_view text,
 			     struct nj_sms_text_plan *out_plan, struct nj_sms_text_fault *out_fault)
 {
+	struct nj_sms_text_plan plan;
 	struct field field;
-	struct source plain = { .text = text };
-	if (rules->transliterate && rules->gsm7) {
-		struct source s = { .text = text, .transliterate = true };
-		struct nj_sms_text_rules only = *rules;
-		only.locking = only.single = 0;
-		only.ucs2 = false;
-		enter_all(&field, &only);
-		enum nj_err err = compete(&field, &s, out_plan, out_fault);
-		if (err != NJ_ERR_UNSUPPORTED)
+	struct source s = { .text = text };
+	if (rules->gsm7) {
+		enum nj_err err = plan_default(rules, text, rules->transliterate, &plan);
+		/* One part is not beaten; and nothing else is that was asked to be in this alphabet. */
+		if (err == NJ_OK && (plan.parts == 1 || rules->transliterate)) {
+			*out_plan = plan;
+			return NJ_OK;
+		}
+		if (err == NJ_ERR_TOO_LARGE && rules->transliterate)
 			return err;
 	}
 	enter_all(&field, rules);
-	if (field.count == 0)
-		return NJ_ERR_USAGE;
-	return compete(&field, &plain, out_plan, out_fault);
+	return field.count == 0 ? NJ_ERR_USAGE : compete(&field, &s, out_plan, out_fault);
 }
 
 /* ---- encoding and decoding ---- */

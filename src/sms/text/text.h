@@ -1,7 +1,7 @@
 /*
  * Text of any language as a short message, and back. Planning chooses the cheapest way that the rules allow: fewest
- * parts, then fewest octets, then fewest shift tables; encoding follows the plan. Text is UTF-8; a code point stands
- * whole in one part. Pure: no clock, no allocation. Any thread.
+ * parts; of those the default alphabet, which everybody reads; then fewest octets. Encoding follows the plan. Text is
+ * UTF-8; a code point stands whole in one part. Pure: no clock, no allocation. Any thread.
  */
 #ifndef NJ_SMS_TEXT_TEXT_H
 #define NJ_SMS_TEXT_TEXT_H

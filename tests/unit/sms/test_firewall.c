@@ -489,6 +489,28 @@ static void rules_have_names_of_their_own(void **state)
 	}
 }
 
+#define DOCUMENT NJ_TEST_DIR "/../docs/protocol/sms.md"
+
+static void every_rule_and_setting_is_documented(void **state)
+{
+	char *text = NULL;
+	char row[96];
+	size_t len = 0;
+	assert_int_equal(nj_file_read(DOCUMENT, VECTORS_MAX, &text, &len, NULL), NJ_OK);
+	for (unsigned i = 0; i < NJ_RULE_COUNT; i++) {
+		assert_int_equal(nj_text_format(row, sizeof(row), "\n| `%s` |",
+						nj_firewall_rule_name((enum nj_firewall_rule)i)),
+				 NJ_OK);
+		if (strstr(text, row) == NULL)
+			fail_msg("docs/protocol/sms.md does not explain %s", row + 1);
+	}
+	for (size_t i = 0; nj_firewall_setting(i) != NULL; i++) {
+		assert_int_equal(nj_text_format(row, sizeof(row), "`%s`", nj_firewall_setting(i)), NJ_OK);
+		assert_non_null(strstr(text, row));
+	}
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +523,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_setting),
 		cmocka_unit_test(a_fresh_customer),
 		cmocka_unit_test(rules_have_names_of_their_own),
+		cmocka_unit_test(every_rule_and_setting_is_documented),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

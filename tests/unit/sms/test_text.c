@@ -108,6 +108,7 @@ static void of_all_tables_the_right_pair(void **state)
 		unsigned locking, single;
 	} rows[] = {
 		{ "plain text", 0, 0 },
+		{ "€€€€€€€€€€€€", 0, 0 }, /* shorter with a table, but no cheaper */
 		{ "çığ düştü, İstanbul'da ağaçlar şaşkın", NJ_GSM7_TURKISH, 0 },
 		{ "mañana comeré más jamón, así está bién", 0, NJ_GSM7_SPANISH },
 		{ "Não há pão de açúcar às três, João", NJ_GSM7_PORTUGUESE, 0 },
@@ -122,6 +123,11 @@ static void of_all_tables_the_right_pair(void **state)
 		assert_int_equal(plan.layout.tables.locking, rows[i].locking);
 		assert_int_equal(plan.layout.tables.single, rows[i].single);
 	}
+	/* Two parts in the default alphabet, one with a table. */
+	struct nj_sms_text_plan plan;
+	assert_int_equal(nj_sms_text_plan(&all_tables, repeat("€", 100), &plan, NULL), NJ_OK);
+	assert_int_equal(plan.parts, 1);
+	assert_int_equal(plan.layout.tables.locking, NJ_GSM7_TURKISH);
 	/* Arabic letters that Urdu has not. */
 	plans(&all_tables, nj_view_str("ي"), NJ_SMS_UCS2, 2, 1);
 }
@@ -149,6 +155,8 @@ static void says_what_is_in_the_way(void **state)
 	}
 	struct nj_sms_text_fault fault = { 99, 99 };
 	struct nj_sms_text_plan plan;
+	assert_int_equal(nj_sms_text_plan(&usual, nj_view_str("я"), &plan, &fault), NJ_OK);
+	assert_int_equal(fault.at, 99);
 	assert_int_equal(nj_sms_text_plan(&usual, nj_view_of("a\0b", 3), &plan, &fault), NJ_ERR_MALFORMED);
 	assert_int_equal(fault.at, 1);
 	assert_int_equal(nj_sms_text_plan(&(struct nj_sms_text_rules){ 0 }, nj_view_str("a"), &plan, NULL),
