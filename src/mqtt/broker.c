@@ -316,11 +316,12 @@ size_t nj_mqtt_cut_chosen(struct nj_mqtt_broker *broker,
 
 	NJ_LIST_EACH (&broker->clients, at) {
 		struct nj_mqtt_client *client = client_at(at);
-		if (client->party == NULL || client->phase == NJ_MQTT_ENDED ||
+		if (client->party == NULL || client->phase == NJ_MQTT_ENDED || client->doomed ||
 		    !chosen(arg, client->conn, client->party))
 			continue;
 		cut(arg, client->conn, client->party);
-		client->phase = NJ_MQTT_ENDED;
+		/* Its session learns of the end with on_close, and may outlive it. */
+		client->doomed = true;
 		client->reason = NJ_MQTT_R_NOT_AUTHORIZED;
 		nj_conn_abort(client->conn, NJ_CLOSE_REVOKED);
 		count++;

@@ -267,6 +267,24 @@ static inline size_t gate_cut(struct gate *gate, uint8_t uid[NJ_PARTY_UID_BYTES]
 	return call.count;
 }
 
+static void seen_cut(void *arg, const struct nj_conn *conn, const struct nj_party *party)
+{
+}
+
+static void visit_reset(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	struct gate_call *call = NJ_CONTAINER(round, struct gate_call, round);
+	call->count += nj_mqtt_cut_chosen(broker, is_party, seen_cut, (void *)(uintptr_t)call->uid);
+}
+
+/* Connections alone: sessions stay. */
+static inline size_t gate_reset(struct gate *gate, const uint8_t uid[NJ_PARTY_UID_BYTES])
+{
+	struct gate_call call = { .uid = uid };
+	(void)!gate_call(gate, &call, visit_reset);
+	return call.count;
+}
+
 static void visit_close(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
 {
 	nj_mqtt_broker_close(broker);

@@ -133,6 +133,38 @@ static void a_cut_party_is_gone(void **state)
 
 /* --- no room --- */
 
+/* As for a replaced key or a revoked certificate: whoever may come back finds its session. */
+static void a_session_outlives_the_connection_that_is_cut(void **state)
+{
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	subscribe(a, "#", 0);
+	struct peer *b = with_will_joined(&gate, BOB, "will", 0, 100);
+	subscribe(b, "kept", 1);
+	struct peer *b2 = joined(&gate, BOB, V5, "short");
+	subscribe(b2, "kept", 1);
+	assert_int_equal(gate_reset(&gate, gate.parties[BOB].uid), 2);
+	turns(&gate);
+	expect_closed(b);
+	expect_closed(b2);
+	assert_int_equal(gate.last_close, NJ_CLOSE_REVOKED);
+	assert_int_equal(gate_reset(&gate, gate.parties[BOB].uid), 0);
+	assert_int_equal(gate_counters(&gate).sessions, 2);
+	publish(a, "kept", "x", 1, 1);
+	expect_message(a, "kept", "x", 0);
+	expect_ack(a, NJ_MQTT_PUBACK, 1);
+	expect_nothing(a);
+	struct peer *again = peer_open(&gate, BOB, V5);
+	assert_true(join(again, "w", false, 100));
+	expect_message(again, "kept", "x", 1);
+	peer_close(a);
+	peer_close(b);
+	peer_close(b2);
+	peer_close(again);
+	gate_close(&gate);
+}
+
 static void a_client_that_does_not_read_loses_qos_0_alone(void **state)
 {
 	struct gate gate;
@@ -314,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_right_that_is_taken_acts_at_once),
 		cmocka_unit_test(a_will_is_checked_when_it_is_published),
 		cmocka_unit_test(a_cut_party_is_gone),
+		cmocka_unit_test(a_session_outlives_the_connection_that_is_cut),
 		cmocka_unit_test(a_client_that_does_not_read_loses_qos_0_alone),
 		cmocka_unit_test(one_party_cannot_keep_all_sessions),
 		cmocka_unit_test(buffers_of_clients_that_do_not_read_count),
