@@ -132,21 +132,40 @@ static struct nj_mqtt_session *take_over(struct nj_mqtt_client *client, const st
 	return session;
 }
 
+/* The session cannot be opened after all: one that was there before stays, with what it has and until when it had. */
+static void leave_unopened(struct nj_mqtt_session *session, bool fresh, uint32_t former_expiry_s)
+{
+	if (fresh) {
+		nj_mqtt_session_free(session);
+		return;
+	}
+	session->expiry_s = former_expiry_s;
+	nj_mqtt_session_detach(session, false);
+}
+
+/* What may fail for want of room comes before an older connection or session is touched. */
 static enum nj_err open_session(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c,
 				const struct terms *terms)
 {
+	struct nj_mqtt_broker *broker = client->broker;
+	struct nj_mqtt_will *will;
+	enum nj_err err = NJ_OK;
+	NJ_TRY(nj_mqtt_will_of(broker, c, &will));
 	struct nj_mqtt_session *session = take_over(client, terms);
 	client->session_present = session != NULL;
 	if (session == NULL)
-		NJ_TRY(nj_mqtt_session_new(client->broker, client->party, terms->client_id, &session));
+		err = nj_mqtt_session_new(broker, client->party, terms->client_id, &session);
+	if (err != NJ_OK) {
+		nj_mqtt_will_free(broker, will);
+		return err;
+	}
+	uint32_t former_expiry_s = session->expiry_s;
 	nj_mqtt_session_attach(session, client);
 	session->expiry_s = terms->expiry_s;
-	enum nj_err err = nj_mqtt_will_keep(session, c);
-	if (err == NJ_OK)
-		err = nj_mqtt_keep_session(session);
-	/* A session that cannot keep its will was not opened. */
+	nj_mqtt_will_set(session, will);
+	err = nj_mqtt_keep_session(session);
 	if (err != NJ_OK)
-		nj_mqtt_session_free(session);
+		leave_unopened(session, !client->session_present, former_expiry_s);
 	return err;
 }
 

@@ -161,9 +161,14 @@ void nj_mqtt_session_end(struct nj_mqtt_session *session);
 void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_client *client);
 /* The connection is gone. May end the session. */
 void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will);
-/* Keeps CONNECT's will for later. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
-NJ_MUST_USE enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect);
-/* The same, told by `terms` (their message is not looked at); the session has none. */
+/* CONNECT's will, for a session that is not there yet; NULL where it has none. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
+NJ_MUST_USE enum nj_err nj_mqtt_will_of(struct nj_mqtt_broker *broker, const struct nj_mqtt_connect *connect,
+					struct nj_mqtt_will **out_will);
+/* In place of the one that the session has. `will` may be NULL. */
+void nj_mqtt_will_set(struct nj_mqtt_session *session, struct nj_mqtt_will *will);
+/* One that no session has; may be NULL. */
+void nj_mqtt_will_free(struct nj_mqtt_broker *broker, struct nj_mqtt_will *will);
+/* A will told by `terms` (their message is not looked at); the session has none. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
 NJ_MUST_USE enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mqtt_content *content,
 					 struct nj_mqtt_will terms);
 void nj_mqtt_will_drop(struct nj_mqtt_session *session);

@@ -243,8 +243,10 @@ void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 	nj_mqtt_keep_away(session, session->expiry_s != FOREVER ? ends_in_ms : UINT64_MAX, will_in_ms);
 }
 
-static void free_will(struct nj_mqtt_broker *broker, struct nj_mqtt_will *will)
+void nj_mqtt_will_free(struct nj_mqtt_broker *broker, struct nj_mqtt_will *will)
 {
+	if (will == NULL)
+		return;
 	nj_timer_cancel(&will->due);
 	nj_mqtt_message_unref(will->message);
 	nj_mqtt_budget_give(&broker->shared->budget, sizeof(*will));
@@ -261,45 +263,62 @@ static struct nj_mqtt_will *alloc_will(struct nj_mqtt_broker *broker)
 	return will;
 }
 
-enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mqtt_content *content,
-			     struct nj_mqtt_will terms)
+static enum nj_err make_will(struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content,
+			     const struct nj_mqtt_will *terms, struct nj_mqtt_will **out_will)
 {
-	struct nj_mqtt_broker *broker = session->broker;
 	struct nj_mqtt_will *will = alloc_will(broker);
 	if (will == NULL)
 		return NJ_ERR_LIMIT;
-	*will = terms;
-	will->session = session;
+	*will = *terms;
 	will->due = (struct nj_timer){ .on_timer = on_will_due };
 	enum nj_err err = nj_mqtt_message_new(&broker->shared->budget, content, &will->message);
 	if (err == NJ_OK)
-		session->will = will;
+		*out_will = will;
 	else
-		free_will(broker, will);
+		nj_mqtt_will_free(broker, will);
 	return err;
 }
 
-enum nj_err nj_mqtt_will_keep(struct nj_mqtt_session *session, const struct nj_mqtt_connect *connect)
+enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mqtt_content *content,
+			     struct nj_mqtt_will terms)
 {
-	nj_mqtt_will_drop(session);
-	if (!connect->has_will)
+	struct nj_mqtt_will *will;
+	NJ_TRY(make_will(session->broker, content, &terms, &will));
+	nj_mqtt_will_set(session, will);
+	return NJ_OK;
+}
+
+enum nj_err nj_mqtt_will_of(struct nj_mqtt_broker *broker, const struct nj_mqtt_connect *connect,
+			    struct nj_mqtt_will **out_will)
+{
+	if (!connect->has_will) {
+		*out_will = NULL;
 		return NJ_OK;
+	}
 	struct nj_mqtt_content content = { .topic = connect->will_topic,
-					   .properties = nj_mqtt_forwarded(session->broker, &connect->will),
+					   .properties = nj_mqtt_forwarded(broker, &connect->will),
 					   .payload = connect->will_payload,
 					   .qos = connect->will_qos,
 					   .retain = connect->will_retain };
 	struct nj_mqtt_will terms = { .delay_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_WILL_DELAY, 0),
 				      .expires = nj_mqtt_has(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY),
 				      .expiry_s = nj_mqtt_number(&connect->will, NJ_MQTT_P_MESSAGE_EXPIRY, 0) };
-	return nj_mqtt_will_put(session, &content, terms);
+	return make_will(broker, &content, &terms, out_will);
+}
+
+void nj_mqtt_will_set(struct nj_mqtt_session *session, struct nj_mqtt_will *will)
+{
+	nj_mqtt_will_drop(session);
+	session->will = will;
+	if (will != NULL)
+		will->session = session;
 }
 
 void nj_mqtt_will_drop(struct nj_mqtt_session *session)
 {
 	if (session->will == NULL)
 		return;
-	free_will(session->broker, session->will);
+	nj_mqtt_will_free(session->broker, session->will);
 	session->will = NULL;
 }
 
@@ -332,6 +351,6 @@ void nj_mqtt_will_publish(struct nj_mqtt_session *session)
 			nj_mqtt_count(&broker->counters.messages_dropped, 1);
 		(void)nj_mqtt_route(session->space, broker, &content, retained, session);
 	}
-	free_will(broker, will);
+	nj_mqtt_will_free(broker, will);
 	nj_mqtt_keep_changed(session);
 }

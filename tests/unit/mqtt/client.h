@@ -296,6 +296,12 @@ static inline void gate_shut(struct gate *gate)
 	(void)!gate_call(gate, &call, visit_close);
 }
 
+static inline void gate_limit(struct gate *gate, const struct nj_mqtt_limits *limits)
+{
+	nj_mqtt_fabric_set_limits(gate->fabric, limits);
+	nj_mqtt_fabric_settle(gate->fabric);
+}
+
 static void visit_tell(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
 {
 	struct gate_call *call = NJ_CONTAINER(round, struct gate_call, round);

@@ -53,6 +53,35 @@ static void away(struct gate *gate, const char *filter, uint8_t qos)
 	settle_for(gate, &disk, 150);
 }
 
+/* A client that comes back with a will for which there is no memory is refused, and its session stays as it was. */
+static void no_room_for_a_will_costs_no_session(void **state)
+{
+	struct gate *gate = *state;
+	struct nj_mqtt_limits limits = disk_limits();
+	away(gate, "a/#", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	publish(alice, "a/1", "kept", 1, 1);
+	settle_for(gate, &disk, 20);
+	assert_int_equal(expect_ack(alice, NJ_MQTT_PUBACK, 1), 0);
+	limits.max_memory_bytes = gate_counters(gate).memory_bytes;
+	gate_limit(gate, &limits);
+	struct peer *bob = peer_open(gate, BOB, V5);
+	struct nj_mqtt_packet hello = with_will(bob, "will", 0, 1000);
+	hello.as.connect.client_id = nj_view_str("away");
+	assert_int_equal(connect_with(bob, &hello)->as.connack.code, NJ_MQTT_R_QUOTA_EXCEEDED);
+	peer_close(bob);
+	limits.max_memory_bytes = disk_limits().max_memory_bytes;
+	gate_limit(gate, &limits);
+	settle_for(gate, &disk, 200);
+	peer_close(alice);
+	gate_crash(gate, &disk, 0);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "away", false, 1000));
+	settle_for(gate, &disk, 20);
+	expect_message(bob, "a/1", "kept", 1);
+	peer_close(bob);
+}
+
 /* 3.3.4-7: what waits for its commit is unacknowledged, and counts. */
 static void who_does_not_wait_for_acknowledgements_is_ended(void **state)
 {
@@ -487,6 +516,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(acknowledged_when_on_disk, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_repetition_is_not_acknowledged_sooner, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_wait_for_acknowledgements_is_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_room_for_a_will_costs_no_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(exactly_once_step_by_step, setup, teardown),
