@@ -227,6 +227,16 @@ enum nj_err nj_mqtt_keep_received(struct nj_mqtt_session *session, uint16_t pack
 	return NJ_OK;
 }
 
+void nj_mqtt_keep_unreceived(struct nj_mqtt_session *session, uint16_t packet_id)
+{
+	struct nj_mqtt_journal *journal = keep_journal(session);
+	if (journal == NULL || nj_list_empty(&session->keep->records))
+		return;
+	struct nj_mqtt_record *last = NJ_CONTAINER(session->keep->records.prev, struct nj_mqtt_record, by_session);
+	if (last->op.type == NJ_MESSAGES_RECEIVE && last->op.value == packet_id)
+		nj_mqtt_record_elide(journal, last);
+}
+
 void nj_mqtt_keep_repeated(struct nj_mqtt_session *session, uint16_t packet_id)
 {
 	struct nj_mqtt_journal *journal = keep_journal(session);

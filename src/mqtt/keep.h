@@ -66,6 +66,8 @@ void nj_mqtt_keep_refill(struct nj_mqtt_session *session);
 
 /* QoS 2 from the client: it came, it was released. NJ_ERR_NO_MEMORY. */
 NJ_MUST_USE enum nj_err nj_mqtt_keep_received(struct nj_mqtt_session *session, uint16_t packet_id);
+/* It is refused after all, before its group was opened. */
+void nj_mqtt_keep_unreceived(struct nj_mqtt_session *session, uint16_t packet_id);
 /* It came again: its answer waits for what the first one waited for, if that is not on disk yet. */
 void nj_mqtt_keep_repeated(struct nj_mqtt_session *session, uint16_t packet_id);
 /* Answers PUBREL when that is on disk. */

@@ -3,6 +3,8 @@
 
 #define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
 
+static const char no_room[] = "no room for the message";
+
 /* PUBACK or PUBREC for a message of the client's. */
 static void acknowledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m, uint8_t code, const char *why)
 {
@@ -64,39 +66,50 @@ static struct nj_mqtt_content content_of(struct nj_mqtt_client *client, const st
 	return content;
 }
 
-/* Everything that may fail comes before the first receiver gets the message. */
+/* A QoS 2 message's identifier, in memory and on its way to the disk. */
+static enum nj_err receive(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
+{
+	if (m->qos < 2)
+		return NJ_OK;
+	NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
+	enum nj_err err = nj_mqtt_keep_received(client->session, m->packet_id);
+	if (err != NJ_OK)
+		(void)nj_mqtt_flow_forget(&client->session->flow, m->packet_id);
+	return err;
+}
+
+/* Everything that may fail comes before what others see: a retained message is the last. */
 static enum nj_err store(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 			 const struct nj_mqtt_content *content, struct nj_mqtt_message **out_retained)
 {
 	if (m->qos > 0 && !has_room(client->broker, content))
 		return NJ_ERR_LIMIT;
-	/* All that may fail comes before what others see. */
-	if (m->qos == 2)
-		NJ_TRY(nj_mqtt_flow_receive(&client->session->flow, m->packet_id));
-	enum nj_err err = NJ_OK;
-	if (m->retain)
-		err = nj_mqtt_retain(client->session->space, client->broker, content, out_retained);
-	if (err == NJ_OK && m->qos == 2)
-		err = nj_mqtt_keep_received(client->session, m->packet_id);
-	if (err != NJ_OK && m->qos == 2)
+	NJ_TRY(receive(client, m));
+	if (!m->retain)
+		return NJ_OK;
+	enum nj_err err = nj_mqtt_retain(client->session->space, client->broker, content, out_retained);
+	if (err != NJ_OK && m->qos == 2) {
 		(void)nj_mqtt_flow_forget(&client->session->flow, m->packet_id);
+		nj_mqtt_keep_unreceived(client->session, m->packet_id);
+	}
 	return err;
 }
 
 /* What is done for this message from here on holds its acknowledgement back, where it must be on disk first. */
-static void begin_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
+static enum nj_err begin_pledge(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
 {
 	struct nj_mqtt_journal *journal = client->broker->journal;
 	uint8_t type = m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC;
 	if (journal == NULL || m->qos == 0)
-		return;
+		return NJ_OK;
 	journal->pledge = nj_mqtt_pledge_new(client, type, m->packet_id, nj_view_of(NULL, 0));
+	if (journal->pledge == NULL)
+		return NJ_ERR_NO_MEMORY;
 	journal->together = m->qos == 2;
 	journal->taken = journal->full = 0;
-	if (journal->pledge == NULL)
-		return;
 	journal->pledge->gathers = journal->together;
 	journal->pledge->routing = 1;
+	return NJ_OK;
 }
 
 /* A message that no session has kept, as none had room, is refused. */
@@ -132,7 +145,10 @@ static void drop_pledge(struct nj_mqtt_client *client)
  * this one answered before it is. */
 static void repeat(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
 {
-	begin_pledge(client, m);
+	if (begin_pledge(client, m) != NJ_OK) {
+		refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, no_room);
+		return;
+	}
 	nj_mqtt_keep_repeated(client->session, m->packet_id);
 	end_pledge(client, m, NJ_MQTT_R_SUCCESS);
 }
@@ -163,13 +179,14 @@ static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *
 	const struct nj_mqtt_publish *m = &packet->as.publish;
 	struct nj_mqtt_content content = content_of(client, packet, topic);
 	struct nj_mqtt_message *retained = NULL;
-	begin_pledge(client, m);
-	enum nj_err err = store(client, m, &content, &retained);
+	enum nj_err err = begin_pledge(client, m);
+	if (err == NJ_OK)
+		err = store(client, m, &content, &retained);
 	if (err != NJ_OK) {
 		nj_mqtt_count(&broker->counters.messages_dropped, 1);
 		drop_pledge(client);
 		if (m->qos > 0) {
-			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, "no room for the message");
+			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, no_room);
 			return;
 		}
 	}

@@ -82,6 +82,40 @@ static void no_room_for_a_will_costs_no_session(void **state)
 	peer_close(bob);
 }
 
+/* At whatever step memory ends: what is refused leaves nothing behind, neither memory nor a retained message. */
+static void what_is_refused_leaves_nothing(void **state)
+{
+	struct gate *gate = *state;
+	struct nj_mqtt_limits limits = disk_limits();
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	struct nj_mqtt_packet packet = publish_packet("r", "x", 2, 1);
+	packet.as.publish.retain = true;
+	uint8_t code = NJ_MQTT_R_QUOTA_EXCEEDED;
+	unsigned refused = 0;
+	publish(alice, "warm", "x", 2, 7);
+	settle_for(gate, &disk, 10);
+	(void)expect_ack(alice, NJ_MQTT_PUBREC, 7);
+	uint64_t used = gate_counters(gate).memory_bytes;
+	for (size_t more = 0; code == NJ_MQTT_R_QUOTA_EXCEEDED && more < 4096; more += 8) {
+		limits.max_memory_bytes = used + more;
+		gate_limit(gate, &limits);
+		send_packet(alice, &packet);
+		settle_for(gate, &disk, 25);
+		code = expect_ack(alice, NJ_MQTT_PUBREC, 1);
+		refused += code == NJ_MQTT_R_QUOTA_EXCEEDED;
+		if (code == NJ_MQTT_R_QUOTA_EXCEEDED) {
+			assert_int_equal(gate_counters(gate).memory_bytes, used);
+			assert_int_equal(gate_counters(gate).retained, 0);
+		}
+	}
+	assert_int_equal(code, NJ_MQTT_R_NO_SUBSCRIBERS);
+	assert_in_range(refused, 10, 500);
+	assert_int_equal(gate_counters(gate).retained, 1);
+	limits.max_memory_bytes = disk_limits().max_memory_bytes;
+	gate_limit(gate, &limits);
+	peer_close(alice);
+}
+
 /* 3.3.4-7: what waits for its commit is unacknowledged, and counts. */
 static void who_does_not_wait_for_acknowledgements_is_ended(void **state)
 {
@@ -517,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_repetition_is_not_acknowledged_sooner, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_wait_for_acknowledgements_is_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room_for_a_will_costs_no_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_refused_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(exactly_once_step_by_step, setup, teardown),
