@@ -2,7 +2,9 @@
 #include "mqtt/pledge.h"
 #include "mqtt/post.h"
 
-#define SLOWED_MS 1 /* until it is looked again whether other brokers have caught up */
+#define SLOWED_MS 1            /* until it is looked again whether other brokers, or the disk, have caught up */
+#define PLEDGED_ITEMS_MAX 1024 /* past this many a client's next packet waits: each takes memory until it is on disk \
+				*/
 
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 {
@@ -327,6 +329,8 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 	client->last_in_ms = nj_reactor_now_ms(client->broker->reactor);
 	nj_mqtt_client_slow(client);
 	while (!is_over(client)) {
+		if (client->pledged_items >= PLEDGED_ITEMS_MAX)
+			nj_conn_pause_for(conn, SLOWED_MS);
 		if (nj_conn_held(conn))
 			return eaten;
 		struct nj_mqtt_frame frame;

@@ -38,6 +38,7 @@ struct nj_mqtt_client {
 	uint32_t max_packet_bytes;
 	uint32_t denied;
 	uint32_t pledged_pubacks; /* of `pledges`: QoS 1 messages of its receive maximum */
+	uint32_t pledged_items;   /* one for each of `pledges`, and one for each of their codes */
 	uint64_t last_in_ms;
 	struct nj_mqtt_alias *aliases;     /* topic_alias_max of them, made with the first */
 	struct nj_mqtt_alias *out_aliases; /* towards the client: out_alias_max of them, likewise */

@@ -22,6 +22,7 @@ struct nj_mqtt_pledge *nj_mqtt_pledge_new(struct nj_mqtt_client *client, uint8_t
 		memcpy(pledge->items, items.data, items.len);
 	nj_list_push_back(&client->pledges, &pledge->link);
 	client->pledged_pubacks += type == NJ_MQTT_PUBACK;
+	client->pledged_items += 1 + pledge->item_bytes;
 	return pledge;
 }
 
@@ -45,6 +46,7 @@ static void take_off(struct nj_mqtt_client *client, struct nj_mqtt_pledge *pledg
 {
 	nj_list_remove(&pledge->link);
 	client->pledged_pubacks -= pledge->type == NJ_MQTT_PUBACK;
+	client->pledged_items -= 1 + pledge->item_bytes;
 }
 
 void nj_mqtt_pledge_hold(struct nj_mqtt_pledge *pledge)

@@ -3,6 +3,13 @@
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
+/* Nodes of retained topics that one SUBSCRIBE may look at: so many times all there are, and some. */
+#define LOOKS_OVER_ALL 8
+#define LOOKS_FREE 4096
+/* What looks cost the client: its next packet waits a millisecond for so many nodes, about a tenth of which they take.
+ */
+#define NODES_PER_MS 1024
+
 /* What a filter names: topics, and the group that shares them. */
 struct target {
 	struct nj_view filter; /* as written */
@@ -243,10 +250,20 @@ static bool keep_list(struct nj_mqtt_client *client, const struct nj_mqtt_packet
 	return true;
 }
 
+/* Few bytes name a filter, and each may have a walk over all retained messages, a record, a subscription. */
+static bool asks_too_much(const struct nj_mqtt_client *client, size_t filters, uint64_t visited)
+{
+	const struct nj_mqtt_tree *retained = &client->session->space->retained.tree;
+	return filters >= client->broker->limits.max_subscriptions ||
+	       visited > retained->nodes.count * LOOKS_OVER_ALL + LOOKS_FREE;
+}
+
 void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet)
 {
 	const struct nj_mqtt_list *list = &packet->as.list;
 	uint32_t id = nj_mqtt_number(&packet->properties, NJ_MQTT_P_SUBSCRIPTION_ID, 0);
+	const struct nj_mqtt_tree *retained = &client->session->space->retained.tree;
+	uint64_t visited = retained->visited;
 	struct nj_mqtt_filter filter;
 	size_t cursor = 0;
 	size_t count = 0;
@@ -255,12 +272,15 @@ void nj_mqtt_on_subscribe(struct nj_mqtt_client *client, const struct nj_mqtt_pa
 	if (id_in_use(client, packet))
 		return;
 	while (nj_mqtt_filter_next(list, NJ_MQTT_SUBSCRIBE, &cursor, &filter)) {
-		struct outcome outcome = subscribe_one(client, &filter, id);
+		struct outcome outcome = asks_too_much(client, count, retained->visited - visited)
+					     ? refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "too much for one SUBSCRIBE")
+					     : subscribe_one(client, &filter, id);
 		codes[count++] = outcome.code;
 		why = why == NULL ? outcome.why : why;
 	}
 	if (!keep_list(client, packet, count, why))
 		answer(client, NJ_MQTT_SUBACK, list->packet_id, nj_view_of(codes, count), why);
+	nj_conn_pause_for(client->conn, (uint32_t)((retained->visited - visited) / NODES_PER_MS));
 	/* Retained messages follow SUBACK. */
 	nj_mqtt_pump(client->session);
 }

@@ -252,6 +252,7 @@ static bool hidden(const struct nj_mqtt_node *parent, const struct nj_mqtt_node 
 
 static void find_all(const struct walk *walk, struct nj_mqtt_node *node, bool with_hidden)
 {
+	walk->tree->visited++;
 	tell_retained(walk, node);
 	NJ_LIST_EACH (&node->children, at) {
 		struct nj_mqtt_node *below = NJ_CONTAINER(at, struct nj_mqtt_node, sibling);
@@ -263,6 +264,7 @@ static void find_all(const struct walk *walk, struct nj_mqtt_node *node, bool wi
 static void find_below(const struct walk *walk, struct nj_mqtt_node *node, struct levels levels)
 {
 	struct nj_view level;
+	walk->tree->visited++;
 	if (!next_level(&levels, &level)) {
 		tell_retained(walk, node);
 		return;

@@ -33,9 +33,10 @@ struct nj_mqtt_tree {
 	struct nj_map nodes;
 	struct nj_mqtt_node *root;
 	struct nj_mqtt_budget *budget;
-	uint64_t *ids;  /* counter that gives nodes their numbers */
-	uint8_t *key;   /* room for one key */
-	size_t key_cap; /* levels that are longer do not exist */
+	uint64_t *ids;    /* counter that gives nodes their numbers */
+	uint64_t visited; /* nodes that nj_mqtt_tree_find has looked at so far */
+	uint8_t *key;     /* room for one key */
+	size_t key_cap;   /* levels that are longer do not exist */
 };
 
 #define NJ_MQTT_NODES_MAX (16u << 20)

@@ -376,7 +376,7 @@ void nj_conn_pause(struct nj_conn *conn, bool paused)
 
 void nj_conn_pause_for(struct nj_conn *conn, uint32_t ms)
 {
-	if (conn_is_live(conn))
+	if (ms > 0 && conn_is_live(conn))
 		conn_hold(conn, ms);
 }
 

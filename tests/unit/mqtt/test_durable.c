@@ -116,6 +116,28 @@ static void what_is_refused_leaves_nothing(void **state)
 	peer_close(alice);
 }
 
+/* While the disk stands still a client cannot have any number of packets taken that wait for it. */
+static void what_waits_for_the_disk_is_bounded(void **state)
+{
+	struct gate *gate = *state;
+	static const uint8_t packet[] = { 0x82, 7, 0, 1, 0, 0, 1, 'a', 0 };
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	uint8_t many[100 * sizeof(packet)];
+	for (size_t i = 0; i < sizeof(many); i++)
+		many[i] = packet[i % sizeof(packet)];
+	for (int i = 0; i < 11; i++)
+		send_bytes(alice, many, sizeof(many));
+	uint64_t in = gate_counters(gate).messages_in;
+	publish(alice, "nobody", "x", 0, 0);
+	advance(gate, 100);
+	assert_int_equal(gate_counters(gate).messages_in, in);
+	settle_for(gate, &disk, 20);
+	for (int i = 0; i < 1100; i++)
+		(void)expect(alice, NJ_MQTT_SUBACK);
+	assert_int_equal(gate_counters(gate).messages_in, in + 1);
+	peer_close(alice);
+}
+
 /* 3.3.4-7: what waits for its commit is unacknowledged, and counts. */
 static void who_does_not_wait_for_acknowledgements_is_ended(void **state)
 {
@@ -552,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_does_not_wait_for_acknowledgements_is_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room_for_a_will_costs_no_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_refused_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_waits_for_the_disk_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(exactly_once_step_by_step, setup, teardown),

@@ -133,6 +133,57 @@ static void a_cut_party_is_gone(void **state)
 
 /* --- no room --- */
 
+/* `count` filters in one packet; SUBACK is expected. */
+static const struct nj_mqtt_list *subscribe_many(struct peer *peer, const char *filter, size_t count, bool wait)
+{
+	uint8_t items[2048];
+	struct nj_writer w = nj_writer_of(items, sizeof(items));
+	struct nj_mqtt_filter f = { .filter = nj_view_str(filter), .qos = 0 };
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_SUBSCRIBE };
+	for (size_t i = 0; i < count; i++)
+		nj_mqtt_filter_write(&w, NJ_MQTT_SUBSCRIBE, &f);
+	packet.as.list = (struct nj_mqtt_list){ .packet_id = 9, .items = nj_view_of(items, w.pos) };
+	send_packet(peer, &packet);
+	return wait ? &expect(peer, NJ_MQTT_SUBACK)->as.list : NULL;
+}
+
+/* A filter takes few bytes, and may cost a walk over all retained messages. */
+static void one_subscribe_asks_for_so_much(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	char topic[16];
+	limits.max_subscriptions = 100;
+	limits.retained_max_count = 3000;
+	limits.retained_max_bytes = limits.max_memory_bytes = 8 << 20;
+	gate_open_with(&gate, &limits);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	const struct nj_mqtt_list *codes = subscribe_many(a, "x", 101, true);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(codes->items.data[i], 0);
+	assert_int_equal(codes->items.data[100], NJ_MQTT_R_QUOTA_EXCEEDED);
+	for (int i = 0; i < 3000; i++) {
+		snprintf(topic, sizeof(topic), "r/%d", i);
+		assert_int_equal(gate_publish(&gate, "acme", nj_view_str(topic), nj_view_str("x"), 0, true), NJ_OK);
+	}
+	codes = subscribe_many(a, "+/none", 100, true);
+	assert_int_equal(codes->items.data[99], 0);
+	peer_close(a);
+	a = joined(&gate, ALICE, V5, "a");
+	(void)subscribe_many(a, "+/+/+", 100, false);
+	send_packet(a, &(struct nj_mqtt_packet){ .type = NJ_MQTT_PINGREQ });
+	codes = &expect(a, NJ_MQTT_SUBACK)->as.list;
+	assert_int_equal(codes->items.data[9], 0);
+	assert_int_equal(codes->items.data[20], NJ_MQTT_R_QUOTA_EXCEEDED);
+	expect_nothing(a);
+	advance(&gate, 20);
+	expect_nothing(a);
+	advance(&gate, 20);
+	(void)expect(a, NJ_MQTT_PINGRESP);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 /* As for a replaced key or a revoked certificate: whoever may come back finds its session. */
 static void a_session_outlives_the_connection_that_is_cut(void **state)
 {
@@ -345,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_part_that_is_denied_is_not_delivered),
 		cmocka_unit_test(a_right_that_is_taken_acts_at_once),
 		cmocka_unit_test(a_will_is_checked_when_it_is_published),
+		cmocka_unit_test(one_subscribe_asks_for_so_much),
 		cmocka_unit_test(a_cut_party_is_gone),
 		cmocka_unit_test(a_session_outlives_the_connection_that_is_cut),
 		cmocka_unit_test(a_client_that_does_not_read_loses_qos_0_alone),
