@@ -2,9 +2,10 @@
 #include "mqtt/pledge.h"
 #include "mqtt/post.h"
 
-#define SLOWED_MS 1            /* until it is looked again whether other brokers, or the disk, have caught up */
-#define PLEDGED_ITEMS_MAX 1024 /* past this many a client's next packet waits: each takes memory until it is on disk \
-				*/
+#define SLOWED_MS 1 /* until it is looked again whether other brokers, or the disk, have caught up */
+#define PLEDGED_ITEMS_MAX                                                                          \
+	1024 /* past this many a client's next packet waits: each takes memory until it is on disk \
+	      */
 
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 {

@@ -63,13 +63,23 @@ void nj_mqtt_record_carry(struct nj_mqtt_record *record, struct nj_mqtt_message 
 						     .payload_bytes = (uint32_t)content->payload.len };
 }
 
-static void free_record(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
+static void free_record(struct nj_mqtt_broker *broker, struct nj_mqtt_record *record)
 {
 	nj_list_remove(&record->op.link);
 	nj_list_remove(&record->by_session);
 	nj_mqtt_message_unref(record->message);
-	nj_mqtt_budget_give(&journal->broker->shared->budget, record->counted_bytes);
+	nj_mqtt_budget_give(&broker->shared->budget, record->counted_bytes);
 	free(record);
+}
+
+/* The group that waited for a record goes on, or is refused. */
+static void let_go(struct nj_mqtt_pledge *ahead, bool kept)
+{
+	if (ahead == NULL)
+		return;
+	ahead->failed |= !kept;
+	nj_mqtt_pledge_routed(ahead);
+	nj_mqtt_pledge_release(ahead, kept);
 }
 
 /* ---- when a group leaves ---- */
@@ -227,6 +237,17 @@ void nj_mqtt_record_gather(struct nj_mqtt_journal *journal, struct nj_mqtt_recor
 	nj_list_push_back(&pledge->unit, &record->op.link);
 }
 
+void nj_mqtt_record_open_ahead(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
+{
+	struct nj_mqtt_pledge *pledge = journal->pledge;
+	if (pledge != NULL && pledge->gathers) {
+		record->ahead = pledge;
+		nj_mqtt_pledge_hold(pledge);
+		nj_mqtt_pledge_route(pledge);
+	}
+	nj_mqtt_record_open(journal, record, 0);
+}
+
 void nj_mqtt_record_hurry(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 {
 	if (record->handed_over || record->due_ms == 0)
@@ -239,10 +260,12 @@ void nj_mqtt_record_hurry(struct nj_mqtt_journal *journal, struct nj_mqtt_record
 void nj_mqtt_record_elide(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 {
 	struct nj_mqtt_pledge *pledge = record->pledge;
+	struct nj_mqtt_pledge *ahead = record->ahead;
 	if (record->delivery != NULL)
 		record->delivery->record = NULL;
-	free_record(journal, record);
+	free_record(journal->broker, record);
 	nj_mqtt_pledge_release(pledge, true);
+	let_go(ahead, true);
 }
 
 void nj_mqtt_page_ask(struct nj_mqtt_journal *journal, struct nj_mqtt_page *page)
@@ -257,9 +280,12 @@ void nj_mqtt_page_ask(struct nj_mqtt_journal *journal, struct nj_mqtt_page *page
 static void try_again(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 {
 	struct nj_mqtt_pledge *pledge = record->pledge;
+	struct nj_mqtt_pledge *ahead = record->ahead;
 	nj_list_remove(&record->op.link);
 	nj_list_push_back(&journal->retry, &record->op.link);
 	record->handed_over = false;
+	record->ahead = NULL;
+	let_go(ahead, false);
 	if (record->op.type != NJ_MESSAGES_RETAIN && record->op.type != NJ_MESSAGES_UNRETAIN)
 		return;
 	record->pledge = NULL;
@@ -275,10 +301,12 @@ static void finish(struct nj_mqtt_record *record, enum nj_err err)
 {
 	struct nj_mqtt_journal *journal = record->home;
 	struct nj_mqtt_pledge *pledge = record->pledge;
+	struct nj_mqtt_pledge *ahead = record->ahead;
 	nj_mqtt_count(&journal->refused, err != NJ_OK);
 	nj_mqtt_record_done(record, err);
-	free_record(journal, record);
+	free_record(journal->broker, record);
 	nj_mqtt_pledge_release(pledge, err == NJ_OK);
+	let_go(ahead, err == NJ_OK);
 }
 
 static void on_home(struct nj_post *post)
@@ -418,27 +446,39 @@ static void forget_pages(struct nj_list *pages)
 	}
 }
 
-static void forget_all(struct nj_mqtt_journal *journal, struct nj_list *list)
+static void forget_all(struct nj_mqtt_broker *broker, struct nj_list *list)
 {
 	while (!nj_list_empty(list)) {
 		struct nj_mqtt_record *record = record_at(list->next);
 		struct nj_mqtt_pledge *pledge = record->pledge;
+		struct nj_mqtt_pledge *ahead = record->ahead;
 		if (record->delivery != NULL)
 			record->delivery->record = NULL;
-		free_record(journal, record);
+		free_record(broker, record);
 		nj_mqtt_pledge_release(pledge, false);
+		if (ahead != NULL)
+			nj_mqtt_journal_forget_unit(broker, ahead);
+		nj_mqtt_pledge_release(ahead, false);
 	}
+}
+
+/* Its records hold the pledge, which must not go with the last of them. */
+void nj_mqtt_journal_forget_unit(struct nj_mqtt_broker *broker, struct nj_mqtt_pledge *pledge)
+{
+	nj_mqtt_pledge_hold(pledge);
+	forget_all(broker, &pledge->unit);
+	nj_mqtt_pledge_release(pledge, false);
 }
 
 void nj_mqtt_journal_free(struct nj_mqtt_journal *journal)
 {
 	if (journal == NULL)
 		return;
-	forget_all(journal, &journal->urgent);
-	forget_all(journal, &journal->patient);
-	forget_all(journal, &journal->last);
-	forget_all(journal, &journal->retry);
-	forget_all(journal, &journal->group.ops);
+	forget_all(journal->broker, &journal->urgent);
+	forget_all(journal->broker, &journal->patient);
+	forget_all(journal->broker, &journal->last);
+	forget_all(journal->broker, &journal->retry);
+	forget_all(journal->broker, &journal->group.ops);
 	forget_pages(&journal->pages);
 	forget_pages(&journal->group.pages);
 	nj_timer_cancel(&journal->due);

@@ -21,8 +21,9 @@ struct nj_mqtt_record {
 	struct nj_mqtt_session *session;   /* NULL: none, or it is gone */
 	struct nj_mqtt_delivery *delivery; /* that it is about; NULL: not in memory */
 	struct nj_mqtt_pledge *pledge;     /* a hold on it; NULL: none */
-	struct nj_mqtt_message *message;   /* whose bytes it lends; a reference */
-	struct nj_messages_session row;    /* SESSION_PUT's, filled when it is handed over */
+	struct nj_mqtt_pledge *ahead;    /* whose group may leave when this is on disk, and a hold on it; NULL: none */
+	struct nj_mqtt_message *message; /* whose bytes it lends; a reference */
+	struct nj_messages_session row;  /* SESSION_PUT's, filled when it is handed over */
 	uint64_t due_ms;
 	uint32_t counted_bytes; /* against the memory ceiling */
 	bool handed_over;       /* or gathered: it cannot be taken back */
@@ -87,6 +88,11 @@ void nj_mqtt_record_carry(struct nj_mqtt_record *record, struct nj_mqtt_message 
 void nj_mqtt_record_open(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, uint32_t wait_ms);
 /* The same for what belongs to the message that is being routed: with QoS 2 it goes into that message's group. */
 void nj_mqtt_record_gather(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, uint32_t wait_ms);
+/* Opens it at once, before the group of the message that is being routed: that one may be written by another broker,
+ * and leaves when this is on disk. Where the message has no group it is opened alone. */
+void nj_mqtt_record_open_ahead(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record);
+/* Frees the records of a group that is not to be opened any more, as all is taken down. */
+void nj_mqtt_journal_forget_unit(struct nj_mqtt_broker *broker, struct nj_mqtt_pledge *pledge);
 /* Opens the records of a group, whoever gathered them; `refused`: gives them back as failed instead. */
 void nj_mqtt_journal_open_unit(struct nj_mqtt_journal *journal, struct nj_list *unit, bool refused);
 /* Opens it for the end of the next group. */

@@ -64,6 +64,7 @@ enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt
 {
 	struct nj_mqtt_journal *journal = keep_journal(session);
 	uint64_t bytes = keep_row_bytes(message) + NJ_MESSAGES_ROW_BYTES;
+	NJ_TRY(nj_mqtt_keep_row_ahead(session));
 	if (!nj_mqtt_keep_admit(session, bytes)) {
 		nj_mqtt_queue_full(session, 0);
 		return NJ_ERR_FULL;
@@ -384,6 +385,9 @@ void nj_mqtt_record_done(struct nj_mqtt_record *record, enum nj_err err)
 	case NJ_MESSAGES_TRIM:
 		if (err == NJ_OK)
 			nj_mqtt_keep_trimmed(session, record->op.trim);
+		return;
+	case NJ_MESSAGES_SESSION_PUT:
+		session->keep->row_stored |= err == NJ_OK;
 		return;
 	case NJ_MESSAGES_RECEIVE:
 		if (err != NJ_OK)

@@ -88,6 +88,20 @@ void nj_mqtt_keep_free(struct nj_mqtt_session *session)
 	session->keep = &broker->no_keep;
 }
 
+enum nj_err nj_mqtt_keep_row_ahead(struct nj_mqtt_session *session)
+{
+	struct nj_mqtt_journal *journal = keep_journal(session);
+	bool elsewhere = journal->pledge != NULL && journal->pledge->gathers && journal->pledge->whole != NULL;
+	if (session->keep->row_stored || !elsewhere)
+		return NJ_OK;
+	struct nj_mqtt_record *record =
+	    nj_mqtt_record_new(journal, NJ_MESSAGES_SESSION_PUT, session, session->key_bytes);
+	if (record == NULL)
+		return NJ_ERR_NO_MEMORY;
+	nj_mqtt_record_open_ahead(journal, record);
+	return NJ_OK;
+}
+
 enum nj_err nj_mqtt_keep_session(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_journal *journal = keep_journal(session);
@@ -131,10 +145,27 @@ enum nj_err nj_mqtt_keep_restore(struct nj_mqtt_session *session, const struct n
 	keep->ends_ms = row->ends_ms;
 	keep->will_due_ms = row->will.due_ms;
 	keep->behind = row->messages > 0;
+	keep->row_stored = true;
 	session->flow.positional = true;
 	session->flow.discarded = row->discarded;
 	keep_count(session, (int64_t)row->messages, (int64_t)row->bytes);
 	return NJ_OK;
+}
+
+/* What comes back is nobody's any more; `out_idle`: what need not leave. */
+static void leave_records(struct nj_mqtt_session *session, struct nj_list *out_idle)
+{
+	nj_list_init(out_idle);
+	NJ_LIST_EACH (&session->keep->records, at) {
+		struct nj_mqtt_record *record = NJ_CONTAINER(at, struct nj_mqtt_record, by_session);
+		if (record->delivery != NULL)
+			record->delivery->record = NULL;
+		record->delivery = NULL;
+		record->session = NULL;
+		nj_list_remove(at);
+		if (!record->handed_over)
+			nj_list_push_back(out_idle, at);
+	}
 }
 
 void nj_mqtt_keep_end(struct nj_mqtt_session *session)
@@ -144,19 +175,12 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session)
 		return;
 	nj_mqtt_keep_leave_page(session);
 	keep_count(session, -(int64_t)session->keep->messages, -(int64_t)session->keep->bytes);
-	while (!nj_list_empty(&session->keep->records)) {
-		struct nj_mqtt_record *record =
-		    NJ_CONTAINER(session->keep->records.next, struct nj_mqtt_record, by_session);
-		if (record->delivery != NULL)
-			record->delivery->record = NULL;
-		record->delivery = NULL;
-		nj_list_remove(&record->by_session);
-		record->session = NULL;
-		if (!record->handed_over && journal != NULL)
-			nj_mqtt_record_elide(journal, record);
-	}
+	struct nj_list idle;
+	leave_records(session, &idle);
 	if (journal == NULL)
 		return;
+	while (!nj_list_empty(&idle))
+		nj_mqtt_record_elide(journal, NJ_CONTAINER(idle.next, struct nj_mqtt_record, by_session));
 	struct nj_mqtt_record *drop = nj_mqtt_record_new(journal, NJ_MESSAGES_SESSION_DROP, NULL, 0);
 	if (drop == NULL)
 		return;
@@ -166,14 +190,19 @@ void nj_mqtt_keep_end(struct nj_mqtt_session *session)
 
 /* ---- subscriptions, retained messages ---- */
 
-static void open_with_text(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, struct nj_view text,
-			   struct nj_mqtt_pledge *pledge)
+static void lend_text(struct nj_mqtt_record *record, struct nj_view text, struct nj_mqtt_pledge *pledge)
 {
 	memcpy(nj_mqtt_record_more(record), text.data, text.len);
 	record->op.text = nj_view_of(nj_mqtt_record_more(record), text.len);
 	record->pledge = pledge;
 	if (pledge != NULL)
 		nj_mqtt_pledge_hold(pledge);
+}
+
+static void open_with_text(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record, struct nj_view text,
+			   struct nj_mqtt_pledge *pledge)
+{
+	lend_text(record, text, pledge);
 	nj_mqtt_record_open(journal, record, 0);
 }
 
@@ -216,5 +245,7 @@ void nj_mqtt_keep_retained(struct nj_mqtt_space *space, struct nj_mqtt_broker *b
 	record->op.flags = content->qos;
 	record->op.body.expires_ms = nj_mqtt_wall_of(broker, content->expires_ms);
 	bool hold = !journal->durable.relaxed || journal->together;
-	open_with_text(journal, record, customer, hold ? journal->pledge : NULL);
+	lend_text(record, customer, hold ? journal->pledge : NULL);
+	/* On disk before the message's identifier is: what comes again is not retained again. */
+	nj_mqtt_record_open_ahead(journal, record);
 }

@@ -48,6 +48,11 @@ void nj_mqtt_keep_trimmed(struct nj_mqtt_session *session, const struct nj_messa
 /* keep.c: ends a delivery that was never sent, for want of room. */
 void nj_mqtt_keep_discard(struct nj_mqtt_session *session, struct nj_mqtt_delivery *delivery);
 
+/* keep_session.c */
+/* A message's row that another broker writes is worth nothing before the session's own row is there: that goes ahead,
+ * unless it is there already. NJ_ERR_NO_MEMORY. */
+NJ_MUST_USE enum nj_err nj_mqtt_keep_row_ahead(struct nj_mqtt_session *session);
+
 /* keep_window.c */
 /* A delivery of the record in the window too, where the client is there and nothing older is on disk alone; else
  * NULL. */

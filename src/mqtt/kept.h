@@ -32,6 +32,7 @@ struct nj_mqtt_keep {
 	struct nj_mqtt_held held;    /* sent and not acknowledged when the client went */
 	uint64_t ends_ms;            /* Unix; 0: its client is connected */
 	uint64_t will_due_ms;        /* Unix; 0: likewise */
+	bool row_stored;             /* the session's own is on disk */
 	bool waits_for_row;          /* that is on its way to the disk; then it is read on */
 	bool behind;                 /* the queue goes on behind the window */
 	struct nj_mqtt_page *page;   /* on its way; NULL: none */

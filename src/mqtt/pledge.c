@@ -122,10 +122,13 @@ static void tell_whole(struct nj_mqtt_pledge *part, struct nj_post *post, void (
 /* To where the whole is; when all is taken down, by one thread, at once. */
 static void part_over(struct nj_mqtt_pledge *part)
 {
-	if (part->broker->fabric == NULL)
-		give_back(part);
-	else
+	if (part->broker->fabric != NULL) {
 		tell_whole(part, &part->over, on_part_over);
+		return;
+	}
+	if (part->gathers)
+		nj_mqtt_journal_forget_unit(part->broker, part->whole);
+	give_back(part);
 }
 
 static void on_part_ready(struct nj_post *post)
@@ -140,6 +143,7 @@ static void on_part_ready(struct nj_post *post)
 	}
 	whole->taken += part->taken;
 	whole->full += part->full;
+	whole->failed |= part->failed;
 	nj_mqtt_pledge_routed(whole);
 }
 
@@ -157,7 +161,7 @@ void nj_mqtt_pledge_routed(struct nj_mqtt_pledge *pledge)
 		tell_whole(pledge, &pledge->ready, on_part_ready);
 		return;
 	}
-	bool refused = pledge->full > 0 && pledge->taken == 0;
+	bool refused = pledge->failed || (pledge->full > 0 && pledge->taken == 0);
 	if (refused && pledge->client != NULL && pledge->client->session != NULL)
 		(void)nj_mqtt_flow_forget(&pledge->client->session->flow, pledge->packet_id);
 	nj_mqtt_journal_open_unit(pledge->broker->journal, &pledge->unit, refused);

@@ -13,7 +13,7 @@
 #define DISK_PAGE_ROWS 3 /* at most: small pages are harder */
 
 struct disk_row {
-	uint8_t type; /* SESSION_PUT, SUBSCRIBE, ENQUEUE, RECEIVE, RETAIN; 0: free */
+	uint8_t type; /* SESSION_PUT, SUBSCRIBE, ENQUEUE, RECEIVE, RETAIN, SESSION_DROP (it was there); 0: free */
 	uint8_t flags;
 	uint32_t session;
 	uint64_t position; /* or packet id */
@@ -45,6 +45,16 @@ static inline struct disk_row *disk_find(struct disk_row *rows, uint8_t type, ui
 	return NULL;
 }
 
+static inline struct disk_row *disk_free(struct disk_row *rows)
+{
+	struct disk_row *row = disk_find(rows, 0, 0, 0, nj_view_of(NULL, 0));
+
+	for (size_t i = 0; i < DISK_ROWS && row == NULL; i++)
+		row = rows[i].type == NJ_MESSAGES_SESSION_DROP ? &rows[i] : NULL;
+	DISK_CHECK(row != NULL);
+	return row;
+}
+
 static inline void disk_keep(struct disk_row *row, const void *bytes, size_t len)
 {
 	DISK_CHECK(len <= sizeof(row->data));
@@ -60,8 +70,7 @@ static inline struct disk_row *disk_put(struct disk_row *rows, uint8_t type, con
 	struct disk_row *row = disk_find(rows, type, op->session, position, name);
 
 	if (row == NULL)
-		row = disk_find(rows, 0, 0, 0, nj_view_of(NULL, 0));
-	DISK_CHECK(row != NULL);
+		row = disk_free(rows);
 	row->type = type;
 	row->session = op->session;
 	row->position = position;
@@ -107,6 +116,9 @@ static inline void disk_drop(struct disk_row *rows, uint32_t session)
 	for (size_t i = 0; i < DISK_ROWS; i++)
 		if (rows[i].type != NJ_MESSAGES_RETAIN && rows[i].session == session)
 			disk_forget(&rows[i]);
+	struct disk_row *gone = disk_free(rows);
+	gone->type = NJ_MESSAGES_SESSION_DROP;
+	gone->session = session;
 }
 
 static inline void disk_enqueue(struct disk_row *rows, const struct nj_messages_op *op)
@@ -114,6 +126,9 @@ static inline void disk_enqueue(struct disk_row *rows, const struct nj_messages_
 	struct nj_view any = nj_view_of(NULL, 0);
 	struct disk_row *session = disk_find(rows, NJ_MESSAGES_SESSION_PUT, op->session, 0, any);
 
+	/* What another broker wrote may come after the end. */
+	if (session == NULL && disk_find(rows, NJ_MESSAGES_SESSION_DROP, op->session, 0, any) != NULL)
+		return;
 	/* Its row came first, and its position never before. */
 	DISK_CHECK(session != NULL && disk_find(rows, NJ_MESSAGES_ENQUEUE, op->session, op->position, any) == NULL);
 	disk_put_body(disk_put(rows, NJ_MESSAGES_ENQUEUE, op, any), &op->body);
