@@ -2,6 +2,7 @@
 #include "mqtt/auth.h"
 #include "mqtt/keep.h"
 #include "mqtt/post.h"
+#include "mqtt/will.h"
 
 #define ASSIGNED_RANDOM 8
 #define ASSIGNED_BYTES (sizeof("nj-") + 2 * ASSIGNED_RANDOM)

@@ -49,15 +49,6 @@ struct nj_mqtt_subscription {
 	uint8_t filter[]; /* as the client wrote it */
 };
 
-struct nj_mqtt_will {
-	struct nj_mqtt_session *session;
-	struct nj_mqtt_message *message;
-	struct nj_timer due;
-	uint32_t delay_s;
-	uint32_t expiry_s; /* of the message, from its publication */
-	bool expires;
-};
-
 struct nj_mqtt_session {
 	struct nj_mqtt_broker *broker;
 	struct nj_mqtt_space *space;
@@ -148,7 +139,7 @@ void nj_mqtt_taps_see(const struct nj_mqtt_broker *broker, const struct nj_mqtt_
 /* keep_room.c: messages went unsent for want of room (0: one was refused). Told once a second and session. */
 void nj_mqtt_queue_full(struct nj_mqtt_session *session, uint64_t discarded);
 
-/* registry.c: sessions and wills */
+/* registry.c: sessions */
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,
 					     struct nj_view client_id);
 /* NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
@@ -161,19 +152,6 @@ void nj_mqtt_session_end(struct nj_mqtt_session *session);
 void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_client *client);
 /* The connection is gone. May end the session. */
 void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will);
-/* CONNECT's will, for a session that is not there yet; NULL where it has none. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
-NJ_MUST_USE enum nj_err nj_mqtt_will_of(struct nj_mqtt_broker *broker, const struct nj_mqtt_connect *connect,
-					struct nj_mqtt_will **out_will);
-/* In place of the one that the session has. `will` may be NULL. */
-void nj_mqtt_will_set(struct nj_mqtt_session *session, struct nj_mqtt_will *will);
-/* One that no session has; may be NULL. */
-void nj_mqtt_will_free(struct nj_mqtt_broker *broker, struct nj_mqtt_will *will);
-/* A will told by `terms` (their message is not looked at); the session has none. NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */
-NJ_MUST_USE enum nj_err nj_mqtt_will_put(struct nj_mqtt_session *session, const struct nj_mqtt_content *content,
-					 struct nj_mqtt_will terms);
-void nj_mqtt_will_drop(struct nj_mqtt_session *session);
-/* Checked against the rights of now. */
-void nj_mqtt_will_publish(struct nj_mqtt_session *session);
 void nj_mqtt_subscription_free(struct nj_mqtt_subscription *subscription);
 /* Its filter without what makes it shared. */
 struct nj_view nj_mqtt_subscription_topics(const struct nj_mqtt_subscription *subscription);

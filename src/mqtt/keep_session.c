@@ -1,6 +1,7 @@
 /* What the store has of a session beside its queue: its row, from its beginning to its end, and its subscriptions; and
  * retained messages. */
 #include "mqtt/keep_state.h"
+#include "mqtt/will.h"
 
 /* ---- the session's row ---- */
 

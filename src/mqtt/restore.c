@@ -2,6 +2,7 @@
 
 #include "mqtt/keep.h"
 #include "mqtt/post.h"
+#include "mqtt/will.h"
 
 #define FOREVER UINT32_MAX
 #define SOON_MS 1 /* what is due already is done by the first turn, when all is restored */
