@@ -117,6 +117,8 @@ static inline void disk_drop(struct disk_row *rows, uint32_t session)
 		if (rows[i].type != NJ_MESSAGES_RETAIN && rows[i].session == session)
 			disk_forget(&rows[i]);
 	struct disk_row *gone = disk_free(rows);
+	if (gone == NULL)
+		return;
 	gone->type = NJ_MESSAGES_SESSION_DROP;
 	gone->session = session;
 }
