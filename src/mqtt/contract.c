@@ -69,7 +69,7 @@ enum nj_mqtt_fault nj_mqtt_breach_fault(enum nj_breach breach, bool often)
 	return often ? NJ_MQTT_FAULT_DENIED_OFTEN : NJ_MQTT_FAULT_DENIED;
 }
 
-void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_verdict *verdict)
+void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_verdict *verdict, uint32_t version)
 {
 	const struct nj_contract *contract = verdict->contract;
 
@@ -78,7 +78,7 @@ void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_
 	s->max_qos = contract != NULL ? contract->max_qos : 2;
 	s->max_bytes = contract != NULL ? contract->max_bytes : UINT32_MAX;
 	s->no_retained = contract != NULL && !contract->retain;
-	s->rights_version = s->session->party->rights_version;
+	s->rights_version = version;
 }
 
 bool nj_mqtt_may_receive(const struct nj_party *party, const struct nj_mqtt_content *content)

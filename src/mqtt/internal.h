@@ -127,8 +127,9 @@ struct nj_verdict nj_mqtt_judge(struct nj_mqtt_broker *broker, struct nj_party *
 /* What a denial is in PUBACK and PUBREC, and as a connection's end. */
 enum nj_mqtt_reason nj_mqtt_breach_reason(enum nj_breach breach);
 enum nj_mqtt_fault nj_mqtt_breach_fault(enum nj_breach breach, bool often);
-/* Keeps the verdict on the subscription's filter, for the party's rights of now. */
-void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_verdict *verdict);
+/* Keeps the verdict on the subscription's filter. `version`: of the party's rights, read before they were asked: they
+ * may be others by now. */
+void nj_mqtt_subscription_judge(struct nj_mqtt_subscription *s, const struct nj_verdict *verdict, uint32_t version);
 /* Delivery of this message to the party, by the rights of now. */
 bool nj_mqtt_may_receive(const struct nj_party *party, const struct nj_mqtt_content *content);
 

@@ -17,6 +17,7 @@
 struct nj_mqtt_kept {
 	uint8_t qos; /* 1 or 2 */
 	bool retain;
+	uint32_t rights_version; /* for which it may have it */
 	uint64_t group_id;
 	const uint32_t *ids;
 	size_t id_count;

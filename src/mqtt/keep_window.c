@@ -235,7 +235,7 @@ struct nj_mqtt_delivery *nj_mqtt_keep_in_window(struct nj_mqtt_session *session,
 	delivery->qos = kept->qos;
 	delivery->retain = kept->retain;
 	delivery->group_id = kept->group_id;
-	delivery->rights_version = session->party->rights_version;
+	delivery->rights_version = kept->rights_version;
 	delivery->position = record->op.position;
 	delivery->shared = record->op.shared;
 	delivery->record = record;

@@ -21,6 +21,7 @@ struct share {
 	bool any;
 	bool retain;
 	uint8_t qos;
+	uint32_t rights_version; /* for which the receiver may have it */
 	size_t id_count;
 	bool replayed;     /* a retained message, whose place in the queue was seen to */
 	uint64_t group_id; /* a shared subscription's copy: apart from others */
@@ -51,11 +52,12 @@ static void collect(void *arg, struct nj_mqtt_node *node)
 static void refresh_verdict(struct nj_mqtt_subscription *s)
 {
 	const struct nj_party *party = s->session->party;
-	if (s->rights_version == party->rights_version)
+	uint32_t version = party->rights_version;
+	if (s->rights_version == version)
 		return;
 	struct nj_verdict verdict =
 	    nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, nj_mqtt_subscription_topics(s));
-	nj_mqtt_subscription_judge(s, &verdict);
+	nj_mqtt_subscription_judge(s, &verdict, version);
 }
 
 bool nj_mqtt_may_deliver(struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
@@ -87,7 +89,7 @@ static void add_id(struct route *route, struct share *share, const struct nj_mqt
 
 static struct share share_of(struct route *route, struct nj_mqtt_session *session)
 {
-	struct share share = { .any = false };
+	struct share share = { .rights_version = session->party->rights_version };
 	for (struct nj_mqtt_subscription *s = session->matched; s != NULL; s = s->next_matched) {
 		if (!may_deliver(s, route->content))
 			continue;
@@ -188,6 +190,7 @@ static void keep_for(struct route *route, struct nj_mqtt_session *session, const
 	struct nj_mqtt_journal *journal = route->broker->journal;
 	struct nj_mqtt_kept kept = { .qos = share->qos,
 				     .retain = share->retain,
+				     .rights_version = share->rights_version,
 				     .group_id = share->group_id,
 				     .ids = route->broker->match_ids,
 				     .id_count = share->id_count };
@@ -231,7 +234,7 @@ static void queue_for(struct route *route, struct nj_mqtt_session *session, cons
 	delivery->qos = share->qos;
 	delivery->retain = share->retain;
 	delivery->group_id = share->group_id;
-	delivery->rights_version = session->party->rights_version;
+	delivery->rights_version = share->rights_version;
 	if (share->replayed)
 		nj_mqtt_flow_append(flow, delivery);
 	else if (nj_mqtt_flow_wait(flow, delivery) != NJ_OK)
@@ -261,7 +264,8 @@ static void deliver(struct route *route, struct nj_mqtt_session *session, const 
 
 static void deliver_to_member(struct route *route, struct nj_mqtt_subscription *s)
 {
-	struct share share = { .qos = lesser(s->qos, route->content->qos),
+	struct share share = { .qos = lesser(lesser(s->qos, s->max_qos), route->content->qos),
+			       .rights_version = s->rights_version,
 			       .retain = s->retain_as_published && route->content->retain,
 			       .group_id = s->group->id };
 	add_id(route, &share, s);
@@ -384,10 +388,14 @@ static void queue_retained(struct nj_mqtt_subscription *s, struct nj_mqtt_messag
 			       .content = &message->content,
 			       .message = message,
 			       .now_ms = nj_reactor_now_ms(broker->reactor) };
-	struct share share = { .qos = lesser(s->qos, message->content.qos), .retain = true, .replayed = true };
+	if (!may_deliver(s, &message->content) || s->no_retained)
+		return;
+	struct share share = { .qos = lesser(lesser(s->qos, s->max_qos), message->content.qos),
+			       .rights_version = s->rights_version,
+			       .retain = true,
+			       .replayed = true };
 	add_id(&route, &share, s);
-	if (may_deliver(s, &message->content))
-		queue_for(&route, s->session, &share);
+	queue_for(&route, s->session, &share);
 }
 
 /* Turns retained messages into deliveries, as far as half of the queue has room: the rest is for what comes. */

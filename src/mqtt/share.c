@@ -133,7 +133,7 @@ static struct nj_mqtt_subscription *member_at(struct nj_list *link)
 
 static bool is_kept(const struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
 {
-	return s->qos > 0 && content->qos > 0;
+	return s->qos > 0 && s->max_qos > 0 && content->qos > 0;
 }
 
 bool nj_mqtt_member_full(const struct nj_mqtt_subscription *s, const struct nj_mqtt_content *content)
@@ -147,7 +147,7 @@ static enum rank rank_of(struct nj_mqtt_subscription *s, const struct nj_mqtt_co
 {
 	const struct nj_mqtt_session *session = s->session;
 	bool connected = session->client != NULL && !session->client->doomed;
-	if ((!connected && !is_kept(s, content)) || !nj_mqtt_may_deliver(s, content))
+	if (!nj_mqtt_may_deliver(s, content) || (!connected && !is_kept(s, content)))
 		return RANK_NONE;
 	if (nj_mqtt_member_full(s, content))
 		return RANK_FULL;

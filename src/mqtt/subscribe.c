@@ -161,6 +161,7 @@ static struct outcome subscribe_one(struct nj_mqtt_client *client, const struct 
 		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER, "a shared filter is $share/NAME/FILTER");
 	if (!nj_mqtt_topic_fits(broker, target.topics))
 		return refuse(client, NJ_MQTT_R_BAD_TOPIC_FILTER, "the filter is too long or has too many levels");
+	uint32_t version = party->rights_version;
 	struct nj_verdict verdict = nj_rights_check(nj_party_rights(party), &party->names, NJ_SUBSCRIBE, target.topics);
 	if (!verdict.allowed || party->revoked || nj_mqtt_topic_own(target.topics)) {
 		nj_mqtt_count(&broker->counters.subscribes_denied, 1);
@@ -173,7 +174,7 @@ static struct outcome subscribe_one(struct nj_mqtt_client *client, const struct 
 		s = add(client->session, &target);
 	if (s == NULL)
 		return refuse(client, NJ_MQTT_R_QUOTA_EXCEEDED, "no room for another subscription");
-	nj_mqtt_subscription_judge(s, &verdict);
+	nj_mqtt_subscription_judge(s, &verdict, version);
 	if (!s->no_retained && wants_retained(f, &target, fresh) && nj_mqtt_replay_take(s) != NJ_OK) {
 		if (fresh)
 			nj_mqtt_subscription_free(s);

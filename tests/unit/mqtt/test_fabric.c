@@ -411,6 +411,31 @@ static void a_round_visits_all_and_ends_once(void **state)
 	gate_close(&gate);
 }
 
+/* Rights are replaced on the main thread while a broker asks them: what it was told holds for those it asked. */
+static void a_verdict_is_of_the_rights_that_were_asked(void **state)
+{
+	static const struct nj_rights_rule none[] = { { NJ_SUBSCRIBE, false, "other/#" } };
+	struct gate gate;
+	open_fabric(&gate, &gate_limits);
+	struct peer *a = joined_at(&gate, ALICE, 0);
+	struct peer *d = joined_at(&gate, DAVE, 1);
+	assert_int_equal(subscribe(d, "cmd/#", 1), 1);
+	struct nj_mqtt_session *session =
+	    NJ_CONTAINER(broker_at(&gate, 1)->sessions.next, struct nj_mqtt_session, link);
+	struct nj_mqtt_subscription *s =
+	    NJ_CONTAINER(session->subscriptions.next, struct nj_mqtt_subscription, by_session);
+	const struct nj_verdict before = { .allowed = true };
+	uint32_t version = gate.parties[DAVE].rights_version;
+	gate_party(&gate, DAVE, "acme", "dave", none, 1);
+	nj_mqtt_subscription_judge(s, &before, version);
+	publish(a, "cmd/1", "x", 0, 0);
+	expect_nothing(d);
+	assert_int_equal(gate_counters(&gate).messages_denied, 1);
+	peer_close(a);
+	peer_close(d);
+	gate_close(&gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +453,7 @@ int main(void)
 		cmocka_unit_test(the_number_of_sessions_is_everybodys),
 		cmocka_unit_test(where_one_is_behind_publishers_wait_and_nothing_is_lost),
 		cmocka_unit_test(a_round_visits_all_and_ends_once),
+		cmocka_unit_test(a_verdict_is_of_the_rights_that_were_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

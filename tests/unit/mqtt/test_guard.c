@@ -86,6 +86,34 @@ static void a_right_that_is_taken_acts_at_once(void **state)
 	gate_close(&gate);
 }
 
+/* What the rule of now allows less of, a subscription that is older gets less of: a member of a group too. */
+static void a_limit_that_is_lowered_acts_at_once(void **state)
+{
+	static const struct nj_rights_rule less[] = { { NJ_SUBSCRIBE, false, "cmd/#", "{\"max_qos\": 0}" } };
+	struct gate gate;
+	gate_open(&gate);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	struct peer *d = peer_open(&gate, DAVE, V5);
+	(void)join(d, "d", true, 50);
+	assert_int_equal(subscribe(d, "cmd/1", 2), 2);
+	assert_int_equal(subscribe(d, "$share/g/cmd/2", 2), 2);
+	publish(a, "cmd/2", "before", 1, 1);
+	expect_ack(a, NJ_MQTT_PUBACK, 1);
+	expect_message(d, "cmd/2", "before", 1);
+	gate_party(&gate, DAVE, "acme", "dave", less, 1);
+	publish(a, "cmd/1", "alone", 1, 1);
+	expect_ack(a, NJ_MQTT_PUBACK, 1);
+	expect_message(d, "cmd/1", "alone", 0);
+	publish(a, "cmd/2", "shared", 1, 1);
+	expect_ack(a, NJ_MQTT_PUBACK, 1);
+	expect_message(d, "cmd/2", "shared", 0);
+	peer_close(d);
+	publish(a, "cmd/2", "nobody", 1, 1);
+	assert_true(expect_ack(a, NJ_MQTT_PUBACK, 1) < NJ_MQTT_R_UNSPECIFIED);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 static void a_will_is_checked_when_it_is_published(void **state)
 {
 	static const struct nj_rights_rule none[] = { { NJ_SUBSCRIBE, false, "cmd/#" } };
@@ -395,6 +423,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_allowed_is_said),
 		cmocka_unit_test(a_part_that_is_denied_is_not_delivered),
 		cmocka_unit_test(a_right_that_is_taken_acts_at_once),
+		cmocka_unit_test(a_limit_that_is_lowered_acts_at_once),
 		cmocka_unit_test(a_will_is_checked_when_it_is_published),
 		cmocka_unit_test(one_subscribe_asks_for_so_much),
 		cmocka_unit_test(a_cut_party_is_gone),
