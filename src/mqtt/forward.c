@@ -170,6 +170,14 @@ static struct nj_mqtt_pledge *pledge_of(const struct nj_mqtt_broker *broker, con
 	return may ? broker->journal->pledge : NULL;
 }
 
+/* As if the receivers there had no room. */
+static void lose(struct nj_mqtt_broker *broker, const struct nj_mqtt_message *message)
+{
+	nj_mqtt_count(&broker->counters.messages_dropped, 1);
+	if (broker->journal != NULL && message->content.qos > 0)
+		broker->journal->full++;
+}
+
 void nj_mqtt_forward(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker, struct nj_mqtt_message *message,
 		     uint16_t reactors, bool store)
 {
@@ -180,7 +188,7 @@ void nj_mqtt_forward(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
 				     .store = store,
 				     .pledge = pledge_of(broker, message) };
 		if (i != broker->place && (reactors & 1u << i) != 0 && !forward_one(broker, i, &item))
-			nj_mqtt_count(&broker->counters.messages_dropped, 1);
+			lose(broker, message);
 	}
 }
 
@@ -193,7 +201,7 @@ void nj_mqtt_forward_shared(struct nj_mqtt_space *space, struct nj_mqtt_broker *
 			     .choice = *choice,
 			     .pledge = pledge_of(broker, message) };
 	if (!forward_one(broker, place, &item))
-		nj_mqtt_count(&broker->counters.messages_dropped, 1);
+		lose(broker, message);
 }
 
 /* ---- interest ---- */

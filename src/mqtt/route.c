@@ -184,6 +184,14 @@ static struct nj_mqtt_message *message_of(struct route *route)
 	return route->message;
 }
 
+/* Receivers elsewhere that do not get it: a publisher that is to be answered learns that they had no room. */
+static void lose(struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content)
+{
+	drop(broker);
+	if (broker->journal != NULL && content->qos > 0)
+		broker->journal->full++;
+}
+
 /* In the queue of a session that lasts. */
 static void keep_for(struct route *route, struct nj_mqtt_session *session, const struct share *share)
 {
@@ -290,7 +298,7 @@ static bool deliver_to_group(struct nj_mqtt_space *space, struct route *route, s
 			return here;
 	}
 	if (message_of(route) == NULL) {
-		drop(broker);
+		lose(broker, route->content);
 		return true;
 	}
 	if (place == broker->place)
@@ -347,7 +355,7 @@ static bool route_on(struct nj_mqtt_space *space, struct route *route)
 	else if (reactors != 0 && message_of(route) != NULL)
 		nj_mqtt_forward(space, broker, route->message, reactors, false);
 	else if (reactors != 0)
-		drop(broker);
+		lose(broker, route->content);
 	return reactors != 0;
 }
 

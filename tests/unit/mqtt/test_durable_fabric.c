@@ -176,6 +176,33 @@ static void a_retained_message_without_room_is_refused_whole(void **state)
 	peer_close(alice);
 }
 
+/* At whatever step memory ends: what is acknowledged reaches its receiver, on the other broker too. */
+static void without_memory_nothing_is_acknowledged(void **state)
+{
+	struct gate *gate = *state;
+	struct nj_mqtt_limits limits = disk_limits();
+	struct peer *bob = peer_open(gate, BOB, V5);
+	(void)join(bob, id_at(gate, BOB, 1), false, 1000);
+	subscribe_unheard(bob, "a", 2);
+	struct peer *alice = peer_open(gate, ALICE, V5);
+	(void)join(alice, id_at(gate, ALICE, 0), false, 1000);
+	settle_for(gate, &disk, 150);
+	(void)expect(bob, NJ_MQTT_SUBACK);
+	uint64_t used = gate_counters(gate).memory_bytes;
+	uint8_t code = NJ_MQTT_R_QUOTA_EXCEEDED;
+	for (size_t more = 0; code == NJ_MQTT_R_QUOTA_EXCEEDED && more < 32768; more += 16) {
+		limits.max_memory_bytes = used + more;
+		gate_limit(gate, &limits);
+		publish(alice, "a", "x", 2, 1);
+		settle_for(gate, &disk, 25);
+		code = expect_ack(alice, NJ_MQTT_PUBREC, 1);
+	}
+	assert_int_equal(code, 0);
+	expect_message(bob, "a", "x", 2);
+	peer_close(alice);
+	peer_close(bob);
+}
+
 /* The end comes while one broker waits for another's disk: nothing is left behind. */
 static void the_end_while_a_group_waits(void **state)
 {
@@ -203,6 +230,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_session_that_ends_holds_nothing_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_retained_message_is_on_disk_before_its_identifier, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_retained_message_without_room_is_refused_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_memory_nothing_is_acknowledged, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_while_a_group_waits, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
