@@ -32,7 +32,8 @@ static void session_row(const struct nj_mqtt_session *session, struct nj_message
 		.client_id = nj_view_of(session->key + NJ_PARTY_UID_BYTES, session->key_bytes - NJ_PARTY_UID_BYTES),
 		.expiry_s = session->expiry_s,
 		.ends_ms = session->keep->ends_ms,
-		.sent = session->keep->sent,
+		/* What may have been sent before a crash may be sent again after the next. */
+		.sent = session->keep->doubtful > session->keep->sent ? session->keep->doubtful : session->keep->sent,
 	};
 	memcpy(out_row->uid, session->key, NJ_PARTY_UID_BYTES);
 	fill_will(session, &out_row->will);

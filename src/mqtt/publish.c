@@ -166,7 +166,7 @@ static bool receive_once(struct nj_mqtt_client *client, const struct nj_mqtt_pub
 	if (in_use || m->qos == 0)
 		return !in_use;
 	if (client->version >= NJ_MQTT_V5 &&
-	    flow->received_count + client->pledged_pubacks >= client->broker->limits.max_inflight) {
+	    flow->received_here + client->pledged_pubacks >= client->broker->limits.max_inflight) {
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_RECEIVE_MAXIMUM);
 		return false;
 	}

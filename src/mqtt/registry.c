@@ -201,6 +201,7 @@ void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_clie
 	former->sessions--;
 	nj_party_unref(former);
 	session->client = client;
+	session->flow.received_here = 0;
 	client->session = session;
 	count_connected(session, 1);
 }

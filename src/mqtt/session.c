@@ -293,7 +293,7 @@ enum nj_err nj_mqtt_flow_receive(struct nj_mqtt_flow *flow, uint16_t packet_id)
 		}
 	}
 	flow->received[packet_id / 8] |= (uint8_t)(1u << packet_id % 8);
-	flow->received_count++;
+	flow->received_here++;
 	return NJ_OK;
 }
 
@@ -307,6 +307,6 @@ bool nj_mqtt_flow_forget(struct nj_mqtt_flow *flow, uint16_t packet_id)
 	if (!nj_mqtt_flow_received(flow, packet_id))
 		return false;
 	flow->received[packet_id / 8] &= (uint8_t) ~(1u << packet_id % 8);
-	flow->received_count--;
+	flow->received_here -= flow->received_here > 0;
 	return true;
 }

@@ -49,10 +49,10 @@ struct nj_mqtt_flow {
 	uint32_t slot_count;
 	uint32_t last_slot;
 	uint32_t max_slots;
-	bool positional;   /* packet ids are functions of positions; there are no slots */
-	uint8_t *received; /* one bit a packet id, made with the first QoS 2 message */
-	uint32_t received_count;
-	uint64_t discarded; /* messages that were never sent, for want of room: the oldest went for newer ones */
+	bool positional;        /* packet ids are functions of positions; there are no slots */
+	uint8_t *received;      /* one bit a packet id, made with the first QoS 2 message */
+	uint32_t received_here; /* of them, on this connection: what its receive maximum counts (4.9) */
+	uint64_t discarded;     /* messages that were never sent, for want of room: the oldest went for newer ones */
 };
 
 void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, struct nj_mqtt_budget *budget, size_t max_waiting,

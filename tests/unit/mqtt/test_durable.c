@@ -138,6 +138,66 @@ static void what_waits_for_the_disk_is_bounded(void **state)
 	peer_close(alice);
 }
 
+/* 4.9: the receive maximum is a connection's: what an earlier one left unreleased does not count. */
+static void an_earlier_connection_uses_no_quota(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	for (uint16_t i = 1; i <= 4; i++) {
+		publish(alice, "a", "x", 2, i);
+		settle_for(gate, &disk, 5);
+		(void)expect_ack(alice, NJ_MQTT_PUBREC, i);
+	}
+	peer_close(alice);
+	alice = peer_open(gate, ALICE, V5);
+	assert_true(join(alice, "alice", false, 1000));
+	for (uint16_t i = 11; i <= 14; i++) {
+		publish(alice, "a", "x", 2, i);
+		settle_for(gate, &disk, 5);
+		(void)expect_ack(alice, NJ_MQTT_PUBREC, i);
+	}
+	publish(alice, "a", "x", 2, 15);
+	expect_closed_with(alice, NJ_MQTT_R_RECEIVE_MAXIMUM);
+	peer_close(alice);
+}
+
+/* 3.3.1-1: what was sent before a crash is marked when it is sent again, though a connection between did not get to it.
+ */
+static void what_was_sent_before_a_crash_stays_marked(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *bob = lasting(gate, BOB, V5, "bob");
+	subscribe_kept(bob, "a", 1);
+	struct peer *alice = joined(gate, ALICE, V5, "alice");
+	for (uint16_t i = 1; i <= 3; i++)
+		publish(alice, "a", "x", 1, i);
+	settle_for(gate, &disk, 100);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(expect_message(bob, "a", "x", 1)->dup, 0);
+	gate_crash(gate, &disk, 0);
+	peer_close(bob);
+	peer_close(alice);
+	bob = peer_open(gate, BOB, V5);
+	struct nj_mqtt_packet hello = connect_packet(bob, "bob", false);
+	nj_mqtt_set_number(&hello.properties, NJ_MQTT_P_SESSION_EXPIRY, 1000);
+	nj_mqtt_set_number(&hello.properties, NJ_MQTT_P_RECEIVE_MAXIMUM, 1);
+	assert_true(connect_with(bob, &hello)->as.connack.session_present);
+	settle_for(gate, &disk, 20);
+	assert_int_equal(expect_message(bob, "a", "x", 1)->dup, 1);
+	peer_close(bob);
+	settle_for(gate, &disk, 200);
+	for (int crashes = 0; crashes < 2; crashes++) {
+		bob = peer_open(gate, BOB, V5);
+		assert_true(join(bob, "bob", false, 1000));
+		settle_for(gate, &disk, 20);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(expect_message(bob, "a", "x", 1)->dup, 1);
+		peer_close(bob);
+		settle_for(gate, &disk, 200);
+		gate_crash(gate, &disk, 0);
+	}
+}
+
 /* 3.3.4-7: what waits for its commit is unacknowledged, and counts. */
 static void who_does_not_wait_for_acknowledgements_is_ended(void **state)
 {
@@ -575,6 +635,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_room_for_a_will_costs_no_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_refused_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_waits_for_the_disk_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_earlier_connection_uses_no_quota, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_sent_before_a_crash_stays_marked, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledged_by_the_receiver, setup, teardown),
 		cmocka_unit_test_setup_teardown(acknowledgements_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(exactly_once_step_by_step, setup, teardown),
