@@ -3,6 +3,8 @@
 #include "mqtt/replay.h"
 #include "mqtt/share.h"
 
+/* Filters of one SUBSCRIBE: so many more than a session may have subscriptions, as some may be refused or repeated. */
+#define FILTERS_MORE 1000
 /* Nodes of retained topics that one SUBSCRIBE may look at: so many times all there are, and some. */
 #define LOOKS_OVER_ALL 8
 #define LOOKS_FREE 4096
@@ -255,7 +257,7 @@ static bool keep_list(struct nj_mqtt_client *client, const struct nj_mqtt_packet
 static bool asks_too_much(const struct nj_mqtt_client *client, size_t filters, uint64_t visited)
 {
 	const struct nj_mqtt_tree *retained = &client->session->space->retained.tree;
-	return filters >= client->broker->limits.max_subscriptions ||
+	return filters >= client->broker->limits.max_subscriptions + FILTERS_MORE ||
 	       visited > retained->nodes.count * LOOKS_OVER_ALL + LOOKS_FREE;
 }
 
