@@ -36,6 +36,8 @@ static void route_item(struct nj_mqtt_broker *broker, const struct item *item)
 	struct nj_mqtt_space *space = item->theirs;
 	if (space == NULL && nj_mqtt_space_of(broker, item->customer, &space) != NJ_OK) {
 		nj_mqtt_count(&broker->counters.messages_dropped, 1);
+		if (broker->journal != NULL && broker->journal->pledge != NULL)
+			broker->journal->pledge->failed = true;
 		return;
 	}
 	if (item->choice.label != NULL) {
@@ -67,7 +69,7 @@ static void take_item(struct nj_mqtt_broker *broker, struct nj_mqtt_broker *from
 	route_item(broker, item);
 	journal->pledge = NULL;
 	journal->together = false;
-	if (part->holds == 1) {
+	if (part->holds == 1 && !part->failed) {
 		item->taken = journal->taken;
 		item->full = journal->full;
 		free(part);

@@ -116,10 +116,13 @@ static bool is_current(struct nj_mqtt_space *space, const struct nj_mqtt_message
 void nj_mqtt_retain_forwarded(struct nj_mqtt_space *space, struct nj_mqtt_broker *broker,
 			      struct nj_mqtt_message *message)
 {
-	/* A replica without room has one message fewer; who published it was told of what the limits are. */
-	if (nj_mqtt_retained_keep(&space->retained, message) != NJ_OK)
-		nj_mqtt_count(&broker->counters.messages_dropped, 1);
-	else if (writes(broker, message->content.topic) && is_current(space, message))
+	bool is_writer = writes(broker, message->content.topic);
+	bool kept = nj_mqtt_retained_keep(&space->retained, message) == NJ_OK;
+	/* A replica without room has one message fewer; what does not come to the disk is refused. */
+	nj_mqtt_count(&broker->counters.messages_dropped, !kept);
+	if (!kept && is_writer && broker->journal != NULL && broker->journal->pledge != NULL)
+		broker->journal->pledge->failed = true;
+	else if (kept && is_writer && is_current(space, message))
 		nj_mqtt_keep_retained(space, broker, message);
 }
 

@@ -103,14 +103,16 @@ static void what_is_refused_leaves_nothing(void **state)
 		settle_for(gate, &disk, 25);
 		code = expect_ack(alice, NJ_MQTT_PUBREC, 1);
 		refused += code == NJ_MQTT_R_QUOTA_EXCEEDED;
-		if (code == NJ_MQTT_R_QUOTA_EXCEEDED) {
+		/* Of several brokers one may have it that the one that writes has not. */
+		if (code == NJ_MQTT_R_QUOTA_EXCEEDED && gate->reactor_count == 0) {
 			assert_int_equal(gate_counters(gate).memory_bytes, used);
 			assert_int_equal(gate_counters(gate).retained, 0);
 		}
 	}
 	assert_int_equal(code, NJ_MQTT_R_NO_SUBSCRIBERS);
 	assert_in_range(refused, 10, 500);
-	assert_int_equal(gate_counters(gate).retained, 1);
+	/* Of several brokers the one that counts may not have had room. */
+	assert_in_range(gate_counters(gate).retained, gate->reactor_count == 0, 1);
 	limits.max_memory_bytes = disk_limits().max_memory_bytes;
 	gate_limit(gate, &limits);
 	peer_close(alice);

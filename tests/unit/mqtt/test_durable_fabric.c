@@ -203,6 +203,31 @@ static void without_memory_nothing_is_acknowledged(void **state)
 	peer_close(bob);
 }
 
+/* The same for a retained message and the broker that writes it. */
+static void without_memory_nothing_is_retained(void **state)
+{
+	struct gate *gate = *state;
+	struct nj_mqtt_limits limits = disk_limits();
+	struct peer *alice = peer_open(gate, ALICE, V5);
+	(void)join(alice, id_at(gate, ALICE, 0), false, 1000);
+	settle_for(gate, &disk, 150);
+	uint64_t used = gate_counters(gate).memory_bytes;
+	uint8_t code = NJ_MQTT_R_QUOTA_EXCEEDED;
+	struct nj_mqtt_packet packet = publish_packet(topic_at(gate, 1), "x", 1, 1);
+	packet.as.publish.retain = true;
+	for (size_t more = 0; code == NJ_MQTT_R_QUOTA_EXCEEDED && more < 32768; more += 16) {
+		limits.max_memory_bytes = used + more;
+		gate_limit(gate, &limits);
+		send_packet(alice, &packet);
+		settle_for(gate, &disk, 25);
+		code = expect_ack(alice, NJ_MQTT_PUBACK, 1);
+	}
+	assert_true(code < NJ_MQTT_R_UNSPECIFIED);
+	gate_crash(gate, &disk, 0);
+	assert_int_equal(gate_counters(gate).retained, 1);
+	peer_close(alice);
+}
+
 /* The end comes while one broker waits for another's disk: nothing is left behind. */
 static void the_end_while_a_group_waits(void **state)
 {
@@ -231,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_retained_message_is_on_disk_before_its_identifier, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_retained_message_without_room_is_refused_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_nothing_is_acknowledged, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_memory_nothing_is_retained, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_while_a_group_waits, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
