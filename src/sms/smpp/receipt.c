@@ -168,6 +168,11 @@ static struct nj_view cut(struct nj_view view, size_t max)
 	return nj_view_of(view.data, view.len < max ? view.len : max);
 }
 
+static unsigned three_digits(uint16_t number)
+{
+	return number < 1000 ? number : 999;
+}
+
 /* Appendix B. */
 static void write_text(const struct nj_smpp_receipt *receipt, struct nj_writer *w)
 {
@@ -179,8 +184,8 @@ static void write_text(const struct nj_smpp_receipt *receipt, struct nj_writer *
 	struct nj_view text = cut(receipt->text, NJ_SMPP_RECEIPT_TEXT_MAX);
 	nj_smpp_date_write(receipt->submit_ms, submit);
 	nj_smpp_date_write(receipt->done_ms, done);
-	(void)!nj_text_format(numbers, sizeof(numbers), " sub:%03u dlvrd:%03u", receipt->submitted % 1000u,
-			      receipt->delivered % 1000u);
+	(void)!nj_text_format(numbers, sizeof(numbers), " sub:%03u dlvrd:%03u", three_digits(receipt->submitted),
+			      three_digits(receipt->delivered));
 	(void)!nj_text_format(dates, sizeof(dates), " submit date:%s done date:%s stat:%s err:", submit, done,
 			      nj_smpp_state_word(receipt->state));
 	nj_write_bytes(w, "id:", 3);

@@ -37,7 +37,7 @@ enum nj_err nj_smpp_session_new(const struct nj_smpp_session_config *config, str
 {
 	if (config->window == 0 || config->window > NJ_SMPP_WINDOW_MAX - NJ_SMPP_WINDOW_OWN ||
 	    config->peer_window == 0 || config->response_ms == 0 || config->max_pdu_bytes < NJ_SMPP_HEADER ||
-	    config->scratch_bytes < NJ_SMPP_HEADER)
+	    config->scratch_bytes < NJ_SMPP_SCRATCH_MIN)
 		return NJ_ERR_RANGE;
 	struct nj_smpp_session *session = calloc(1, sizeof(*session));
 	if (session == NULL)
@@ -83,7 +83,7 @@ void nj_smpp_session_reply(struct nj_smpp_session *session, uint32_t command, ui
 	nj_smpp_pdu_init(&pdu, command | NJ_SMPP_RESPONSE, status, sequence);
 	if (status == NJ_SMPP_RTHROTTLED)
 		session->stats.throttled++;
-	/* A header always fits: nj_smpp_session_new has looked. */
+	/* NJ_SMPP_SCRATCH_MIN is room for it. */
 	(void)!nj_smpp_session_put(session, &pdu);
 }
 

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "sms/smpp/pdu.h"
 
+#define NJ_SMPP_SCRATCH_MIN 64 /* room for what a session says of its own accord */
+
 /* X(name, text): why a session ended, or a request has no response */
 #define NJ_SMPP_END_TABLE(X)                         \
 	X(TRANSPORT, "the connection ended")         \

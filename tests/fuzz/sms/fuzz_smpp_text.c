@@ -60,7 +60,8 @@ static void check_receipt(struct nj_view in)
 	CHECK(pdu.short_message.len <= NJ_SMPP_MESSAGE_MAX);
 	CHECK(nj_smpp_receipt_read(&pdu, &again) == NJ_OK);
 	CHECK(nj_view_equal(again.id, receipt.id) && again.state == receipt.state);
-	CHECK(again.submitted == receipt.submitted % 1000 && again.delivered == receipt.delivered % 1000);
+	CHECK(again.submitted == (receipt.submitted < 1000 ? receipt.submitted : 999));
+	CHECK(again.delivered == (receipt.delivered < 1000 ? receipt.delivered : 999));
 }
 
 static void check_ids(struct nj_view in)

@@ -77,6 +77,10 @@ static void a_period_goes_by_the_calendar(void **state)
 	assert_int_equal(nj_smpp_time_parse(nj_view_str("000100000000000R"), end_of_january, &ms), NJ_OK);
 	assert_int_equal(nj_smpp_time_parse(nj_view_str("270228000000000+"), NOW, &want), NJ_OK);
 	assert_int_equal(ms, want);
+	/* 2100 is no leap year: a year from 2099-03-01. */
+	assert_int_equal(nj_smpp_time_parse(nj_view_str("010000000000000R"), UINT64_C(4076006400) * SECOND, &ms),
+			 NJ_OK);
+	assert_int_equal(ms, UINT64_C(4107542400) * SECOND);
 	/* A clock that was never set has no calendar here. */
 	assert_int_equal(nj_smpp_time_parse(nj_view_str("000001000000000R"), 0, &ms), NJ_ERR_RANGE);
 }
@@ -234,6 +238,7 @@ static void receipts_are_read(void **state)
 		{ "id:first id:second stat:DELIVRD", "first", 0, 0, 0, 0, 2, "", "" },
 		{ "stat:DELIVRD", "", 0, 0, 0, 0, 2, "", "" },
 		{ "id:a sub:99999 dlvrd:x1 submit date:9 stat:WHATEVER", "a", 0, 0, 0, 0, 7, "", "" },
+		{ "id:stat:1 stat:DELIVRD", "stat:1", 0, 0, 0, 0, 2, "", "" },
 		{ "paid:1 id:2 restat:EXPIRED", "2", 0, 0, 0, 0, 7, "", "" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -274,7 +279,7 @@ static void a_receipt_is_written_exactly(void **state)
 		.network_code = 27,
 		.text = VIEW("twenty octets and not one more"),
 	};
-	struct nj_smpp_receipt_room room;
+	struct nj_smpp_receipt_room room = { 0 };
 	struct nj_smpp_receipt back;
 	struct nj_smpp_pdu pdu;
 	nj_smpp_pdu_init(&pdu, NJ_SMPP_DELIVER_SM, 0, 1);
@@ -289,6 +294,10 @@ static void a_receipt_is_written_exactly(void **state)
 	assert_int_equal(nj_smpp_receipt_read(&pdu, &back), NJ_OK);
 	assert_int_equal(back.done_ms, NOW + 60 * SECOND);
 	assert_int_equal(back.network_code, 27);
+	receipt.submitted = 1000;
+	receipt.delivered = 999;
+	assert_int_equal(nj_smpp_receipt_fill(&receipt, &room, &pdu), NJ_OK);
+	assert_non_null(strstr(room.text, " sub:999 dlvrd:999 "));
 	receipt.intermediate = true;
 	receipt.error = VIEW("12345");
 	receipt.state = NJ_SMPP_STATE_ENROUTE;
@@ -325,6 +334,8 @@ static void a_receipts_parameters_go_before_its_text(void **state)
 	nj_smpp_tlv_set_data(&pdu.tlvs, NJ_SMPP_TLV_MESSAGE_PAYLOAD, VIEW("err:7 stat:DELIVRD"));
 	assert_int_equal(nj_smpp_receipt_read(&pdu, &r), NJ_OK);
 	assert_true(nj_view_equal(r.error, VIEW("7")));
+	pdu.esm_class = NJ_SMPP_ESM_SME_ACK;
+	assert_int_equal(nj_smpp_receipt_read(&pdu, &r), NJ_ERR_NOT_FOUND);
 	nj_smpp_tlvs_clear(&pdu.tlvs);
 	pdu.esm_class = NJ_SMPP_ESM_RECEIPT;
 	assert_int_equal(nj_smpp_receipt_read(&pdu, &r), NJ_ERR_MALFORMED);
