@@ -153,6 +153,29 @@ static enum nj_err digits_of(unsigned ton, struct nj_view text, const struct nj_
 
 /* ---- names ---- */
 
+#define EURO_SIGN 0x20AC
+
+/* Of the default alphabet: beyond ASCII it holds signs up to U+00BF and the euro's, else letters. */
+static bool is_letter(uint32_t code)
+{
+	return (code >= 'A' && code <= 'Z') || (code >= 'a' && code <= 'z') || (code >= 0xC0 && code != EURO_SIGN);
+}
+
+/* Well-formed up to its first letter. */
+static bool has_letter(struct nj_view text)
+{
+	uint32_t code = 0;
+	size_t len = 0;
+	for (size_t at = 0; at < text.len; at += len) {
+		len = nj_utf8_decode(behind(text, at), &code);
+		if (len == 0)
+			return false;
+		if (is_letter(code))
+			return true;
+	}
+	return false;
+}
+
 static enum nj_err name_of(struct nj_view text, struct nj_sms_party *out)
 {
 	size_t septets = 0;
@@ -166,24 +189,10 @@ static enum nj_err name_of(struct nj_view text, struct nj_sms_party *out)
 		septets += width;
 		at += len;
 	}
-	if (septets == 0 || septets > NJ_ADDRESS_TEXT_SEPTETS_MAX)
+	bool blank_ends = text.data[0] == ' ' || text.data[text.len - 1] == ' ';
+	if (septets > NJ_ADDRESS_TEXT_SEPTETS_MAX || blank_ends)
 		return NJ_ERR_MALFORMED;
 	return set(out, NJ_SMS_PARTY_NAME, text);
-}
-
-/* Digits, perhaps behind a plus sign: what a reader takes for a number. */
-static bool looks_like_a_number(struct nj_view text)
-{
-	return all_digits(begins(text, "+") ? behind(text, 1) : text);
-}
-
-enum nj_err nj_sms_party_normalise(const struct nj_address *address, const struct nj_sms_numbering *numbering,
-				   struct nj_sms_party *out)
-{
-	struct nj_view text = nj_view_of(address->text, strnlen(address->text, sizeof(address->text)));
-	if (address->ton == NJ_TON_ALPHANUMERIC && !looks_like_a_number(text))
-		return name_of(text, out);
-	return digits_of(address->ton == NJ_TON_ALPHANUMERIC ? NJ_TON_UNKNOWN : address->ton, text, numbering, out);
 }
 
 #define PEOPLE_BYTES 40
@@ -193,17 +202,28 @@ static bool is_separator(uint8_t byte)
 	return byte == ' ' || byte == '-' || byte == '.' || byte == '/' || byte == '(' || byte == ')';
 }
 
+/* What holds a letter is a name; nothing else is, as a reader would take it for a number. */
 enum nj_err nj_sms_party_parse(struct nj_view text, const struct nj_sms_numbering *numbering, struct nj_sms_party *out)
 {
 	uint8_t digits[PEOPLE_BYTES];
 	struct nj_writer w = nj_writer_of(digits, sizeof(digits));
+	if (has_letter(text))
+		return name_of(text, out);
 	for (size_t i = 0; i < text.len; i++)
 		if (!is_separator(text.data[i]))
 			nj_write_u8(&w, text.data[i]);
-	struct nj_view number = nj_view_of(digits, w.pos);
-	if (w.err == NJ_OK && looks_like_a_number(number))
-		return digits_of(NJ_TON_UNKNOWN, number, numbering, out);
-	return name_of(text, out);
+	if (w.err != NJ_OK)
+		return NJ_ERR_MALFORMED;
+	return digits_of(NJ_TON_UNKNOWN, nj_view_of(digits, w.pos), numbering, out);
+}
+
+enum nj_err nj_sms_party_normalise(const struct nj_address *address, const struct nj_sms_numbering *numbering,
+				   struct nj_sms_party *out)
+{
+	struct nj_view text = nj_view_of(address->text, strnlen(address->text, sizeof(address->text)));
+	if (address->ton == NJ_TON_ALPHANUMERIC)
+		return nj_sms_party_parse(text, numbering, out);
+	return digits_of(address->ton, text, numbering, out);
 }
 
 struct nj_address nj_sms_party_address(const struct nj_sms_party *party)

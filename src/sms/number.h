@@ -17,7 +17,7 @@
 enum nj_sms_party_kind {
 	NJ_SMS_PARTY_NUMBER,     /* E.164 digits without a plus sign */
 	NJ_SMS_PARTY_SHORT_CODE, /* digits */
-	NJ_SMS_PARTY_NAME,       /* 1–11 characters of the default alphabet, at least one no digit; senders only */
+	NJ_SMS_PARTY_NAME,       /* 1–11 characters of the default alphabet, at least one a letter; senders only */
 };
 
 struct nj_sms_party {
@@ -35,7 +35,8 @@ struct nj_sms_numbering {
  * 3–6 digits without a plus sign are a short code, whatever their type. Else, by type of number: international is
  * that; national is of `home`; unknown is international behind a plus sign or the international prefix, national
  * behind the trunk prefix, and without any of them what the digits can be (a country's code and length), international
- * first unless `national`. An alphanumeric address of digits alone is of unknown type: a name is never a number.
+ * first unless `national`. An alphanumeric address without a letter is of unknown type, and separators in it do not
+ * count: a name is never read as a number.
  * NJ_ERR_MALFORMED: not digits, or no name; NJ_ERR_RANGE: no such number.
  */
 NJ_MUST_USE enum nj_err nj_sms_party_normalise(const struct nj_address *address,

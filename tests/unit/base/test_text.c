@@ -142,6 +142,24 @@ static void names(void **state)
 
 /* RFC 3629: the borders of every length, what is overlong, surrogates, and sequences cut short. */
 /* "a", "é" (2 bytes), "€" (3), U+1F319 (4): every cut falls on a border. */
+/* Each length at its limits. */
+static void utf8_is_written_as_it_is_read(void **state)
+{
+	static const uint32_t codes[] = { 1, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		uint8_t bytes[4];
+		uint32_t code = 0;
+		struct nj_writer w = nj_writer_of(bytes, sizeof(bytes));
+
+		nj_utf8_write(&w, codes[i]);
+		assert_int_equal(w.err, NJ_OK);
+		assert_int_equal(nj_utf8_decode(nj_view_of(bytes, w.pos), &code), w.pos);
+		assert_int_equal(code, codes[i]);
+	}
+}
+
 static void utf8_cut(void **state)
 {
 	static const size_t want[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10 };
@@ -305,6 +323,7 @@ int main(void)
 		cmocka_unit_test(durations_and_sizes),
 		cmocka_unit_test(names),
 		cmocka_unit_test(utf8),
+		cmocka_unit_test(utf8_is_written_as_it_is_read),
 		cmocka_unit_test(utf8_cut),
 		cmocka_unit_test(text_without_what_nobody_can_read),
 		cmocka_unit_test(base64_there_and_back),

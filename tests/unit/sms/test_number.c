@@ -87,6 +87,7 @@ static void types_of_number(void **state)
 		{ 5, "", "", "malformed" },
 		{ 5, "", "4915123456789", "+4915123456789" },
 		{ 5, "", "12345", "#12345" },
+		{ 5, "", "+49 151-2345", "+491512345" }, /* no name that looks like a number */
 		/* no digits */
 		{ 0, "", "", "malformed" },
 		{ 0, "", "+", "malformed" },
@@ -133,7 +134,13 @@ static void as_people_write_them(void **state)
 		{ "My Shop", "'My Shop" },
 		{ "+49 151 CALL", "malformed" },
 		{ "", "malformed" },
-		{ " ", "' " },
+		{ " ", "malformed" },
+		{ " Shop", "malformed" },
+		{ "Shop ", "malformed" },
+		{ "*100#", "malformed" },
+		{ "€€", "malformed" },
+		{ "Ω", "'Ω" },
+		{ "a\xff", "malformed" },
 		{ "0000000000000000000000000000000000000000000", "malformed" },
 	};
 	struct nj_sms_numbering numbering = of("de", false);
