@@ -48,7 +48,7 @@ static const struct row statuses[] = {
 
 /* By the upper three bits of the code. */
 static const struct {
-	enum nj_sms_outcome outcome;
+	enum nj_sms_fate outcome;
 	const char *reserved;
 	const char *specific;
 } ranges[] = {
@@ -63,7 +63,7 @@ static const struct {
 #define RANGES (sizeof(ranges) / sizeof(ranges[0]))
 #define SPECIFIC 0x10
 
-enum nj_sms_outcome nj_sms_status_outcome(uint8_t status)
+enum nj_sms_fate nj_sms_status_fate(uint8_t status)
 {
 	size_t range = status >> RANGE_SHIFT;
 	return range < RANGES ? ranges[range].outcome : NJ_SMS_FAILED;

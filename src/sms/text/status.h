@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum nj_sms_outcome {
+enum nj_sms_fate {
 	NJ_SMS_DELIVERED, /* the transaction is over, and the message is with the receiver or as good as */
 	NJ_SMS_TRYING,    /* a temporary error, and the service centre tries again */
 	NJ_SMS_FAILED,    /* a permanent error */
@@ -32,7 +32,7 @@ enum nj_sms_status {
 };
 
 /* Reserved codes are of the range that they stand in; those from 0x80 on have failed. */
-enum nj_sms_outcome nj_sms_status_outcome(uint8_t status);
+enum nj_sms_fate nj_sms_status_fate(uint8_t status);
 /* For people; never NULL. Reserved and service centre specific codes have a text of their range. */
 const char *nj_sms_status_text(uint8_t status);
 

@@ -9,15 +9,15 @@
 #include "sms/text/udh.h"
 
 /* 9.2.3.15: four ranges of 32, then what is reserved. */
-static void outcomes(void **state)
+static void fates(void **state)
 {
 	for (unsigned status = 0; status < 256; status++) {
-		enum nj_sms_outcome want = status < 0x20   ? NJ_SMS_DELIVERED
-					   : status < 0x40 ? NJ_SMS_TRYING
-					   : status < 0x60 ? NJ_SMS_FAILED
-					   : status < 0x80 ? NJ_SMS_GIVEN_UP
-							   : NJ_SMS_FAILED;
-		assert_int_equal(nj_sms_status_outcome((uint8_t)status), want);
+		enum nj_sms_fate want = status < 0x20   ? NJ_SMS_DELIVERED
+					: status < 0x40 ? NJ_SMS_TRYING
+					: status < 0x60 ? NJ_SMS_FAILED
+					: status < 0x80 ? NJ_SMS_GIVEN_UP
+							: NJ_SMS_FAILED;
+		assert_int_equal(nj_sms_status_fate((uint8_t)status), want);
 		assert_non_null(nj_sms_status_text((uint8_t)status));
 		assert_non_null(nj_sms_cause_text((uint8_t)status));
 	}
@@ -142,7 +142,7 @@ static void what_is_written_reads_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(outcomes),
+		cmocka_unit_test(fates),
 		cmocka_unit_test(causes),
 		cmocka_unit_test(protocol_identifiers),
 		cmocka_unit_test(concatenation),
