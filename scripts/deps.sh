@@ -9,7 +9,7 @@ run_packages=(
 	libnftables-dev libcap-dev libcmocka-dev mosquitto-clients iproute2 nmap
 )
 test_packages=(python3 openssl sqlite3 jq mosquitto libcap2-bin procps spin fwknop-server fwknop-client iptables nftables libpaho-mqtt-dev
-	libosmocore-dev tshark libnet-smpp-perl haproxy)
+	libosmocore-dev python3-phonenumbers tshark libnet-smpp-perl haproxy)
 
 what=${1:-run}
 quiet=${2:-}
