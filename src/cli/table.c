@@ -33,7 +33,6 @@ static const struct nj_option init_options[] = {
 };
 
 static const struct nj_option plain_options[] = { DIR_OPTION, JSON_OPTION };
-static const struct nj_option dir_options[] = { DIR_OPTION };
 
 static const struct nj_option json_only_options[] = { JSON_OPTION };
 
@@ -482,8 +481,9 @@ const struct nj_command nj_commands[] = {
 	{ "perimeter off", SET(plain_options, "", 0, 0), "back to the host's own face", NULL, nj_run_perimeter_off },
 	{ "perimeter status", SET(plain_options, "", 0, 0), "is it on, and who is let in", NULL,
 	  nj_run_perimeter_status },
-	{ "metrics", SET(dir_options, "", 0, 0), "what a running gateway counts, as OpenMetrics text",
-	  "For a scraper's textfile folder, or behind a socket of its choice.", nj_run_metrics },
+	{ "metrics", SET(plain_options, "", 0, 0), "what a running gateway counts, as OpenMetrics text",
+	  "For a scraper's textfile folder, or behind a socket of its choice. --json: an object a sample.",
+	  nj_run_metrics },
 	{ "why", SET(why_options, "", 0, 0), "the rule that allows or denies a topic",
 	  "The exit status is 0 for either answer; --json has it as \"allowed\".", nj_run_why },
 	{ "version", SET(version_options, "", 0, 0), "the program's version", NULL, nj_run_version },

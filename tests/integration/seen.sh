@@ -41,6 +41,11 @@ test_metrics() {
 			if (part[1] != want || $NF !~ /^[0-9]+$/) print "sample: " $0
 		}' "$tmp/metrics")
 	is "lines against the format" "" "$bad"
+	is "the same as JSON" "$(grep -vc '^#' "$tmp/metrics")" "$(gateway metrics --json | jq -s length)"
+	is "a family's name, its type and labels" "counter out" \
+		"$(gateway metrics --json | jq -r 'select(.name == "nightjar_mqtt_messages" and .labels.direction == "out") |
+			"\(.type) \(.labels.direction)"')"
+	is "a number" 2 "$(gateway metrics --json | jq 'select(.name == "nightjar_mqtt_connections").value')"
 	is "connections" 2 "$(metric nightjar_mqtt_connections)"
 	is "retained" 1 "$(metric nightjar_mqtt_retained_messages)"
 	is "keeper's link" 1 "$(metric nightjar_keeper_link_up)"
