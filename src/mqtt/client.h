@@ -37,6 +37,7 @@ struct nj_mqtt_client {
 	uint32_t send_max; /* the client's Receive Maximum */
 	uint32_t max_packet_bytes;
 	uint32_t denied;
+	uint32_t owes_us;         /* of a pause, near the memory ceiling */
 	uint32_t pledged_pubacks; /* of `pledges`: QoS 1 messages of its receive maximum */
 	uint32_t pledged_items;   /* one for each of `pledges`, and one for each of their codes */
 	uint64_t last_in_ms;

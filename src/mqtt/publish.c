@@ -1,7 +1,11 @@
 #include "mqtt/keep.h"
 #include "mqtt/post.h"
 
-#define THROTTLE_MS 20 /* a pause of reading near the memory ceiling */
+/* Near the memory ceiling publishers are slowed: what a byte costs there, and how a message counts beside its bytes. */
+#define SLOWEST_BYTES 262144 /* a second, of each publisher, at the ceiling */
+#define MESSAGE_BYTES 64
+#define PAUSE_MAX_US 100000
+#define PRESSURE_MAX 1024
 
 static const char no_room[] = "no room for the message";
 
@@ -36,14 +40,34 @@ static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 		       verdict.fault != NULL ? verdict.fault : "no rule allows this topic");
 }
 
-/* Near the ceiling whoever publishes reads less often, so that receivers can keep up. */
-static void slow_down(struct nj_mqtt_client *client)
+/* From three quarters of the memory on: how much of the last quarter is taken. */
+static uint64_t pressure_of(const struct nj_mqtt_budget *budget)
+{
+	uint64_t last = budget->max / 4 + 1;
+	uint64_t left = nj_mqtt_budget_left(budget);
+	return left >= last ? 0 : (last - left) * PRESSURE_MAX / last;
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Whoever publishes is read the more slowly the less memory is left, so that receivers can keep up. Nobody is stopped:
+ * whatever else a publisher says gets its turn, and what it acknowledges gives memory back. */
+static void slow_down(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m)
 {
 	nj_mqtt_client_slow(client);
-	const struct nj_mqtt_budget *budget = &client->broker->shared->budget;
-	if (nj_mqtt_budget_total(budget) < budget->max / 8 * 7 || client->doomed)
+	uint64_t pressure = pressure_of(&client->broker->shared->budget);
+	if (pressure == 0) {
+		client->owes_us = 0;
 		return;
-	nj_conn_pause_for(client->conn, THROTTLE_MS);
+	}
+	uint64_t us = (m->payload.len + MESSAGE_BYTES) * 1000000 / SLOWEST_BYTES * pressure / PRESSURE_MAX;
+	us = lesser(us + client->owes_us, PAUSE_MAX_US);
+	client->owes_us = (uint32_t)(us % 1000);
+	if (us >= 1000 && !client->doomed)
+		nj_conn_pause_for(client->conn, (uint32_t)(us / 1000));
 }
 
 static bool has_room(const struct nj_mqtt_broker *broker, const struct nj_mqtt_content *content)
@@ -187,12 +211,13 @@ static void forward(struct nj_mqtt_client *client, const struct nj_mqtt_packet *
 		drop_pledge(client);
 		if (m->qos > 0) {
 			refuse(client, m, NJ_MQTT_R_QUOTA_EXCEEDED, NJ_MQTT_FAULT_QUOTA, no_room);
+			slow_down(client, m);
 			return;
 		}
 	}
 	bool any = nj_mqtt_route(client->session->space, broker, &content, retained, client->session);
 	end_pledge(client, m, any ? NJ_MQTT_R_SUCCESS : NJ_MQTT_R_NO_SUBSCRIBERS);
-	slow_down(client);
+	slow_down(client, m);
 }
 
 /* What a client says to the gateway itself: no profile speaks of it, and nobody else hears it. */

@@ -385,6 +385,86 @@ static void at_the_memory_ceiling_messages_are_refused(void **state)
 	gate_close(&gate);
 }
 
+/* ---- publishers near the memory ceiling ---- */
+
+static uint64_t memory_left(const struct gate *gate, const struct nj_mqtt_limits *limits)
+{
+	return limits->max_memory_bytes - gate_counters(gate).memory_bytes;
+}
+
+/* Fills the queue of a session that is away, until no more than this is left. */
+static void fill_to(struct gate *gate, const struct nj_mqtt_limits *limits, struct peer *from, uint64_t left)
+{
+	char text[501];
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	while (memory_left(gate, limits) > left) {
+		publish(from, "away", text, 1, 1);
+		advance(gate, 100);
+		assert_int_equal(expect_ack(from, NJ_MQTT_PUBACK, 1), 0);
+	}
+}
+
+/* How many of 200 messages that are there already are taken within 20 ms; takes them all, then. */
+static uint64_t taken_at(struct gate *gate, struct peer *from)
+{
+	enum { MANY = 200 };
+	uint8_t all[MANY * 64];
+	const struct nj_mqtt_packet ping = { .type = NJ_MQTT_PINGREQ };
+	struct nj_mqtt_packet packet = publish_packet("nobody", "a payload of some forty bytes or so....", 0, 0);
+	size_t len = 0;
+	for (int i = 0; i < MANY; i++) {
+		size_t one;
+		assert_int_equal(nj_mqtt_encode(&packet, V5, all + len, sizeof(all) - len, &one), NJ_OK);
+		len += one;
+	}
+	uint64_t before = gate_counters(gate).messages_in;
+	send_bytes(from, all, len);
+	for (int i = 0; i < 20; i++)
+		advance(gate, 1);
+	uint64_t taken = gate_counters(gate).messages_in - before;
+	/* What is said behind them is answered, in as long as they take at the ceiling. */
+	send_packet(from, &ping);
+	for (int i = 0; i < 150; i++)
+		advance(gate, 1);
+	expect(from, NJ_MQTT_PINGRESP);
+	assert_int_equal(gate_counters(gate).messages_in - before, MANY);
+	return taken;
+}
+
+static void publishers_are_slowed_before_memory_runs_out(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	uint64_t last = 200;
+	limits.max_queued_messages = 10000;
+	limits.max_queued_bytes = 1 << 24;
+	limits.max_memory_bytes = 256 * 1024;
+	gate_open_with(&gate, &limits);
+	struct peer *away = peer_open(&gate, BOB, V5);
+	join(away, "away", true, 100);
+	subscribe(away, "away", 1);
+	peer_close(away);
+	struct peer *fills = joined(&gate, ALICE, V5, "fills");
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	const uint64_t quarter = limits.max_memory_bytes / 4;
+	fill_to(&gate, &limits, fills, quarter + 2048);
+	assert_int_equal(taken_at(&gate, a), 200);
+	for (uint64_t parts = 3; parts > 0; parts--) {
+		fill_to(&gate, &limits, fills, quarter * parts / 4);
+		uint64_t taken = taken_at(&gate, a);
+		assert_in_range(taken, 20, last - 1);
+		last = taken;
+	}
+	/* The session ends: there is room again. */
+	advance(&gate, 100000);
+	assert_true(memory_left(&gate, &limits) > quarter);
+	assert_int_equal(taken_at(&gate, a), 200);
+	peer_close(fills);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 static void what_is_too_large_for_a_client_is_not_sent(void **state)
 {
 	struct gate gate;
@@ -432,6 +512,7 @@ int main(void)
 		cmocka_unit_test(one_party_cannot_keep_all_sessions),
 		cmocka_unit_test(buffers_of_clients_that_do_not_read_count),
 		cmocka_unit_test(at_the_memory_ceiling_messages_are_refused),
+		cmocka_unit_test(publishers_are_slowed_before_memory_runs_out),
 		cmocka_unit_test(what_is_too_large_for_a_client_is_not_sent),
 		cmocka_unit_test(closing_says_goodbye),
 	};
