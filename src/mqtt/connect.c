@@ -2,6 +2,7 @@
 #include "mqtt/auth.h"
 #include "mqtt/keep.h"
 #include "mqtt/post.h"
+#include "mqtt/replay.h"
 #include "mqtt/will.h"
 
 #define ASSIGNED_RANDOM 8
@@ -253,6 +254,7 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	if (hooks->on_connected != NULL)
 		hooks->on_connected(hooks->arg, &seen);
 	nj_mqtt_keep_attach(client->session);
+	nj_mqtt_replay_again(client->session);
 	nj_mqtt_pump(client->session);
 }
 

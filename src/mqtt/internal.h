@@ -38,6 +38,7 @@ struct nj_mqtt_subscription {
 	uint8_t qos;        /* granted */
 	uint8_t max_qos;    /* of the rule of now */
 	bool no_retained;   /* none at SUBSCRIBE */
+	bool replays_again; /* a restart came before its retained messages did */
 	uint32_t max_bytes; /* of a payload */
 	bool no_local;
 	bool retain_as_published;

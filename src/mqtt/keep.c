@@ -49,10 +49,10 @@ static struct nj_mqtt_record *enqueue_record(struct nj_mqtt_session *session, st
 }
 
 /* How long it may wait for what would make it needless. */
-static uint32_t wait_of(const struct nj_mqtt_session *session, const struct nj_mqtt_delivery *delivery)
+static uint32_t wait_of(const struct nj_mqtt_session *session, const struct nj_mqtt_delivery *delivery, bool replayed)
 {
 	const struct nj_mqtt_journal *journal = keep_journal(session);
-	if (journal->together || (delivery != NULL && delivery->qos == 2))
+	if (replayed || journal->together || (delivery != NULL && delivery->qos == 2))
 		return 0;
 	if (journal->durable.relaxed)
 		return RELAXED_MS;
@@ -80,7 +80,7 @@ enum nj_err nj_mqtt_keep_message(struct nj_mqtt_session *session, struct nj_mqtt
 		record->pledge = journal->pledge;
 		nj_mqtt_pledge_hold(record->pledge);
 	}
-	nj_mqtt_record_gather(journal, record, wait_of(session, delivery));
+	nj_mqtt_record_gather(journal, record, wait_of(session, delivery, kept->replayed));
 	return NJ_OK;
 }
 

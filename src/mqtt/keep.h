@@ -18,6 +18,7 @@ struct nj_mqtt_kept {
 	uint8_t qos; /* 1 or 2 */
 	bool retain;
 	uint32_t rights_version; /* for which it may have it */
+	bool replayed;           /* a retained message: on disk with its subscription, so it does not wait */
 	uint64_t group_id;
 	const uint32_t *ids;
 	size_t id_count;
@@ -77,6 +78,7 @@ void nj_mqtt_keep_forgotten(struct nj_mqtt_session *session, uint16_t packet_id)
 /* Options of a subscription in the store, beside its QoS. */
 #define NJ_MQTT_KEPT_NO_LOCAL 0x04
 #define NJ_MQTT_KEPT_RETAIN_AS_PUBLISHED 0x08
+#define NJ_MQTT_KEPT_REPLAYS 0x10 /* retained messages are still to come */
 
 /* `pledge` may be NULL. */
 void nj_mqtt_keep_subscription(struct nj_mqtt_subscription *s, struct nj_mqtt_pledge *pledge);

@@ -217,7 +217,8 @@ void nj_mqtt_keep_subscription(struct nj_mqtt_subscription *s, struct nj_mqtt_pl
 	if (record == NULL)
 		return;
 	record->op.flags = (uint8_t)(s->qos | (s->no_local ? NJ_MQTT_KEPT_NO_LOCAL : 0) |
-				     (s->retain_as_published ? NJ_MQTT_KEPT_RETAIN_AS_PUBLISHED : 0));
+				     (s->retain_as_published ? NJ_MQTT_KEPT_RETAIN_AS_PUBLISHED : 0) |
+				     (s->replay != NULL || s->replays_again ? NJ_MQTT_KEPT_REPLAYS : 0));
 	record->op.value = s->id;
 	open_with_text(keep_journal(session), record, nj_view_of(s->filter, s->filter_bytes), pledge);
 }

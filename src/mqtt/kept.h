@@ -34,6 +34,7 @@ struct nj_mqtt_keep {
 	uint64_t will_due_ms;        /* Unix; 0: likewise */
 	bool row_stored;             /* the session's own is on disk */
 	bool waits_for_row;          /* that is on its way to the disk; then it is read on */
+	bool replays_again;          /* some of its subscriptions do */
 	bool behind;                 /* the queue goes on behind the window */
 	struct nj_mqtt_page *page;   /* on its way; NULL: none */
 	struct nj_mqtt_record *trim; /* open; NULL: none */

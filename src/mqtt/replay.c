@@ -1,5 +1,7 @@
 #include "mqtt/replay.h"
 
+#include "mqtt/keep.h"
+
 /* What is being taken. */
 struct take {
 	struct nj_mqtt_budget *budget;
@@ -56,6 +58,7 @@ enum nj_err nj_mqtt_replay_take(struct nj_mqtt_subscription *s)
 	struct nj_mqtt_session *session = s->session;
 	struct nj_mqtt_broker *broker = session->broker;
 	nj_mqtt_replay_drop(s);
+	s->replays_again = false;
 	NJ_TRY(nj_mqtt_budget_take(&broker->shared->budget, sizeof(struct nj_mqtt_replay)));
 	s->replay = calloc(1, sizeof(*s->replay));
 	if (s->replay == NULL) {
@@ -102,7 +105,26 @@ static struct nj_mqtt_message *next_of(struct nj_mqtt_subscription *s)
 	if (chunk != NULL)
 		return chunk->messages[chunk->done++];
 	nj_mqtt_replay_drop(s);
+	/* Behind the rows of all that came. */
+	nj_mqtt_keep_subscription(s, NULL);
 	return NULL;
+}
+
+void nj_mqtt_replay_again(struct nj_mqtt_session *session)
+{
+	if (!session->keep->replays_again)
+		return;
+	session->keep->replays_again = false;
+	NJ_LIST_EACH (&session->subscriptions, at) {
+		struct nj_mqtt_subscription *s = NJ_CONTAINER(at, struct nj_mqtt_subscription, by_session);
+		if (!s->replays_again)
+			continue;
+		/* Without room it waits for the client's next connection. */
+		s->replays_again = nj_mqtt_replay_take(s) != NJ_OK;
+		session->keep->replays_again |= s->replays_again;
+		if (s->replay == NULL && !s->replays_again)
+			nj_mqtt_keep_subscription(s, NULL);
+	}
 }
 
 static bool is_current(struct nj_mqtt_session *session, const struct nj_mqtt_message *message)

@@ -29,6 +29,9 @@ struct nj_mqtt_replay {
  * it has nothing to come then. */
 NJ_MUST_USE enum nj_err nj_mqtt_replay_take(struct nj_mqtt_subscription *subscription);
 void nj_mqtt_replay_drop(struct nj_mqtt_subscription *subscription);
+/* The client of a session is there whose subscriptions had retained messages to come when the gateway ended: they come
+ * anew. */
+void nj_mqtt_replay_again(struct nj_mqtt_session *session);
 /* The session's next message and whose it is, with a reference for the caller; NULL at the end. A message that is not
  * the retained one of its topic any more is skipped: the subscription got the newer one as it came. */
 struct nj_mqtt_message *nj_mqtt_replay_next(struct nj_mqtt_session *session,

@@ -199,6 +199,7 @@ static void keep_for(struct route *route, struct nj_mqtt_session *session, const
 	struct nj_mqtt_kept kept = { .qos = share->qos,
 				     .retain = share->retain,
 				     .rights_version = share->rights_version,
+				     .replayed = share->replayed,
 				     .group_id = share->group_id,
 				     .ids = route->broker->match_ids,
 				     .id_count = share->id_count };
@@ -406,13 +407,23 @@ static void queue_retained(struct nj_mqtt_subscription *s, struct nj_mqtt_messag
 	queue_for(&route, s->session, &share);
 }
 
+/* In the store what is in flight counts too. */
+static bool half_empty(const struct nj_mqtt_session *session)
+{
+	const struct nj_mqtt_flow *flow = &session->flow;
+	const struct nj_mqtt_limits *limits = &session->broker->limits;
+	const struct nj_mqtt_keep *keep = session->keep;
+	if (nj_mqtt_lasts(session) && keep->messages > 0 &&
+	    (keep->messages >= limits->max_queued_messages / 2 || keep->bytes >= limits->max_queued_bytes / 2))
+		return false;
+	return flow->waiting_count == 0 ||
+	       (flow->waiting_count < flow->max_waiting / 2 && flow->waiting_bytes < flow->max_waiting_bytes / 2);
+}
+
 /* Turns retained messages into deliveries, as far as half of the queue has room: the rest is for what comes. */
 static void feed(struct nj_mqtt_session *session)
 {
-	const struct nj_mqtt_flow *flow = &session->flow;
-	while (!nj_list_empty(&session->replays) && !session->keep->behind &&
-	       (flow->waiting_count == 0 ||
-		(flow->waiting_count < flow->max_waiting / 2 && flow->waiting_bytes < flow->max_waiting_bytes / 2))) {
+	while (!nj_list_empty(&session->replays) && !session->keep->behind && half_empty(session)) {
 		struct nj_mqtt_subscription *s;
 		struct nj_mqtt_message *message = nj_mqtt_replay_next(session, &s);
 		if (message == NULL)

@@ -132,6 +132,8 @@ enum nj_err nj_mqtt_subscription_restore(struct nj_mqtt_session *session, struct
 	s->no_local = (options & NJ_MQTT_KEPT_NO_LOCAL) != 0;
 	s->retain_as_published = (options & NJ_MQTT_KEPT_RETAIN_AS_PUBLISHED) != 0;
 	s->rights_version = ~session->party->rights_version;
+	s->replays_again = (options & NJ_MQTT_KEPT_REPLAYS) != 0;
+	session->keep->replays_again |= s->replays_again;
 	return NJ_OK;
 }
 

@@ -542,6 +542,112 @@ static void retained_messages_stay(void **state)
 	peer_close(alice);
 }
 
+static void retain_kept(struct peer *peer, const char *topic, uint8_t qos)
+{
+	struct nj_mqtt_packet packet = publish_packet(topic, "kept", qos, 1);
+	packet.as.publish.retain = true;
+	send_packet(peer, &packet);
+	settle_for(peer->gate, &disk, 60);
+	expect_ack(peer, qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC, 1);
+	if (qos == 1)
+		return;
+	acknowledge(peer, NJ_MQTT_PUBREL, 1);
+	settle_for(peer->gate, &disk, 10);
+	expect_ack(peer, NJ_MQTT_PUBCOMP, 1);
+}
+
+/* Acknowledges what comes until nothing does; which of r/0, r/1, … came, a bit each. */
+static unsigned take_retained(struct peer *bob, bool twice_too)
+{
+	unsigned came = 0;
+	for (int quiet = 0; quiet < 10; quiet++) {
+		settle_for(bob->gate, &disk, 20);
+		read_more(bob);
+		if (bob->held == bob->packet_bytes)
+			continue;
+		quiet = 0;
+		uint8_t type = bob->in[bob->packet_bytes] >> 4;
+		const struct nj_mqtt_packet *packet = expect(bob, type);
+		if (type == NJ_MQTT_PUBREL) {
+			acknowledge(bob, NJ_MQTT_PUBCOMP, packet->as.ack.packet_id);
+			continue;
+		}
+		const struct nj_mqtt_publish *m = &packet->as.publish;
+		unsigned bit = 1u << (m->topic.data[2] - '0');
+		assert_true(m->retain);
+		assert_true(twice_too || (came & bit) == 0);
+		came |= bit;
+		acknowledge(bob, m->qos == 1 ? NJ_MQTT_PUBACK : NJ_MQTT_PUBREC, m->packet_id);
+	}
+	return came;
+}
+
+/* Retained messages are on disk with the subscription that they are for: neither lost nor sent twice. */
+static void what_a_subscription_is_to_get_outlives_a_crash(void **state)
+{
+	struct gate *gate = *state;
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	retain_kept(alice, "r/0", 1);
+	retain_kept(alice, "r/1", 2);
+	struct peer *bob = lasting(gate, BOB, V5, "bob");
+	struct nj_mqtt_filter f = { .filter = nj_view_str("r/#"), .qos = 2 };
+	uint8_t items[64];
+	struct nj_writer w = nj_writer_of(items, sizeof(items));
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_SUBSCRIBE };
+	nj_mqtt_filter_write(&w, NJ_MQTT_SUBSCRIBE, &f);
+	packet.as.list = (struct nj_mqtt_list){ .packet_id = 7, .items = nj_view_of(items, w.pos) };
+	send_packet(bob, &packet);
+	settle_for(gate, &disk, 3); /* one group */
+	gate_crash(gate, &disk, 0);
+	peer_close(bob);
+	peer_close(alice);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "bob", false, 1000));
+	assert_int_equal(take_retained(bob, false), 3);
+	settle_for(gate, &disk, 200);
+	peer_close(bob);
+	gate_crash(gate, &disk, 0);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "bob", false, 1000));
+	assert_int_equal(take_retained(bob, false), 0);
+	peer_close(bob);
+}
+
+/* More of them than the queue takes at once come anew after a crash: some twice, none not at all. */
+static void more_of_it_than_a_queue_holds_too(void **state)
+{
+	struct gate *gate = *state;
+	struct nj_mqtt_limits limits = disk_limits();
+	struct peer *alice = lasting(gate, ALICE, V5, "alice");
+	for (char c = '0'; c < '8'; c++)
+		retain_kept(alice, (char[]){ 'r', '/', c, '\0' }, 1);
+	limits.max_queued_messages = 4;
+	nj_mqtt_fabric_set_limits(gate->fabric, &limits);
+	nj_mqtt_fabric_settle(gate->fabric);
+	struct peer *bob = lasting(gate, BOB, V5, "bob");
+	struct nj_mqtt_filter f = { .filter = nj_view_str("r/#"), .qos = 1 };
+	uint8_t items[64];
+	struct nj_writer w = nj_writer_of(items, sizeof(items));
+	struct nj_mqtt_packet packet = { .type = NJ_MQTT_SUBSCRIBE };
+	nj_mqtt_filter_write(&w, NJ_MQTT_SUBSCRIBE, &f);
+	packet.as.list = (struct nj_mqtt_list){ .packet_id = 7, .items = nj_view_of(items, w.pos) };
+	send_packet(bob, &packet);
+	settle_for(gate, &disk, 100);
+	gate_crash(gate, &disk, 0);
+	peer_close(bob);
+	peer_close(alice);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "bob", false, 1000));
+	assert_int_equal(take_retained(bob, true), 0xff);
+	settle_for(gate, &disk, 200);
+	peer_close(bob);
+	gate_crash(gate, &disk, 0);
+	bob = peer_open(gate, BOB, V5);
+	assert_true(join(bob, "bob", false, 1000));
+	assert_int_equal(take_retained(bob, false), 0);
+	peer_close(bob);
+}
+
 static void a_cut_party_leaves_nothing(void **state)
 {
 	struct gate *gate = *state;
@@ -649,6 +755,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_late_expires_over_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_will_waits_over_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(retained_messages_stay, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_subscription_is_to_get_outlives_a_crash, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_of_it_than_a_queue_holds_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cut_party_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_right_that_was_taken_holds_for_what_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(relaxed_acknowledges_at_once, setup, teardown),
