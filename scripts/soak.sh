@@ -21,7 +21,7 @@ export NJ_BUILD=$PWD/build/release
 run_step() { # STEP
 	case $1 in
 	kill) ROUNDS=${KILL_ROUNDS:-200} bash tests/fault/kill.sh ;;
-	durable) THOROUGH=1 bash tests/fault/durable.sh ;;
+	durable) THOROUGH=1 bash tests/fault/durable.sh && THOROUGH=1 bash tests/fault/relaxed.sh ;;
 	rekey) THOROUGH=1 bash tests/integration/rekey.sh ;;
 	stranger) THOROUGH=1 bash tests/integration/stranger.sh ;;
 	fuzz) scripts/fuzz.sh -n "${INPUTS:-10000000}" "${FUZZ:-.}" ;;

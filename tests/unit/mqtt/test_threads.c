@@ -1,7 +1,7 @@
 /*
  * Brokers on threads of their own, under load from clients on others: what a thread sanitizer is to see. Subscribers
  * with sessions check that nothing is lost, repeated or out of order, while others connect, take over, subscribe,
- * unsubscribe, break off, are cut, and lose and get rights.
+ * unsubscribe, break off, are cut and kicked, and lose and get rights, and somebody looks at what passes now and then.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +21,7 @@
 #include "identity/profile.h"
 #include "mqtt/codec.h"
 #include "mqtt/fabric.h"
+#include "mqtt/inspect.h"
 
 #define BROKERS 3
 #define PUBLISHERS 4
@@ -58,6 +59,8 @@ static struct {
 	sem_t done; /* what the governor asked for */
 	atomic_bool over;
 	atomic_uint seen; /* hooks called */
+	struct nj_mqtt_tap taps[BROKERS];
+	atomic_uint sightings;
 } w;
 
 static void on_connected(void *arg, const struct nj_mqtt_seen *seen)
@@ -415,9 +418,39 @@ struct doing {
 	struct nj_rights *former;
 };
 
+static void on_sighting(void *arg, const struct nj_party *party, struct nj_view client_id, struct nj_view topic,
+			struct nj_view payload, uint8_t qos, bool retain)
+{
+	atomic_fetch_add(&w.sightings, 1);
+}
+
+/* Looks, or looks away. */
+static void toggle_tap(struct nj_mqtt_broker *broker)
+{
+	size_t place = 0;
+	while (nj_mqtt_fabric_broker(w.fabric, place) != broker)
+		place++;
+	struct nj_mqtt_tap *tap = &w.taps[place];
+	if (tap->seen != NULL) {
+		nj_mqtt_tap_remove(broker, tap);
+		tap->seen = NULL;
+		return;
+	}
+	*tap = (struct nj_mqtt_tap){ .customer = "acme", .filter = nj_view_str("t/+"), .seen = on_sighting };
+	nj_mqtt_tap_add(broker, tap);
+}
+
 static void visit_cut(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
 {
 	(void)nj_mqtt_cut(broker, w.parties[RESTLESS].uid);
+	toggle_tap(broker);
+}
+
+static void visit_kick(struct nj_mqtt_round *round, struct nj_mqtt_broker *broker)
+{
+	const struct nj_view id = nj_view_str("c1");
+	(void)nj_mqtt_kick(broker, w.parties[RESTLESS].uid, &id, false);
+	(void)nj_mqtt_kick(broker, w.parties[RESTLESS].uid, NULL, true);
 }
 
 static void on_done(struct nj_mqtt_round *round)
@@ -436,7 +469,7 @@ static void on_do(struct nj_post *post)
 	doing->former = w.profiles[RESTLESS].rights;
 	w.profiles[RESTLESS].rights = make_rights(++turn % 2 == 0);
 	w.parties[RESTLESS].rights_version++;
-	doing->round.visit = visit_cut;
+	doing->round.visit = turn % 2 == 0 ? visit_cut : visit_kick;
 	doing->round.done = on_done;
 	nj_mqtt_fabric_round(w.fabric, &doing->round);
 	MUST(nj_mqtt_fabric_counters(w.fabric).sessions <= limits.max_sessions);
@@ -474,6 +507,7 @@ static void nothing_is_lost_repeated_or_out_of_order(void **state)
 	for (size_t i = 0; i < CHURNERS + 1; i++)
 		MUST(pthread_join(churning[i], NULL) == 0);
 	MUST(w.seen > PUBLISHERS + SUBSCRIBERS);
+	MUST(w.sightings > 0);
 	pthread_barrier_destroy(&w.subscribed);
 	sem_destroy(&w.done);
 	close_gateway();
