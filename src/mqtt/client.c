@@ -217,6 +217,9 @@ static void on_limit(struct nj_timer *timer)
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_CONNECT_TIMEOUT);
 		return;
 	}
+	/* What is not read, as it came too fast or costs too much, may be a sign of life. */
+	if (nj_conn_held(client->conn))
+		client->last_in_ms = nj_reactor_now_ms(reactor);
 	/* Packets only note their time; the timer catches up when it rings. 3.1.2.10: one and a half. */
 	uint64_t limit_ms = client->keep_alive_s * UINT64_C(1500);
 	uint64_t idle_ms = nj_reactor_now_ms(reactor) - client->last_in_ms;
@@ -348,6 +351,8 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 		handle(client, &frame);
 		if (frame.type == NJ_MQTT_PUBLISH)
 			nj_conn_charge(conn, 1);
+		else if (frame.type == NJ_MQTT_SUBSCRIBE || frame.type == NJ_MQTT_UNSUBSCRIBE)
+			nj_mqtt_client_slow(client);
 	}
 	return is_over(client) ? in.len : eaten;
 }

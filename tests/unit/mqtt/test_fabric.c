@@ -411,6 +411,57 @@ static void a_round_visits_all_and_ends_once(void **state)
 	gate_close(&gate);
 }
 
+/* What subscriptions tell the others counts, packet by packet: as many as one read brings do not pass the bound. */
+static void where_one_is_behind_subscribers_wait(void **state)
+{
+	static const uint8_t both[] = { 0x82, 7, 0, 1, 0, 0, 1, 'a', 0, 0xa2, 6, 0, 2, 0, 0, 1, 'a' };
+	struct gate gate;
+	uint8_t many[200 * sizeof(both)];
+	open_fabric(&gate, &gate_limits);
+	struct peer *a = joined_at(&gate, ALICE, 0);
+	const uint64_t *under_way = &broker_at(&gate, 0)->peers[1].under_way_bytes;
+	for (size_t i = 0; i < sizeof(many); i++)
+		many[i] = both[i % sizeof(both)];
+	/* As if so much were under way already. */
+	broker_at(&gate, 0)->peers[1].under_way_bytes += NJ_MQTT_POST_HIGH_BYTES - 1000;
+	assert_int_equal(send(a->fd, many, sizeof(many), MSG_NOSIGNAL), sizeof(many));
+	turn_at(&gate, 0);
+	assert_in_range(*under_way, NJ_MQTT_POST_HIGH_BYTES, NJ_MQTT_POST_HIGH_BYTES + 1000);
+	broker_at(&gate, 0)->peers[1].under_way_bytes -= NJ_MQTT_POST_HIGH_BYTES - 1000;
+	for (int i = 0; i < 200; i++) {
+		advance(&gate, 1);
+		(void)expect(a, NJ_MQTT_SUBACK);
+		(void)expect(a, NJ_MQTT_UNSUBACK);
+	}
+	peer_close(a);
+	gate_close(&gate);
+}
+
+/* Who is read no more for a while, as it sent too much, is not ended as silent. */
+static void who_is_not_read_is_not_silent(void **state)
+{
+	struct gate gate;
+	open_fabric(&gate, &gate_limits);
+	struct peer *a = peer_open(&gate, ALICE, V5);
+	struct nj_mqtt_packet hello = connect_packet(a, id_at(&gate, ALICE, 0, 0), true);
+	hello.as.connect.keep_alive_s = 2;
+	assert_int_equal(connect_with(a, &hello)->as.connack.code, 0);
+	struct nj_mqtt_client *client = NJ_CONTAINER(broker_at(&gate, 0)->clients.next, struct nj_mqtt_client, link);
+	nj_conn_pause_for(client->conn, 10000);
+	for (int s = 0; s < 10; s++) {
+		say(a, &(struct nj_mqtt_packet){ .type = NJ_MQTT_PINGREQ });
+		advance(&gate, 1000);
+	}
+	for (int s = 0; s < 10; s++)
+		(void)expect(a, NJ_MQTT_PINGRESP);
+	advance(&gate, 2999);
+	expect_nothing(a);
+	advance(&gate, 1);
+	expect_closed_with(a, NJ_MQTT_R_KEEP_ALIVE_TIMEOUT);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 /* Rights are replaced on the main thread while a broker asks them: what it was told holds for those it asked. */
 static void a_verdict_is_of_the_rights_that_were_asked(void **state)
 {
@@ -453,6 +504,8 @@ int main(void)
 		cmocka_unit_test(the_number_of_sessions_is_everybodys),
 		cmocka_unit_test(where_one_is_behind_publishers_wait_and_nothing_is_lost),
 		cmocka_unit_test(a_round_visits_all_and_ends_once),
+		cmocka_unit_test(where_one_is_behind_subscribers_wait),
+		cmocka_unit_test(who_is_not_read_is_not_silent),
 		cmocka_unit_test(a_verdict_is_of_the_rights_that_were_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
