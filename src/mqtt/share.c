@@ -3,6 +3,8 @@
 #include "mqtt/keep.h"
 #include "mqtt/post.h"
 
+#define GROUPS_MAX 1024 /* of one filter, of one customer */
+
 /* --- labels --- */
 
 static struct nj_mqtt_label *label_new(struct nj_view topics, struct nj_view name)
@@ -63,6 +65,14 @@ struct nj_mqtt_group *nj_mqtt_group_find(const struct nj_mqtt_node *node, struct
 	while (group != NULL && !nj_view_equal(nj_mqtt_label_name(group->label), name))
 		group = group->next;
 	return group;
+}
+
+bool nj_mqtt_group_room(const struct nj_mqtt_node *node)
+{
+	size_t count = 0;
+	for (const struct nj_mqtt_group *group = node->groups; group != NULL && count < GROUPS_MAX; group = group->next)
+		count++;
+	return count < GROUPS_MAX;
 }
 
 struct nj_mqtt_group *nj_mqtt_group_make(struct nj_mqtt_broker *broker, struct nj_mqtt_node *node, struct nj_view name,

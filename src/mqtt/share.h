@@ -42,6 +42,8 @@ struct nj_mqtt_group {
 
 /* NULL when there is none. */
 struct nj_mqtt_group *nj_mqtt_group_find(const struct nj_mqtt_node *node, struct nj_view name);
+/* Whether another may be made here: groups of one filter are gone through one by one. */
+bool nj_mqtt_group_room(const struct nj_mqtt_node *node);
 /* An empty group, to be filled or pruned. NULL without room. */
 struct nj_mqtt_group *nj_mqtt_group_make(struct nj_mqtt_broker *broker, struct nj_mqtt_node *node, struct nj_view name,
 					 struct nj_view topics);

@@ -68,7 +68,7 @@ static enum nj_err place(struct nj_mqtt_subscription *s, const struct target *ta
 	struct nj_mqtt_broker *broker = s->session->broker;
 	if (target->shared) {
 		s->group = nj_mqtt_group_find(s->node, target->group);
-		if (s->group == NULL)
+		if (s->group == NULL && nj_mqtt_group_room(s->node))
 			s->group = nj_mqtt_group_make(broker, s->node, target->group, target->topics);
 		if (s->group == NULL)
 			return NJ_ERR_LIMIT;

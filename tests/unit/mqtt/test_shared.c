@@ -251,9 +251,33 @@ static void groups_are_counted_and_end_with_their_last_member(void **state)
 	gate_close(&gate);
 }
 
+/* Whoever makes groups without end cannot make every SUBSCRIBE and every message go through all of them. */
+static void so_many_groups_share_a_filter(void **state)
+{
+	struct gate gate;
+	struct nj_mqtt_limits limits = gate_limits;
+	char filter[32];
+	limits.max_subscriptions = 2000;
+	limits.max_memory_bytes = 8 << 20;
+	gate_open_with(&gate, &limits);
+	struct peer *a = joined(&gate, ALICE, V5, "a");
+	for (int i = 0; i < 1024; i++) {
+		snprintf(filter, sizeof(filter), "$share/g%d/t", i);
+		assert_int_equal(subscribe(a, filter, 0), 0);
+	}
+	assert_int_equal(subscribe(a, "$share/more/t", 0), NJ_MQTT_R_QUOTA_EXCEEDED);
+	assert_int_equal(subscribe(a, "$share/more/u", 0), 0);
+	assert_int_equal(subscribe(a, "$share/g7/t", 0), 0);
+	unsubscribe(a, "$share/g7/t");
+	assert_int_equal(subscribe(a, "$share/more/t", 0), 0);
+	peer_close(a);
+	gate_close(&gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(so_many_groups_share_a_filter),
 		cmocka_unit_test(round_robin_goes_round),
 		cmocka_unit_test(least_queued_spares_the_slow),
 		cmocka_unit_test(a_publisher_stays_with_its_member),
