@@ -139,6 +139,10 @@ void nj_ipc_apply(struct nj_directory *directory, const struct nj_ipc *request, 
 		number = request->as.trust.request;
 		err = NJ_OK;
 		break;
+	case NJ_IPC_CERTIFICATE_PUT:
+		number = request->as.certificate.request;
+		err = NJ_OK;
+		break;
 	case NJ_IPC_KICK:
 		/* A stopped gateway has nobody to kick. */
 		number = request->as.kick.request;

@@ -286,6 +286,20 @@ static void get_trust(struct nj_reader *r, struct nj_ipc *m)
 	t->list_pem = get_bounded(r, 0, NJ_IPC_TRUST_LIST_MAX);
 }
 
+static void put_certificate(struct nj_writer *w, const struct nj_ipc *m)
+{
+	nj_write_u32(w, m->as.certificate.request);
+	put_bounded(w, m->as.certificate.cert_pem, 1, PEM_MAX_BYTES);
+	put_bounded(w, m->as.certificate.key_pem, 1, PEM_MAX_BYTES);
+}
+
+static void get_certificate(struct nj_reader *r, struct nj_ipc *m)
+{
+	m->as.certificate.request = nj_read_u32(r);
+	m->as.certificate.cert_pem = get_bounded(r, 1, PEM_MAX_BYTES);
+	m->as.certificate.key_pem = get_bounded(r, 1, PEM_MAX_BYTES);
+}
+
 static void put_bound(struct nj_writer *w, const struct nj_ipc *m)
 {
 	nj_write_u64(w, m->as.bound.grant_id);
@@ -427,6 +441,7 @@ static const struct layout layouts[] = {
 	{ NJ_IPC_PARTY_CUT, "party-cut", false, put_uid, get_uid },
 	{ NJ_IPC_PARTY_QUERY, "party-query", false, put_uid, get_uid },
 	{ NJ_IPC_TRUST_PUT, "trust-put", false, put_trust, get_trust },
+	{ NJ_IPC_CERTIFICATE_PUT, "certificate-put", false, put_certificate, get_certificate },
 	{ NJ_IPC_REKEY_OFFER, "rekey-offer", false, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_DONE, "rekey-done", false, put_rekey, get_rekey },
 	{ NJ_IPC_REKEY_CUT, "rekey-cut", false, put_rekey_cut, get_rekey_cut },

@@ -29,6 +29,7 @@
 	X(NJ_IPC_PARTY_CUT, 6, "keeper: a party was revoked: forget it, cut its sessions; answered by NJ_IPC_RESULT")  \
 	X(NJ_IPC_PARTY_QUERY, 7, "keeper at start: is this party stored? answered by NJ_IPC_RESULT")                   \
 	X(NJ_IPC_TRUST_PUT, 8, "keeper: what certifies a customer's parties; answered by NJ_IPC_RESULT")               \
+	X(NJ_IPC_CERTIFICATE_PUT, 9, "keeper: a newer certificate and key; answered by NJ_IPC_RESULT")                 \
 	X(NJ_IPC_REKEY_OFFER, 10, "keeper: OFFER for the session of a grant")                                          \
 	X(NJ_IPC_REKEY_DONE, 11, "keeper: DONE for the session of a grant")                                            \
 	X(NJ_IPC_REKEY_CUT, 12, "keeper: a device's key was replaced: cut its sessions but one; no answer")            \
@@ -49,6 +50,11 @@ enum nj_ipc_type {
 
 struct nj_ipc_hello {
 	struct nj_view cert_pem, key_pem, ca_pem;
+};
+
+struct nj_ipc_certificate {
+	uint32_t request;
+	struct nj_view cert_pem, key_pem;
 };
 
 struct nj_ipc_rule {
@@ -151,6 +157,7 @@ struct nj_ipc {
 	enum nj_ipc_type type;
 	union {
 		struct nj_ipc_hello hello;
+		struct nj_ipc_certificate certificate;
 		struct nj_grant grant;
 		uint64_t grant_id; /* GRANT_END, GRANT_ACK */
 		struct nj_ipc_profile profile;

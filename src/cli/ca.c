@@ -40,6 +40,20 @@ enum nj_err nj_run_ca_crl(struct nj_cli *cli)
 	return NJ_OK;
 }
 
+enum nj_err nj_run_ca_renew(struct nj_cli *cli)
+{
+	json_t *ok = NULL;
+
+	NJ_TRY(ask(cli, "ca.renew", json_object(), &ok));
+	if (cli->json)
+		nj_print_json(ok);
+	else
+		printf("The gateway has a new certificate%s; sessions go on.\n",
+		       json_is_true(json_object_get(ok, "running")) ? "" : ", from its next start");
+	json_decref(ok);
+	return NJ_OK;
+}
+
 enum nj_err nj_run_ca_revoke(struct nj_cli *cli)
 {
 	const char *serial = nj_args_text(cli->args, "serial");

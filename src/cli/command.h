@@ -62,6 +62,7 @@ enum nj_err nj_run_party_certificate(struct nj_cli *cli);
 enum nj_err nj_run_party_revoke(struct nj_cli *cli);
 enum nj_err nj_run_ca_show(struct nj_cli *cli);
 enum nj_err nj_run_ca_crl(struct nj_cli *cli);
+enum nj_err nj_run_ca_renew(struct nj_cli *cli);
 enum nj_err nj_run_ca_revoke(struct nj_cli *cli);
 enum nj_err nj_run_customer_ca(struct nj_cli *cli);
 enum nj_err nj_run_customer_crl(struct nj_cli *cli);

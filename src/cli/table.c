@@ -430,6 +430,11 @@ const struct nj_command nj_commands[] = {
 	{ "knock", SET(knock_options, "", 0, 0), "open a door to this machine, once", KNOCK_DETAILS, nj_run_knock },
 	{ "ca show", SET(plain_options, "", 0, 0), "the CA's certificate, PEM", NULL, nj_run_ca_show },
 	{ "ca crl", SET(plain_options, "", 0, 0), "its revocation list, PEM, new each time", NULL, nj_run_ca_crl },
+	{ "ca renew", SET(plain_options, "", 0, 0), "a new certificate for the gateway itself",
+	  "Connections from then on are shown it; sessions go on. The gateway gets a new one by itself when a third of "
+	  "its "
+	  "life is left.",
+	  nj_run_ca_renew },
 	{ "ca revoke", SET(revoke_options, "[NAME]", 0, 1), "revoke certificates and cut their sessions",
 	  "The device stays: what its profile allows without a certificate it may still do. To shut it out, revoke it.",
 	  nj_run_ca_revoke },

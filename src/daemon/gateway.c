@@ -105,6 +105,7 @@ static bool any_local_tls(const struct gateway *g)
 	return false;
 }
 
+/* Both, or none. */
 static enum nj_err make_contexts(struct gateway *g, const char *cert_pem, const char *key_pem, struct nj_why *why)
 {
 	const struct nj_tls_certificates certificates = nj_entry_certificates(g->entry);
@@ -115,32 +116,62 @@ static enum nj_err make_contexts(struct gateway *g, const char *cert_pem, const 
 		.psk_arg = g->door,
 		.certificates = &certificates,
 	};
-	struct nj_tls_server_config local = { .cert_pem = cert_pem, .key_pem = key_pem, .unproven = true };
+	struct nj_tls_server_config local_config = { .cert_pem = cert_pem, .key_pem = key_pem, .unproven = true };
+	struct nj_tls_ctx *tls = NULL;
+	struct nj_tls_ctx *local = NULL;
 
-	NJ_TRY(nj_tls_server_ctx_new(&config, &g->tls, why));
-	return any_local_tls(g) ? nj_tls_server_ctx_new(&local, &g->tls_local, why) : NJ_OK;
+	NJ_TRY(nj_tls_server_ctx_new(&config, &tls, why));
+	enum nj_err err = any_local_tls(g) ? nj_tls_server_ctx_new(&local_config, &local, why) : NJ_OK;
+	if (err != NJ_OK) {
+		nj_tls_ctx_free(tls);
+		return err;
+	}
+	/* Sessions hold the ones that they began with. */
+	nj_tls_ctx_free(g->tls);
+	nj_tls_ctx_free(g->tls_local);
+	g->tls = tls;
+	g->tls_local = local;
+	return NJ_OK;
+}
+
+static enum nj_err take_pair(struct gateway *g, struct nj_view cert_pem, struct nj_view key_pem, struct nj_why *why)
+{
+	char *cert = strndup((const char *)cert_pem.data, cert_pem.len);
+	char *key = strndup((const char *)key_pem.data, key_pem.len);
+	enum nj_err err = cert == NULL || key == NULL ? NJ_ERR_NO_MEMORY : make_contexts(g, cert, key, why);
+
+	if (key != NULL)
+		nj_wipe(key, strlen(key));
+	free(cert);
+	free(key);
+	if (err != NJ_OK)
+		NJ_LOG(NJ_LOG_ERROR, "tls.failed", NJ_S("reason", why->text), NJ_E(err));
+	return err;
 }
 
 enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello)
 {
 	struct nj_why why = { "" };
+	bool first = g->tls == NULL;
+	enum nj_err err = take_pair(g, hello->cert_pem, hello->key_pem, &why);
 
-	if (g->tls == NULL) {
-		char *cert = strndup((const char *)hello->cert_pem.data, hello->cert_pem.len);
-		char *key = strndup((const char *)hello->key_pem.data, hello->key_pem.len);
-		enum nj_err err = cert == NULL || key == NULL ? NJ_ERR_NO_MEMORY : make_contexts(g, cert, key, &why);
-		if (key != NULL)
-			nj_wipe(key, strlen(key));
-		free(cert);
-		free(key);
-		if (err != NJ_OK) {
-			NJ_LOG(NJ_LOG_ERROR, "tls.failed", NJ_S("reason", why.text));
-			return err;
-		}
+	if (first) {
+		NJ_TRY(err);
 		NJ_TRY(gateway_listen_start(g));
 	}
 	say_ready(g);
 	return NJ_OK;
+}
+
+void gateway_certificate_put(struct gateway *g, const struct nj_ipc_certificate *put, struct nj_ipc_result *out_result,
+			     struct nj_why *out_why)
+{
+	enum nj_err err = take_pair(g, put->cert_pem, put->key_pem, out_why);
+
+	if (err == NJ_OK)
+		NJ_LOG(NJ_LOG_INFO, "certificate.taken");
+	*out_result =
+	    (struct nj_ipc_result){ .request = put->request, .err = (uint16_t)err, .text = nj_view_str(out_why->text) };
 }
 
 /* ---- start and end ---- */

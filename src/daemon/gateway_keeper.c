@@ -160,6 +160,8 @@ static void apply(struct gateway *g, const struct nj_ipc *request)
 
 	if (request->type == NJ_IPC_TRUST_PUT)
 		gateway_trust_put(g, &request->as.trust, &reply.as.result, &why);
+	else if (request->type == NJ_IPC_CERTIFICATE_PUT)
+		gateway_certificate_put(g, &request->as.certificate, &reply.as.result, &why);
 	else
 		nj_ipc_apply(g->directory, request, nj_clock_wall_ms(nj_clock_system()), &reply.as.result, NULL, &why);
 	answer(g, &reply);
@@ -184,6 +186,7 @@ static enum nj_err handle(struct gateway *g, struct nj_ipc *message)
 	case NJ_IPC_PARTIES_PUT:
 	case NJ_IPC_PARTY_QUERY:
 	case NJ_IPC_TRUST_PUT:
+	case NJ_IPC_CERTIFICATE_PUT:
 		apply(g, message);
 		return NJ_OK;
 	case NJ_IPC_REKEY_OFFER:

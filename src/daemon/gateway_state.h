@@ -123,8 +123,13 @@ void gateway_audit_write(struct gateway *g, enum nj_audit_event event, const str
 			 const struct nj_addr *source, const char *detail);
 void gateway_audit_flush(struct gateway *g);
 
-/* gateway.c: certificate and key have come; starts listening the first time. */
+/* gateway.c: certificate and key have come, for handshakes from now on; starts listening the first time. */
 NJ_MUST_USE enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello);
+
+/* gateway.c: for handshakes from now on; sessions keep what they began with. A pair that cannot be used changes
+ * nothing. */
+void gateway_certificate_put(struct gateway *g, const struct nj_ipc_certificate *put, struct nj_ipc_result *out_result,
+			     struct nj_why *out_why);
 
 /* gateway_listen.c */
 NJ_MUST_USE enum nj_err gateway_listen_init(struct gateway *g, struct nj_random *random);

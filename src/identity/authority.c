@@ -180,14 +180,16 @@ static enum nj_err store_server(struct nj_authority *authority, const char *cons
 	return nj_vault_put(authority->vault, SERVER_RECORD, nj_view_of(nj_secret_bytes(secret), len));
 }
 
-static enum nj_err renew_server(struct nj_authority *authority, const char *const *names, size_t name_count,
-				uint64_t now_s, struct nj_x509_pair *out_pair)
+enum nj_err nj_authority_renew_server(struct nj_authority *authority, const char *const *names, size_t name_count,
+				      uint64_t now_s, struct nj_x509_pair *out_pair)
 {
 	NJ_CLEANUP_SECRET struct nj_secret *secret = NULL;
 	struct nj_x509_pair ca;
 	struct nj_x509_pair pair = { 0 };
 	enum nj_err err;
 
+	if (name_count > NJ_AUTHORITY_NAMES_MAX)
+		return NJ_ERR_LIMIT;
 	NJ_TRY(load_ca(authority->vault, &secret, &ca));
 	NJ_TRY(nj_x509_issue_server(&ca, names, name_count, now_s, NJ_AUTHORITY_SERVER_DAYS, &pair));
 	err = store_server(authority, names, name_count, now_s, &pair);
@@ -209,7 +211,7 @@ enum nj_err nj_authority_server(struct nj_authority *authority, const char *cons
 	if (err != NJ_OK && err != NJ_ERR_NOT_FOUND)
 		return err;
 	if (err == NJ_ERR_NOT_FOUND)
-		NJ_TRY(renew_server(authority, names, name_count, now_s, out_pair));
+		NJ_TRY(nj_authority_renew_server(authority, names, name_count, now_s, out_pair));
 	if (out_renewed != NULL)
 		*out_renewed = err == NJ_ERR_NOT_FOUND;
 	return NJ_OK;

@@ -25,6 +25,9 @@ const char *nj_authority_ca_pem(const struct nj_authority *authority);
  * life remains, else a new one, stored. `out_renewed` may be NULL. NJ_ERR_LIMIT over NJ_AUTHORITY_NAMES_MAX. */
 NJ_MUST_USE enum nj_err nj_authority_server(struct nj_authority *authority, const char *const *names, size_t name_count,
 					    uint64_t now_s, struct nj_x509_pair *out_pair, bool *out_renewed);
+/* A new one, stored in the place of the one before it. */
+NJ_MUST_USE enum nj_err nj_authority_renew_server(struct nj_authority *authority, const char *const *names,
+						  size_t name_count, uint64_t now_s, struct nj_x509_pair *out_pair);
 #define NJ_AUTHORITY_CLIENT_DAYS 825
 #define NJ_AUTHORITY_LIST_DAYS 90
 

@@ -23,6 +23,7 @@ const struct nj_admin_verb nj_keeper_verbs[] = {
 	{ "application.revoke", nj_keeper_verb_application_revoke },
 	{ "ca.show", nj_keeper_verb_ca_show },
 	{ "ca.crl", nj_keeper_verb_ca_crl },
+	{ "ca.renew", nj_keeper_verb_ca_renew },
 	{ "ca.revoke", nj_keeper_verb_ca_revoke },
 	{ "customer.ca.set", nj_keeper_verb_customer_ca_set },
 	{ "customer.ca.show", nj_keeper_verb_customer_ca_show },

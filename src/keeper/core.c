@@ -591,6 +591,7 @@ static void every_second(struct nj_keeper *keeper)
 		err = nj_keeper_store_meta_put(keeper->store, "probe", "written");
 	nj_keeper_store_result(keeper, err);
 	nj_keeper_trust_tick(keeper);
+	nj_keeper_server_tick(keeper);
 	nj_keeper_rekey_tick(keeper);
 	nj_keeper_reconcile_tick(keeper);
 	if (!nj_journal_empty(&keeper->journal))
@@ -640,24 +641,6 @@ uint32_t nj_keeper_wait_ms(const struct nj_keeper *keeper)
 }
 
 /* ---- small answers ---- */
-
-enum nj_err nj_keeper_server_pair(struct nj_keeper *keeper, struct nj_x509_pair *out_pair, const char **out_ca_pem)
-{
-	const char *names[NJ_AUTHORITY_NAMES_MAX];
-	bool renewed = false;
-
-	for (size_t i = 0; i < keeper->name_count; i++)
-		names[i] = keeper->names[i];
-	NJ_TRY(nj_authority_server(keeper->authority, names, keeper->name_count, nj_clock_wall_ms(keeper->clock) / 1000,
-				   out_pair, &renewed));
-	if (renewed)
-		nj_keeper_note(keeper, &(struct nj_audit_record){ .event = NJ_AUDIT_CERTIFICATE_ISSUED,
-								  .subject = keeper->host,
-								  .source = "keeper",
-								  .detail = "server" });
-	*out_ca_pem = nj_authority_ca_pem(keeper->authority);
-	return NJ_OK;
-}
 
 const struct nj_window *nj_keeper_window(const struct nj_keeper *keeper)
 {

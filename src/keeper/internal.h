@@ -88,7 +88,7 @@ struct nj_keeper {
 	uint64_t group_due_ms;
 	uint64_t group_last_ms;
 	uint64_t renew_due_ms;
-	uint64_t second_due_ms;
+	uint64_t second_due_ms, server_due_ms; /* server: whether the gateway needs a newer certificate */
 
 	bool rebuilding;
 	enum { NJ_REBUILD_DEVICES, NJ_REBUILD_SPARES, NJ_REBUILD_GRAVES } rebuild_part; /* in this order */

@@ -80,6 +80,8 @@ static void number_set(struct nj_ipc *message, uint32_t number)
 		message->as.parties.request = number;
 	else if (message->type == NJ_IPC_TRUST_PUT)
 		message->as.trust.request = number;
+	else if (message->type == NJ_IPC_CERTIFICATE_PUT)
+		message->as.certificate.request = number;
 	else if (message->type == NJ_IPC_KICK)
 		message->as.kick.request = number;
 	else
@@ -232,6 +234,7 @@ static const char *deliver(struct ipc_link *ipc, const struct nj_ipc *message)
 	case NJ_IPC_PARTY_CUT:
 	case NJ_IPC_PARTY_QUERY:
 	case NJ_IPC_TRUST_PUT:
+	case NJ_IPC_CERTIFICATE_PUT:
 	case NJ_IPC_REKEY_OFFER:
 	case NJ_IPC_REKEY_DONE:
 	case NJ_IPC_REKEY_CUT:

@@ -11,6 +11,7 @@ void nj_keeper_verb_slot_remove(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_unlock(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_ca_show(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_ca_crl(void *keeper, struct nj_admin_call *call);
+void nj_keeper_verb_ca_renew(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_ca_revoke(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_customer_ca_set(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_customer_ca_show(void *keeper, struct nj_admin_call *call);
@@ -42,5 +43,9 @@ void nj_keeper_verb_reload(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_kick(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_metrics(void *keeper, struct nj_admin_call *call);
 void nj_keeper_verb_status(void *keeper, struct nj_admin_call *call);
+
+/* server.c: a newer certificate for the gateway, when it is time; every second. */
+struct nj_keeper;
+void nj_keeper_server_tick(struct nj_keeper *keeper);
 
 #endif

@@ -110,6 +110,11 @@ static void fill_rest(void)
 		message.as.trust.ca_pem = nj_view_str("ca");
 		message.as.trust.list_pem = nj_view_str("list");
 		break;
+	case NJ_IPC_CERTIFICATE_PUT:
+		message.as.certificate.request = 4;
+		message.as.certificate.cert_pem = nj_view_str("cert");
+		message.as.certificate.key_pem = nj_view_str("key");
+		break;
 	case NJ_IPC_RESULT:
 		message.as.result.request = 3;
 		message.as.result.err = NJ_ERR_CRYPTO;
