@@ -7,6 +7,10 @@ mqtt_many.py stall PORT QOS FILTER  subscribes, says "stalled" and reads nothing
                                     still gets an answer
 mqtt_many.py talk PORT COUNT BYTES  publishes to t/a what another connection of it subscribes to, all with QoS 1, at most
                                     100 ahead of what that one has heard; says how many it heard, in order
+mqtt_many.py fill PORT COUNT BYTES  has so many retained messages kept, each at a topic of its own; 0 bytes: takes them
+                                    away again; says how many were acknowledged
+mqtt_many.py flood PORT COUNT BYTES sends so many messages of QoS 0 to t/a as fast as it can, then asks for an answer; says
+                                    whether it came
 """
 import resource
 import socket
@@ -178,4 +182,26 @@ def talk(port, count, size):
     say(heard)
 
 
-{"stand": stand, "stall": stall, "talk": talk}[sys.argv[1]](*sys.argv[2:])
+def fill(port, count, size):
+    client = Client(port, "fills")
+    client.expect(2)
+    acknowledged = 0
+    for number in range(int(count)):
+        head = text("m/%d" % number) + b"\x00\x01"
+        client.socket.sendall(packet(0x33, head + b"x" * int(size)))
+        acknowledged += (client.next() or (0, b""))[0] >> 4 == 4
+    say(acknowledged)
+
+
+def flood(port, count, size):
+    client = Client(port, "floods")
+    client.expect(2)
+    client.socket.settimeout(60)
+    for number in range(int(count)):
+        client.socket.sendall(packet(0x30, text("t/a") + ("%08d" % number).ljust(int(size)).encode()))
+    client.ping()
+    found = client.next()
+    say("answered" if found and found[0] >> 4 == 13 else "gone")
+
+
+{"stand": stand, "stall": stall, "talk": talk, "fill": fill, "flood": flood}[sys.argv[1]](*sys.argv[2:])
