@@ -37,6 +37,9 @@ proxy_make() {
 		listen mqtts6
 		    bind [$PX6]:8883
 		    server gw [$GW6]:8883 send-proxy-v2
+		listen plain
+		    bind $PX4:1883
+		    server gw $GW4:1883 send-proxy-v2
 		listen version1
 		    bind $PX4:8881
 		    server gw $GW4:8883 send-proxy
@@ -95,6 +98,21 @@ test_bound() { # WHAT KNOCK-AT PROXY ADDRESS
 	within 5000 audited session.closed "\"source\":\"(\\[)?$4(\\])?:[0-9]+\""
 	has "$1: and its session's end" "$4" "$(events session.closed | grep '"d1"')"
 }
+# Without TLS: the one-time password, and the limit of unproven connections, are the address's behind the proxy.
+test_plain() {
+	succeeds "plain MQTT by the proxy" knock_plain timeout 10 mosquitto_pub -h $PX4 -p 1883 -u {username} -P {password} -t dev/d1/t -m x
+	within 5000 audited bound "\"source\":\"$STRANGER4:[0-9]+\".*weak: by a password, by the proxy $PX4"
+	has "is audited as such" "weak: by a password, by the proxy $PX4" "$(events bound | grep '"d1"')"
+	knock_plain bash -c 'for i in {1..70}; do exec {fd}<> "/dev/tcp/$0/1883" || exit 1; done; : > "$1"; sleep 2' \
+		$PX4 "$tmp/crowded" & crowd=$!
+	within 10000 [ -e "$tmp/crowded" ]
+	within 3000 unproven_is 64
+	is "unproven connections of one address behind it" 64 "$(gateway status --json | jq .gateway.unproven)"
+	kill $crowd 2> /dev/null
+	wait $crowd 2> /dev/null
+}
+knock_plain() { timeout 20 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/d1.cred" --to $GW4 --service mqtt --then "$@"; }
+unproven_is() { [ "$(gateway status --json | jq .gateway.unproven)" = "$1" ]; }
 test_shown() {
 	local status
 	status=$(gateway status)
@@ -157,7 +175,8 @@ test_local() {
 	has "audited so" '"source":"127.0.0.7:4660"' "$(events session.closed)"
 }
 
-gateway_make
+gateway_make --ports knock=$KNOCK,mqtts=$MQTTS,mqtt=$MQTT
+must gateway profile set meter --publish 'dev/{device}/#' --plain --service mqtt --service mqtts
 enrol device d1 d2
 enrol application office
 sed -i "s/^cloak: .*/cloak: \"$CLOAK\"/" "$dir/nightjar.yaml"
@@ -165,6 +184,8 @@ cat >> "$dir/nightjar.yaml" << END
 proxy:
   - service: mqtts
     from: ["$PX4", "$PX6"]
+  - service: mqtt
+    from: ["$PX4"]
 local:
   - service: mqtt
     address: "127.0.0.1:$LOCAL"
@@ -182,6 +203,7 @@ is "a proxy reaches the port" open "$(in_px "$PACKET" reach $GW4 8883)"
 test_shown
 test_bound IPv4 $GW4 $PX4 $STRANGER4
 test_bound IPv6 "[$GW6]" $PX6 $STRANGER6
+test_plain
 test_strangers
 test_refusals
 test_unlisted
