@@ -82,8 +82,7 @@ done
 kill $loader "${watchers[@]}"
 wait $loader "${watchers[@]}" 2> /dev/null
 echo "      killed: ${!killed[*]} ${killed[*]}; a stranger saw: $(sort "$tmp"/door.* | uniq -c | paste -sd,)"
-# A machine that has more to do than it has cores gives nobody his two seconds.
-at_most "the longest way in, ms" $(awk -v cores="$(nproc)" '{ print ($1 > 2 * cores) ? 8000 : 2000 }' /proc/loadavg) $worst
+at_most "the longest way in, ms" "$(soon 2000)" $worst
 is "times a stranger saw an open door" 0 "$(cat "$tmp"/door.* | grep -vcE '^(silent|refused)$')"
 is "the door at the end" silent "$(reach "$FAR" $GW4)"
 gateway_stop

@@ -50,6 +50,7 @@ def hold(address, port, count, seconds, half):
             one.send(bytes.fromhex("160301020001"))
         except OSError:
             pass
+    print("held", flush=True)
     time.sleep(seconds)
 
 

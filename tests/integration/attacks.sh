@@ -33,9 +33,9 @@ succeeds "the living session got the message" within 10000 heard "dev/d1/t flood
 for kind in "" half; do
 	record d2 "slots$kind"
 	replay "slots$kind"
-	in_out $ATTACK hold $GW4 $MQTTS 300 6 $kind &
+	in_out $ATTACK hold $GW4 $MQTTS 300 20 $kind > "$tmp/holding" &
 	holding=$!
-	sleep 1
+	within 10000 grep -q held "$tmp/holding"
 	succeeds "300 ${kind:-silent} connections of a neighbour: the device is bound" in_out timeout 15 mosquitto_pub \
 		-h $GW4 -p $MQTTS --psk-identity "$identity" --psk "$key" -t dev/d2/t -m "slots$kind" -q 1
 	succeeds "the living session got the message" within 10000 heard "dev/d2/t slots$kind"

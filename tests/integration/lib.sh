@@ -101,13 +101,20 @@ gateway_stop() {
 gateway_kill() { # all of it, at once
 	kill -9 "$supervisor" "$keeper" "$worker"
 	wait "$supervisor" 2> /dev/null
+	within 10000 ended "$keeper" "$worker"
+}
+ended() { # PID…: their sockets are closed
+	local pid
+	for pid; do
+		case $(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2> /dev/null) in "" | Z) ;; *) return 1 ;; esac
+	done
 }
 
 # -- devices ---------------------------------------------------------------------------------------------------------
 knock() { # NAME HOST COMMAND…: knocks from $OUT, then runs the command there
 	local name=$1 host=$2
 	shift 2
-	timeout 20 ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/$name.cred" --to "$host" --then "$@"
+	timeout "${knock_s:-20}" ip netns exec "$OUT" "$NJ" knock --credentials "$tmp/$name.cred" --to "$host" --then "$@"
 }
 publish() { # NAME HOST TOPIC TEXT [OPTIONS]
 	local name=$1 host=$2 topic=$3 text=$4
@@ -127,7 +134,7 @@ record() { # NAME FILE
 replay() { in_out "$PACKET" send $GW4 $KNOCK "$tmp/$1"; sleep 0.15; } # FILE
 # A subscriber in the background, subscribed when this returns; what it gets is in $tmp/NAME.got
 subscribe() { # NAME HOST TOPIC [OPTIONS]
-	local name=$1 host=$2 topic=$3
+	local name=$1 host=$2 topic=$3 knock_s=300 # a session lives as long as its test, however slow the machine is
 	shift 3
 	: > "$tmp/$name.got"
 	knock "$name" "$host" stdbuf -oL mosquitto_sub -d $PSK -t "$topic" -F 'got %t %p' "$@" > "$tmp/$name.got" 2>&1 &
@@ -188,6 +195,8 @@ at_most() { # WHAT LIMIT GOT
 		failures=$((failures + 1))
 	fi
 }
+# MILLISECONDS, for a bound of time: four times that where the machine has more to do than twice its cores.
+soon() { awk -v ms="$1" -v cores="$(nproc)" '{ print ($1 > 2 * cores) ? 4 * ms : ms }' /proc/loadavg; }
 succeeds() { # WHAT COMMAND…
 	local what=$1 status
 	shift
