@@ -110,8 +110,7 @@ static bool write_all(int fd, const char *data, size_t len)
 	return true;
 }
 
-/* A rename is durable only when the folder that holds the name is. */
-static enum nj_err sync_folder_of(const char *path, struct nj_why *why)
+enum nj_err nj_file_sync_folder(const char *path, struct nj_why *why)
 {
 	char folder[PATH_MAX];
 	NJ_CLEANUP_FD int fd = -1;
@@ -175,7 +174,7 @@ static enum nj_err put_file(const char *path, struct nj_view data, mode_t mode, 
 	if (err == NJ_OK && renameat2(AT_FDCWD, temp, AT_FDCWD, path, rename_flags) != 0)
 		err = fail(why, rename_flags == RENAME_NOREPLACE ? "create" : "write", path);
 	else if (err == NJ_OK)
-		return sync_folder_of(path, why);
+		return nj_file_sync_folder(path, why);
 	if (temp[0] != '\0')
 		unlink(temp);
 	return err;
@@ -215,7 +214,7 @@ enum nj_err nj_dir_make(const char *path, mode_t mode, struct nj_why *why)
 		/* The umask may have taken bits away. */
 		if (chmod(path, mode) != 0)
 			return fail(why, "set the mode of", path);
-		return sync_folder_of(path, why);
+		return nj_file_sync_folder(path, why);
 	}
 	if (errno != EEXIST)
 		return fail(why, "create the folder", path);

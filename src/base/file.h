@@ -15,6 +15,8 @@ NJ_MUST_USE enum nj_err nj_file_read(const char *path, size_t max, char **out_da
 NJ_MUST_USE enum nj_err nj_file_write(const char *path, const void *data, size_t len, mode_t mode, struct nj_why *why);
 /* Creates `path`; NJ_ERR_EXISTS when it is there. Durable like nj_file_write. */
 NJ_MUST_USE enum nj_err nj_file_create(const char *path, const void *data, size_t len, mode_t mode, struct nj_why *why);
+/* Makes durable that `path` has its name, or has it no more: the fsync of the folder which holds it. */
+NJ_MUST_USE enum nj_err nj_file_sync_folder(const char *path, struct nj_why *why);
 /* mkdir that accepts an existing folder of ours. */
 NJ_MUST_USE enum nj_err nj_dir_make(const char *path, mode_t mode, struct nj_why *why);
 /* Close on scope exit: NJ_CLEANUP_FD int fd = -1; */

@@ -50,6 +50,19 @@ static enum nj_err parse_entry(struct nj_reader *r, struct nj_archive *archive)
 	return NJ_OK;
 }
 
+/* What another format holds after its number is not known here. */
+static enum nj_err parse_format(struct nj_reader *r)
+{
+	struct nj_view magic = nj_read_view(r, MAGIC_BYTES);
+	uint32_t format = nj_read_u32(r);
+
+	if (r->err != NJ_OK)
+		return r->err;
+	if (!nj_view_equal(magic, nj_view_str(MAGIC)))
+		return NJ_ERR_MALFORMED;
+	return format == FORMAT ? NJ_OK : NJ_ERR_NEWER;
+}
+
 static void header_hash(const uint8_t *header, size_t len, uint8_t out_hash[NJ_SHA256_BYTES])
 {
 	const struct nj_view part = nj_view_of(header, len);
@@ -61,22 +74,19 @@ enum nj_err nj_archive_parse(struct nj_view bytes, struct nj_archive *out_archiv
 {
 	struct nj_reader r = nj_reader_of(bytes.data, bytes.len);
 	struct nj_archive archive = { 0 };
-	struct nj_view magic = nj_read_view(&r, MAGIC_BYTES);
-	uint32_t format = nj_read_u32(&r);
 	uint8_t hash[NJ_SHA256_BYTES];
 	uint8_t want[NJ_SHA256_BYTES];
 	struct nj_view version;
 	uint8_t count;
 
+	NJ_TRY(parse_format(&r));
 	archive.created_ms = nj_read_u64(&r);
 	version = nj_read_view16(&r);
 	count = nj_read_u8(&r);
 	if (r.err != NJ_OK)
 		return r.err;
-	if (!nj_view_equal(magic, nj_view_str(MAGIC)) || count > NJ_ARCHIVE_ENTRIES_MAX || !plain_name(version))
+	if (count > NJ_ARCHIVE_ENTRIES_MAX || !plain_name(version))
 		return NJ_ERR_MALFORMED;
-	if (format != FORMAT)
-		return NJ_ERR_NEWER;
 	NJ_TRY(nj_text_copy_view(archive.version, sizeof(archive.version), version));
 	for (uint8_t i = 0; i < count; i++)
 		NJ_TRY(parse_entry(&r, &archive));
@@ -181,11 +191,15 @@ static enum nj_err copy_hashed(int from, int to, uint64_t size, uint8_t out_hash
 static enum nj_err open_source(const struct nj_archive_entry *entry, int *out_fd, uint64_t *out_size,
 			       struct nj_why *why)
 {
-	NJ_CLEANUP_FD int fd = open(entry->source, O_RDONLY | O_CLOEXEC);
+	/* Non-blocking, so that a FIFO put in the file's place cannot hold the command. */
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (entry->untrusted ? O_NOFOLLOW : 0);
+	NJ_CLEANUP_FD int fd = open(entry->source, flags);
 	struct stat status;
 
 	if (fd < 0 || fstat(fd, &status) != 0)
 		return nj_why(why, nj_err_from_errno(errno), "%s: %s", entry->source, strerror(errno));
+	if (!S_ISREG(status.st_mode) || (entry->untrusted && status.st_nlink != 1))
+		return nj_why(why, NJ_ERR_DENIED, "%s is not a file of its own", entry->source);
 	*out_size = (uint64_t)status.st_size;
 	*out_fd = fd;
 	fd = -1;
@@ -251,11 +265,13 @@ enum nj_err nj_archive_write(struct nj_archive *archive, const char *path, bool 
 	if (fd < 0)
 		return nj_why(why, nj_err_from_errno(errno), "%s: %s", part, strerror(errno));
 	err = write_parts(archive, fd, why);
-	if (err == NJ_OK && rename(part, path) != 0)
+	if (err == NJ_OK && renameat2(AT_FDCWD, part, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) != 0)
 		err = nj_why(why, nj_err_from_errno(errno), "%s: %s", path, strerror(errno));
-	if (err != NJ_OK)
+	if (err != NJ_OK) {
 		(void)unlink(part);
-	return err;
+		return err;
+	}
+	return nj_file_sync_folder(path, why);
 }
 
 /* ---- reading ---- */

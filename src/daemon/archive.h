@@ -23,6 +23,7 @@ struct nj_archive_entry {
 	uint64_t size;
 	uint8_t hash[NJ_SHA256_BYTES];
 	const char *source; /* writing only: the file's path */
+	bool untrusted;     /* writing only: its folder is another user's to write: a link there is refused */
 };
 
 struct nj_archive {
@@ -38,8 +39,8 @@ NJ_MUST_USE enum nj_err nj_archive_parse(struct nj_view bytes, struct nj_archive
 NJ_MUST_USE enum nj_err nj_archive_format(const struct nj_archive *archive, uint8_t out[NJ_ARCHIVE_HEADER_MAX],
 					  size_t *out_len);
 
-/* Makes `path` (mode 0600) of the entries' sources; sizes and hashes are filled. NJ_ERR_EXISTS unless `replace`. On
- * failure nothing is left of it, and a file that was there is as it was. */
+/* Makes `path` (mode 0600, on disk with its name) of the entries' sources; sizes and hashes are filled. NJ_ERR_EXISTS
+ * unless `replace`. On failure nothing is left of it, and a file that was there is as it was. */
 NJ_MUST_USE enum nj_err nj_archive_write(struct nj_archive *archive, const char *path, bool replace,
 					 struct nj_why *why);
 /* Opens and checks the whole file. `out_fd` is the caller's to close. NJ_ERR_CORRUPT: damaged, or not a backup. */

@@ -1,7 +1,6 @@
 #include "daemon/restore.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -212,18 +211,10 @@ static enum nj_err move_aside(struct work *work)
 			if (rename(from, to) != 0 && errno != ENOENT)
 				return nj_why(work->why, nj_err_from_errno(errno), "%s: %s", from, strerror(errno));
 		}
+	/* A power cut must not leave the old configuration beside a store that was put back. */
+	for (size_t i = 3; i-- > 0;)
+		NJ_TRY(nj_file_sync_folder(work->pieces[i].path, work->why));
 	return NJ_OK;
-}
-
-static enum nj_err sync_folder(const char *path)
-{
-	char folder[NAME_BYTES];
-	const char *slash = strrchr(path, '/');
-	NJ_CLEANUP_FD int fd = -1;
-
-	NJ_TRY(nj_text_copy_view(folder, sizeof(folder), nj_view_of(path, (size_t)(slash - path))));
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 && fsync(fd) == 0 ? NJ_OK : nj_err_from_errno(errno);
 }
 
 static enum nj_err move_in(struct work *work)
@@ -233,7 +224,7 @@ static enum nj_err move_in(struct work *work)
 
 		if (rename(piece->coming, piece->path) != 0)
 			return nj_why(work->why, nj_err_from_errno(errno), "%s: %s", piece->path, strerror(errno));
-		NJ_TRY(sync_folder(piece->path));
+		NJ_TRY(nj_file_sync_folder(piece->path, work->why));
 	}
 	return NJ_OK;
 }

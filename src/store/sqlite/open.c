@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -62,20 +61,6 @@ static enum nj_err create_file(const char *path)
 	NJ_CLEANUP_FD int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	return fd < 0 ? nj_err_from_errno(errno) : NJ_OK;
-}
-
-static enum nj_err sync_folder(const char *path)
-{
-	char *copy = strdup(path);
-	enum nj_err err = NJ_ERR_NO_MEMORY;
-
-	if (copy != NULL) {
-		NJ_CLEANUP_FD int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		err = fd >= 0 && fsync(fd) == 0 ? NJ_OK : nj_err_from_errno(errno);
-	}
-	free(copy);
-	return err;
 }
 
 static enum nj_err connect_file(struct nj_db *db, const char *path)
@@ -213,7 +198,7 @@ static enum nj_err open_connection(struct nj_db *db, const char *path, enum nj_s
 		return NJ_OK;
 	err = settle(db, version);
 	if (err == NJ_OK && mode == NJ_STORE_CREATE)
-		err = sync_folder(path);
+		err = nj_file_sync_folder(path, NULL);
 	return err == NJ_OK ? NJ_OK : explain(db->schema, path, err, why);
 }
 

@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -77,6 +78,58 @@ static void reads_back(void **state)
 	close(fd);
 }
 
+/* Whoever makes a backup may read anything: what a folder's owner points at is not taken for a store. */
+static void a_link_is_no_store(void **state)
+{
+	char other[96];
+
+	(void)snprintf(other, sizeof(other), "%s/link", folder);
+	archive.entries[1].source = other;
+	archive.entries[1].untrusted = true;
+	assert_int_equal(symlink(paths[0], other), 0);
+	assert_int_not_equal(nj_archive_write(&archive, paths[2], false, NULL), NJ_OK);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(link(paths[0], other), 0);
+	assert_int_equal(nj_archive_write(&archive, paths[2], false, NULL), NJ_ERR_DENIED);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(mkfifo(other, 0600), 0);
+	assert_int_equal(nj_archive_write(&archive, paths[2], false, NULL), NJ_ERR_DENIED);
+	assert_int_equal(access(paths[2], F_OK), -1);
+}
+
+/* Of a newer format nothing but its number is known. */
+static void a_newer_format_is_said(void **state)
+{
+	uint8_t header[NJ_ARCHIVE_HEADER_MAX];
+	struct nj_archive again;
+	size_t len;
+	size_t end;
+
+	assert_int_equal(nj_archive_format(&archive, header, &len), NJ_OK);
+	assert_int_equal(header[19], 1);
+	header[19] = 2;
+	memset(header + 20, 0xff, len - 20);
+	assert_int_equal(nj_archive_parse(nj_view_of(header, len), &again, &end), NJ_ERR_NEWER);
+}
+
+static bool folder_synced;
+
+/* In place of libc's: notes that a folder was made durable. */
+int fsync(int fd)
+{
+	struct stat status;
+
+	folder_synced = folder_synced || (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode));
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static void its_name_is_durable(void **state)
+{
+	folder_synced = false;
+	assert_int_equal(nj_archive_write(&archive, paths[2], false, NULL), NJ_OK);
+	assert_true(folder_synced);
+}
+
 static void a_missing_source_leaves_nothing(void **state)
 {
 	archive.entries[1].source = "/nowhere";
@@ -135,6 +188,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(reads_back),
+		TEST(a_link_is_no_store),
+		TEST(a_newer_format_is_said),
+		TEST(its_name_is_durable),
 		TEST(a_missing_source_leaves_nothing),
 		TEST(every_damage_is_found),
 		cmocka_unit_test(headers_have_limits),
