@@ -8,21 +8,17 @@
 #include "cli/command.h"
 #include "cli/print.h"
 #include "daemon/restore.h"
+#include "store/copy.h"
 
-#define PATH_BYTES 512
+#define PATH_BYTES (NJ_PATH_BYTES + sizeof(NJ_STORE_COPY_SUFFIX))
 
-/* Asks one process for a copy of its store; it is ours to remove. */
-static enum nj_err ask_copy(struct nj_cli *cli, enum nj_side side, const char *verb, char out_path[PATH_BYTES])
+/* Asks one process for a copy of its store; it is ours to remove. Where it lies follows from the store's place: whoever
+ * runs this may read and remove any file, and a process that was taken over would name one. */
+static enum nj_err ask_copy(struct nj_cli *cli, enum nj_side side, const char *verb, const char *store,
+			    char out_path[PATH_BYTES])
 {
-	json_t *ok = NULL;
-	const char *path;
-	enum nj_err err;
-
-	NJ_TRY(nj_session_ask(&cli->session, side, verb, json_object(), NULL, NULL, &ok, &cli->why));
-	path = json_string_value(json_object_get(ok, "path"));
-	err = path != NULL ? nj_text_copy(out_path, PATH_BYTES, path) : NJ_ERR_MALFORMED;
-	json_decref(ok);
-	return err;
+	NJ_TRY(nj_session_ask(&cli->session, side, verb, json_object(), NULL, NULL, NULL, &cli->why));
+	return nj_text_format(out_path, PATH_BYTES, "%s" NJ_STORE_COPY_SUFFIX, store);
 }
 
 static enum nj_err write_archive(struct nj_cli *cli, const char *keeper, const char *gateway, const char *out)
@@ -32,8 +28,8 @@ static enum nj_err write_archive(struct nj_cli *cli, const char *keeper, const c
 		.version = NJ_VERSION,
 		.count = 3,
 		.entries = { { .name = NJ_BACKUP_CONFIG, .source = cli->session.paths.config },
-			     { .name = NJ_BACKUP_KEEPER, .source = keeper },
-			     { .name = NJ_BACKUP_GATEWAY, .source = gateway } },
+			     { .name = NJ_BACKUP_KEEPER, .source = keeper, .untrusted = true },
+			     { .name = NJ_BACKUP_GATEWAY, .source = gateway, .untrusted = true } },
 	};
 	uint64_t bytes = 0;
 
@@ -65,9 +61,9 @@ enum nj_err nj_run_backup(struct nj_cli *cli)
 
 	if (!nj_args_flag(cli->args, "force") && access(out, F_OK) == 0)
 		return nj_why(&cli->why, NJ_ERR_EXISTS, "%s is there already: --force replaces it", out);
-	err = ask_copy(cli, NJ_SIDE_KEEPER, "backup.copy", keeper);
+	err = ask_copy(cli, NJ_SIDE_KEEPER, "backup.copy", cli->session.paths.keeper_db, keeper);
 	if (err == NJ_OK)
-		err = ask_copy(cli, NJ_SIDE_GATEWAY, "gateway.copy", gateway);
+		err = ask_copy(cli, NJ_SIDE_GATEWAY, "gateway.copy", cli->session.paths.gateway_db, gateway);
 	if (err == NJ_OK)
 		err = write_archive(cli, keeper, gateway, out);
 	if (keeper[0] != '\0')

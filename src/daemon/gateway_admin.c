@@ -101,7 +101,7 @@ static void copy_finish(struct gateway *g, enum nj_err err)
 	g->copy = NULL;
 	g->copy_call = NULL;
 	if (err == NJ_OK)
-		nj_admin_ok(call, json_pack("{s:s}", "path", nj_store_copy_path(copy)));
+		nj_admin_ok(call, json_object());
 	else
 		nj_admin_fail(call, err, "the gateway's store cannot be copied: %s", nj_err_text(err));
 	nj_store_copy_free(copy);

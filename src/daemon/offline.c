@@ -35,7 +35,7 @@ static void handle_copy(void *arg, struct nj_admin_call *call)
 	if (err == NJ_OK)
 		err = nj_store_copy_step(copy, -1);
 	if (err == NJ_OK)
-		nj_admin_ok(call, json_pack("{s:s}", "path", nj_store_copy_path(copy)));
+		nj_admin_ok(call, json_object());
 	else
 		nj_admin_fail(call, err, "%s", why.text[0] != '\0' ? why.text : nj_err_text(err));
 	nj_store_copy_free(copy);

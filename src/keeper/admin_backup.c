@@ -18,7 +18,7 @@ static void finish(struct nj_keeper *keeper, enum nj_err err)
 	keeper->copy_call = NULL;
 	keeper->copy = NULL;
 	if (err == NJ_OK)
-		nj_admin_ok(call, json_pack("{s:s}", "path", nj_store_copy_path(copy)));
+		nj_admin_ok(call, json_object());
 	else
 		nj_admin_fail(call, err, "the keeper's store cannot be copied: %s", nj_err_text(err));
 	nj_store_copy_free(copy);

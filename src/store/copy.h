@@ -21,8 +21,6 @@ NJ_MUST_USE enum nj_err nj_gateway_store_copy(struct nj_gateway_store *store, st
 					      struct nj_why *why);
 /* Up to `pages` more, -1 = all. NJ_OK: the file is whole and on disk; NJ_ERR_AGAIN: call again. */
 NJ_MUST_USE enum nj_err nj_store_copy_step(struct nj_store_copy *copy, int pages);
-/* Where it is; borrowed. */
-const char *nj_store_copy_path(const struct nj_store_copy *copy);
 /* Removes the file when it is not whole. */
 void nj_store_copy_free(struct nj_store_copy *copy);
 

@@ -347,6 +347,26 @@ static void hang(void)
 		(void)poll(NULL, 0, 1000);
 }
 
+/* Answers whoever asks for the store's copy with the place of a file that only root may read. */
+static void lie_about_copy(void)
+{
+	const int admin = nj_handles_find(handles, NJ_HANDLE_ADMIN_SOCK);
+	char request[4096];
+	bool lied = false;
+
+	while (!lied) {
+		struct pollfd wait = { .fd = admin, .events = POLLIN };
+		int fd = poll(&wait, 1, -1) == 1 ? accept4(admin, NULL, NULL, 0) : -1;
+
+		if (fd < 0)
+			continue;
+		lied = read(fd, request, sizeof(request)) > 0;
+		if (lied)
+			dprintf(fd, "{\"ok\":{\"path\":\"%s\"}}\n", paths->key_file);
+		close(fd);
+	}
+}
+
 static void turn_hostile(const struct nj_handles *given_handles, const struct nj_paths *given_paths)
 {
 	handles = given_handles;
@@ -357,6 +377,8 @@ static void turn_hostile(const struct nj_handles *given_handles, const struct nj
 		dprintf(STDERR_FILENO, "hostile: %s: %s\n", attempts[i].name, allowed ? "ALLOWED" : "denied");
 	}
 	dprintf(STDERR_FILENO, "hostile: %zu attempts\n", sizeof(attempts) / sizeof(attempts[0]));
+	if (take_mode("lie-about-copy"))
+		lie_about_copy();
 	if (take_mode("break-rules"))
 		break_rules();
 	if (take_mode("hang"))

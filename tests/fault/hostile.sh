@@ -26,6 +26,18 @@ test_hostile() { # WHAT
 gateway_make
 enrol device d1
 
+# A gateway that names another file as its store's copy has it neither taken into a backup nor removed.
+touch "$dir/gateway/lie-about-copy"
+ip netns exec "$GW" "$NJ" serve --dir "$dir" > /dev/null 2>> "$tmp/log" &
+supervisor=$!
+within 10000 grep -q 'process.ready.*role=keeper' "$tmp/log"
+key=$(xxd -p -c 64 "$dir/keys/vault.key")
+refused "a backup whose copy is elsewhere" 'gateway.db.copy' gateway backup --out "$tmp/lied.backup"
+is "the vault's key is where it was" "$key" "$(xxd -p -c 64 "$dir/keys/vault.key" 2>&1)"
+is "there is no such backup" no "$([ -e "$tmp/lied.backup" ] && echo yes || echo no)"
+gateway_stop
+rm -f "$tmp/log"
+
 # A gateway that breaks the rules of its channel is ended and started again, so that doors open once more.
 touch "$dir/gateway/break-rules"
 gateway_start

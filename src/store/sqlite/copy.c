@@ -80,11 +80,6 @@ enum nj_err nj_store_copy_step(struct nj_store_copy *copy, int pages)
 	return nj_db_err(code);
 }
 
-const char *nj_store_copy_path(const struct nj_store_copy *copy)
-{
-	return copy->path;
-}
-
 void nj_store_copy_free(struct nj_store_copy *copy)
 {
 	if (copy == NULL)
