@@ -249,6 +249,8 @@ bool nj_net_has(const struct nj_net *net, const struct nj_addr *addr)
 	unsigned rest = net->prefix % 8;
 	uint8_t mask = (uint8_t)(0xff00 >> rest);
 
+	if (net->prefix > 0 && nj_addr_is_v4(&net->addr) != nj_addr_is_v4(addr))
+		return false;
 	return memcmp(net->addr.ip, addr->ip, whole) == 0 &&
 	       (rest == 0 || ((net->addr.ip[whole] ^ addr->ip[whole]) & mask) == 0);
 }

@@ -44,6 +44,7 @@ struct nj_net {
 /* "192.0.2.7", "192.0.2.0/24", "2001:db8::/32". NJ_ERR_MALFORMED; also for bits beyond the prefix, a prefix of 0, a
  * port and a zone. */
 NJ_MUST_USE enum nj_err nj_net_parse(const char *text, struct nj_net *out_net);
+/* A net of IPv6 addresses holds no IPv4 address, however short its prefix; one of 0 bits holds all of both. */
 bool nj_net_has(const struct nj_net *net, const struct nj_addr *addr);
 /* One of them has it. */
 bool nj_nets_have(const struct nj_net *nets, size_t count, const struct nj_addr *addr);

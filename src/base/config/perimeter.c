@@ -117,7 +117,7 @@ static bool is_own_port(const struct nj_settings *s, const struct nj_settings_gu
 	if (guard->protocol == NJ_SETTINGS_GUARD_UDP)
 		return guard->port == s->ports.knock;
 	return guard->port == s->ports.mqtts || guard->port == s->ports.mqtt || guard->port == s->ports.smpp ||
-	       guard->port == s->ports.smpps || guard->port == s->ports.https;
+	       guard->port == s->ports.smpps || guard->port == s->ports.https || guard->port == s->ports.enrolment;
 }
 
 static enum nj_err check_pair(const struct nj_settings_guard *a, const struct nj_settings_guard *b, struct nj_why *why)

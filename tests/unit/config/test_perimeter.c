@@ -77,6 +77,10 @@ static void test_what_a_row_covers(void **state)
 	assert_true(covers("192.0.2.1", "192.0.2.1", NJ_PROTOCOL_UDP, 9));
 	assert_false(covers("192.0.2.1", "192.0.2.0", NJ_PROTOCOL_UDP, 9));
 	assert_true(covers("any udp/9", "2001:db8::1", NJ_PROTOCOL_UDP, 9));
+	assert_true(covers("any udp/9", "192.0.2.1", NJ_PROTOCOL_UDP, 9));
+	/* IPv4 addresses are not in the net that their v4-mapped form begins with. */
+	assert_true(covers("::/1", "2001:db8::1", NJ_PROTOCOL_TCP, 22));
+	assert_false(covers("::/1", "192.0.2.1", NJ_PROTOCOL_TCP, 22));
 }
 
 static enum nj_err parse(const char *text, struct nj_settings *settings, struct nj_why *why)
@@ -121,6 +125,7 @@ static void test_wrong_guards(void **state)
 		"guard:\n  - {name: ssh, port: 0, profiles: [a]}\n",
 		"guard:\n  - {name: k, protocol: udp, port: 62201, profiles: [a]}\n",
 		"guard:\n  - {name: k, port: 8883, profiles: [a]}\n",
+		"guard:\n  - {name: k, port: 8844, profiles: [a]}\n",
 		"guard:\n  - {name: k, port: 22, parties: [a/b/c]}\n",
 		"guard: [{name: k, port: 22, parties: [a]}, {name: k, port: 23, parties: [a]}]\n",
 		"guard: [{name: k, port: 22, parties: [a]}, {name: l, port: 22, parties: [a]}]\n",
