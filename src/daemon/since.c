@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "daemon/restore.h"
+#include "store/keeper_keys.h"
 
 struct comparing {
 	struct nj_keeper_store *backup;
 	uint64_t raise;
 	uint64_t matched;
-	bool behind; /* the old store is older than the backup, in one device at least */
+	bool behind;        /* the old store is older than the backup, in one device at least */
+	enum nj_err failed; /* of the backup's store, which is no matter of what the old one knows */
 	struct nj_since since;
 };
 
@@ -20,13 +22,20 @@ static enum nj_err count_rekeying(void *arg, const struct nj_keeper_device *row)
 	return NJ_OK;
 }
 
+static enum nj_err of_backup(struct comparing *comparing, enum nj_err err)
+{
+	if (err != NJ_OK && err != NJ_ERR_NOT_FOUND)
+		comparing->failed = err;
+	return err;
+}
+
 static enum nj_err compare(void *arg, const struct nj_keeper_peek *old)
 {
 	struct comparing *comparing = arg;
 	struct nj_since *since = &comparing->since;
 	struct nj_keeper_device now;
 	uint64_t floor;
-	enum nj_err err = nj_keeper_store_device_get(comparing->backup, old->uid, &now);
+	enum nj_err err = of_backup(comparing, nj_keeper_store_device_get(comparing->backup, old->uid, &now));
 
 	if (err == NJ_ERR_NOT_FOUND) {
 		since->added += old->state == NJ_DEVICE_LIVE;
@@ -49,19 +58,27 @@ static enum nj_err compare(void *arg, const struct nj_keeper_peek *old)
 }
 
 /* A floor that is out of all reason would shut its device out: it is a damaged store's. */
-static enum nj_err take_floor(void *arg, const struct nj_keeper_peek *old)
+static bool is_ahead(uint64_t old, uint64_t now)
+{
+	return old > now && old - now <= NJ_RESTORE_RAISE_MAX;
+}
+
+static enum nj_err take_floors(void *arg, const struct nj_keeper_peek *old)
 {
 	struct comparing *comparing = arg;
 	struct nj_keeper_device now;
-	enum nj_err err = nj_keeper_store_device_get(comparing->backup, old->uid, &now);
+	enum nj_err err = of_backup(comparing, nj_keeper_store_device_get(comparing->backup, old->uid, &now));
 
 	if (err == NJ_ERR_NOT_FOUND)
 		return NJ_OK;
 	NJ_TRY(err);
-	if (now.state != NJ_DEVICE_LIVE || old->state != NJ_DEVICE_LIVE || old->floor <= now.floor ||
-	    old->floor - now.floor > NJ_RESTORE_RAISE_MAX)
+	if (now.state != NJ_DEVICE_LIVE || old->state != NJ_DEVICE_LIVE)
 		return NJ_OK;
-	return nj_keeper_store_device_raise_floor(comparing->backup, old->uid, old->floor);
+	if (is_ahead(old->floor, now.floor))
+		err = nj_keeper_store_device_raise_floor(comparing->backup, old->uid, old->floor);
+	if (err == NJ_OK && is_ahead(old->recovery_floor, now.recovery_floor))
+		err = nj_keeper_store_device_raise_recovery_floor(comparing->backup, old->uid, old->recovery_floor);
+	return of_backup(comparing, err);
 }
 
 static enum nj_err compare_with(struct comparing *comparing, const char *old_path)
@@ -75,7 +92,7 @@ static enum nj_err compare_with(struct comparing *comparing, const char *old_pat
 	comparing->since.known = err == NJ_OK && comparing->matched > 0 && !comparing->behind;
 	/* Also of a store that is behind in one device: what it has burnt is burnt. */
 	if (err == NJ_OK && comparing->matched > 0)
-		err = nj_keeper_store_peek_each(old, take_floor, comparing);
+		err = nj_keeper_store_peek_each(old, take_floors, comparing);
 	nj_keeper_store_close(old);
 	return err;
 }
@@ -88,6 +105,7 @@ enum nj_err nj_since_settle(struct nj_keeper_store *backup, uint64_t raise, cons
 	NJ_TRY(nj_keeper_store_device_each(backup, count_rekeying, &comparing.since));
 	if (compare_with(&comparing, old_path) != NJ_OK)
 		comparing.since.known = false;
+	NJ_TRY(comparing.failed);
 	if (!comparing.since.known)
 		comparing.since = (struct nj_since){ .may_rekey = comparing.since.may_rekey };
 	*out_since = comparing.since;

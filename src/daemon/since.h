@@ -18,8 +18,8 @@ struct nj_since {
 };
 
 /* Inside a transaction of the backup's store, whose floors have been raised by `raise`. Floors rise further to those of
- * `old_path`, where that is known: no knock that the old store has burnt is accepted again. A store that is not there,
- * or cannot be read, is no error. */
+ * `old_path`, where that is known, those of recovery keys too: no knock that the old store has burnt is accepted again.
+ * An old store that is not there, or cannot be read, is no error. */
 NJ_MUST_USE enum nj_err nj_since_settle(struct nj_keeper_store *backup, uint64_t raise, const char *old_path,
 					struct nj_since *out_since);
 

@@ -97,6 +97,7 @@ struct nj_keeper_peek {
 	uint8_t state;
 	uint32_t epoch;
 	uint64_t floor;
+	uint64_t recovery_floor; /* 0 also in a store that is older than it */
 };
 typedef enum nj_err (*nj_keeper_peek_fn)(void *arg, const struct nj_keeper_peek *row);
 NJ_MUST_USE enum nj_err nj_keeper_store_peek_each(struct nj_keeper_store *store, nj_keeper_peek_fn fn, void *arg);

@@ -29,7 +29,9 @@
 	X(DEVICE_FIND,                                                                                              \
 	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name = ? AND state <> 3")  \
 	X(DEVICE_EACH, "SELECT " NJ_DEVICE_COLUMNS " FROM devices")                                                 \
-	X(DEVICE_PEEK, "SELECT uid, state, epoch, floor FROM devices")                                              \
+	X(DEVICE_PEEK, "SELECT uid, state, epoch, floor, recovery_floor FROM devices")                              \
+	/* Before recovery keys had a floor. */                                                                     \
+	X(DEVICE_PEEK_OLD, "SELECT uid, state, epoch, floor, 0 FROM devices")                                       \
 	X(DEVICE_UNSETTLED,                                                                                         \
 	  "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE state = 1 OR (state = 3 AND cut_done = 0)")              \
 	X(DEVICE_PAGE, "SELECT " NJ_DEVICE_COLUMNS " FROM devices WHERE customer = ? AND kind = ? AND name > ? "    \

@@ -255,9 +255,17 @@ enum nj_err nj_keeper_store_policy_each(struct nj_keeper_store *store, nj_door_p
 
 /* ---- after a restore ---- */
 
+/* A store that is only looked at keeps the shape that the release before wrote. */
+static struct nj_query peek_query(struct nj_keeper_store *store)
+{
+	struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_PEEK);
+
+	return q.err == NJ_OK ? q : nj_query_of(store->db, NJ_KEEPER_DEVICE_PEEK_OLD);
+}
+
 enum nj_err nj_keeper_store_peek_each(struct nj_keeper_store *store, nj_keeper_peek_fn fn, void *arg)
 {
-	NJ_CLEANUP_QUERY struct nj_query q = nj_query_of(store->db, NJ_KEEPER_DEVICE_PEEK);
+	NJ_CLEANUP_QUERY struct nj_query q = peek_query(store);
 	struct nj_keeper_peek row;
 	enum nj_err err;
 
@@ -266,6 +274,7 @@ enum nj_err nj_keeper_store_peek_each(struct nj_keeper_store *store, nj_keeper_p
 		row.state = (uint8_t)nj_col_u64(&q, NJ_DEVICE_REVOKED);
 		row.epoch = (uint32_t)nj_col_u64(&q, UINT32_MAX);
 		row.floor = nj_col_u64(&q, INT64_MAX);
+		row.recovery_floor = nj_col_u64(&q, INT64_MAX);
 		NJ_TRY(nj_col_end(&q));
 		NJ_TRY(fn(arg, &row));
 	}

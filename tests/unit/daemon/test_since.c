@@ -13,6 +13,7 @@
 
 #include "daemon/restore.h"
 #include "daemon/since.h"
+#include "store/keeper_keys.h"
 
 #define RAISE 256
 
@@ -138,6 +139,55 @@ static void it_is_known_exactly(void **state)
 	assert_int_equal(floor_of(3), 30 + RAISE);
 }
 
+static uint64_t recovery_floor_of(uint8_t number)
+{
+	const uint8_t uid[NJ_STORE_UID_BYTES] = { number };
+	struct nj_keeper_device row;
+
+	assert_int_equal(nj_keeper_store_device_get(f.store, uid, &row), NJ_OK);
+	return row.recovery_floor;
+}
+
+/* A recovery key has a line of counters of its own, and a replay under it opens a port too. */
+static void what_a_recovery_key_has_burnt_stays_burnt(void **state)
+{
+	const uint8_t first[NJ_STORE_UID_BYTES] = { 1 };
+	const uint8_t second[NJ_STORE_UID_BYTES] = { 2 };
+	struct nj_keeper_store *old = make(f.old);
+
+	put(old, 1, 1, 10);
+	put(old, 2, 5, 20);
+	assert_int_equal(nj_keeper_store_device_raise_recovery_floor(old, first, 70), NJ_OK);
+	assert_int_equal(nj_keeper_store_device_raise_recovery_floor(old, second, NJ_RESTORE_RAISE_MAX + 17), NJ_OK);
+	nj_keeper_store_close(old);
+	assert_true(settle().known);
+	assert_int_equal(recovery_floor_of(1), 70);
+	assert_int_equal(recovery_floor_of(2), 16);
+	assert_int_equal(recovery_floor_of(3), 16);
+}
+
+/* A backup whose floors cannot be raised is not put in place as if they were. */
+static void a_backup_that_cannot_be_written_fails(void **state)
+{
+	static const char broken[] = "CREATE TRIGGER t BEFORE UPDATE ON devices WHEN new.floor = 5000 "
+				     "BEGIN SELECT RAISE(ABORT, 'broken'); END;";
+	struct nj_keeper_store *old = make(f.old);
+	struct nj_since since;
+	sqlite3 *sql = NULL;
+
+	put(old, 2, 5, 5000);
+	nj_keeper_store_close(old);
+	nj_keeper_store_close(f.store);
+	assert_int_equal(sqlite3_open(f.backup, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, broken, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(sql), SQLITE_OK);
+	assert_int_equal(nj_keeper_store_open(f.backup, NJ_STORE_OPEN, &f.store, NULL), NJ_OK);
+	assert_int_equal(nj_keeper_store_begin(f.store), NJ_OK);
+	assert_int_equal(nj_keeper_store_restored_mark(f.store, RAISE), NJ_OK);
+	assert_int_not_equal(nj_since_settle(f.store, RAISE, f.old, &since), NJ_OK);
+	nj_keeper_store_rollback(f.store);
+}
+
 static void one_that_is_behind_says_nothing_of_since(void **state)
 {
 	struct nj_keeper_store *old = make(f.old);
@@ -217,6 +267,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(nothing_is_there),
 		ROW(it_is_known_exactly),
+		ROW(what_a_recovery_key_has_burnt_stays_burnt),
+		ROW(a_backup_that_cannot_be_written_fails),
 		ROW(one_that_is_behind_says_nothing_of_since),
 		ROW(anothers_is_not_believed),
 		ROW(a_counter_out_of_all_reason_shuts_nobody_out),
