@@ -126,5 +126,6 @@ enum nj_err nj_attempt_send(struct nj_attempt *attempt, uint32_t wait_ms)
 	NJ_TRY(nj_credential_take(attempt->path, &attempt->file, &attempt->counter, &attempt->cli->why));
 	enum nj_err err = send_knock(attempt, wait_ms);
 	nj_wipe(attempt->file.key, sizeof(attempt->file.key));
+	nj_wipe(attempt->file.recovery, sizeof(attempt->file.recovery));
 	return err;
 }
