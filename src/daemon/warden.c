@@ -119,24 +119,29 @@ static void change(struct warden *w, const struct nj_ward *m)
 		failed(w, m, err, why.text);
 }
 
-static void clear(struct warden *w, enum nj_ward_kind kind)
+static enum nj_err clear(struct warden *w, enum nj_ward_kind kind)
 {
 	struct nj_why why = { "" };
 	enum nj_err err = NJ_OK;
+	uint64_t suppressed;
 
 	if (kind == NJ_WARD_LISTENERS && w->listeners != NULL)
 		err = w->listeners->ops->clear(w->listeners);
 	else if (kind == NJ_WARD_GUARDS && settings_of(w)->guard_count > 0)
 		err = restore_guards(w, &why);
-	if (err != NJ_OK)
-		NJ_LOG(NJ_LOG_ERROR, "cloak.failed", NJ_S("reason", why.text[0] ? why.text : nj_err_text(err)));
+	if (err != NJ_OK && nj_log_brake_pass(&failed_brake, nj_clock_system(), &suppressed))
+		NJ_LOG(NJ_LOG_ERROR, "cloak.failed", NJ_S("reason", why.text[0] ? why.text : nj_err_text(err)),
+		       NJ_U("suppressed", suppressed));
+	return err;
 }
 
 static void clear_all(struct warden *w)
 {
-	clear(w, NJ_WARD_LISTENERS);
-	clear(w, NJ_WARD_GUARDS);
-	w->maybe_open = false;
+	enum nj_err listeners = clear(w, NJ_WARD_LISTENERS);
+	enum nj_err guards = clear(w, NJ_WARD_GUARDS);
+
+	/* Else the next turn without a word of the keeper's tries it again. */
+	w->maybe_open = listeners != NJ_OK || guards != NJ_OK;
 }
 
 static const char *take(struct warden *w, const struct nj_ward *m)
@@ -147,7 +152,7 @@ static const char *take(struct warden *w, const struct nj_ward *m)
 		change(w, m);
 		return NULL;
 	case NJ_WARD_CLEAR:
-		clear(w, (enum nj_ward_kind)m->kind);
+		(void)clear(w, (enum nj_ward_kind)m->kind);
 		return NULL;
 	case NJ_WARD_RENEW:
 		w->renewed_ms = nj_reactor_now_ms(w->reactor);

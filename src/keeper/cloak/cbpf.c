@@ -45,6 +45,7 @@ struct cbpf_cloak {
 	size_t listener_count;
 	struct cbpf_grant grants[NJ_CLOAK_CBPF_GRANTS_MAX];
 	size_t grant_count;
+	bool stale; /* a listener's program is not of these grants: set again at each renewal */
 	struct sock_filter steps[STEPS_MAX];
 	uint16_t step_count;
 };
@@ -166,7 +167,21 @@ static enum nj_err rebuild(struct cbpf_cloak *c, uint16_t port)
 		if (first == NJ_OK)
 			first = err;
 	}
+	c->stale = c->stale || first != NJ_OK;
 	return first;
+}
+
+/* A door whose grant is gone must not stay open for want of memory: what still cannot be set lets nobody in. */
+static enum nj_err rebuild_again(struct cbpf_cloak *c)
+{
+	struct sock_filter nobody[] = { BPF_STMT(BPF_RET | BPF_K, DROP) };
+	enum nj_err err;
+
+	c->stale = false;
+	err = rebuild(c, 0);
+	for (size_t i = 0; err != NJ_OK && i < c->listener_count; i++)
+		(void)!attach(c->listeners[i].fd, nobody, 1);
+	return err;
 }
 
 /* ---- operations ---- */
@@ -239,6 +254,11 @@ static enum nj_err cbpf_renew(struct nj_cloak *cloak, uint64_t now_boot_ns)
 
 	for (size_t i = c->grant_count; i > 0; i--) {
 		enum nj_err err = c->grants[i - 1].expires_boot_ns <= now_boot_ns ? drop_at(c, i - 1) : NJ_OK;
+		if (first == NJ_OK)
+			first = err;
+	}
+	if (c->stale) {
+		enum nj_err err = rebuild_again(c);
 		if (first == NJ_OK)
 			first = err;
 	}

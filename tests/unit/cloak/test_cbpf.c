@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <unistd.h>
@@ -231,6 +232,29 @@ static void test_it_says_what_it_cannot_do(void **state)
 	assert_non_null(w->cloak->ops->cannot[0]);
 }
 
+/* While its filter cannot be set a door stays as it was; the next renewal sets it. */
+static void test_a_filter_that_could_not_be_set_is_set_later(void **state)
+{
+	struct world *w = *state;
+	const int listener = w->listeners[0].fd;
+	const uint16_t port = w->listeners[0].addr.port;
+	const int kept = dup(listener);
+	const int other = open("/dev/null", O_RDWR);
+
+	assert_true(kept >= 0 && other >= 0);
+	assert_int_equal(grant(w, "127.0.0.1", 128, port, 5 * SECOND), NJ_OK);
+	assert_true(may_enter(&w->listeners[0], "127.0.0.1"));
+	assert_int_equal(dup2(other, listener), listener);
+	assert_int_not_equal(end_grant(w, "127.0.0.1", 128, port), NJ_OK);
+	assert_int_not_equal(w->cloak->ops->renew(w->cloak, SECOND), NJ_OK);
+	assert_int_equal(dup2(kept, listener), listener);
+	assert_true(may_enter(&w->listeners[0], "127.0.0.1"));
+	assert_int_equal(w->cloak->ops->renew(w->cloak, SECOND), NJ_OK);
+	assert_false(may_enter(&w->listeners[0], "127.0.0.1"));
+	close(kept);
+	close(other);
+}
+
 static void test_a_knock_socket_takes_one_length_and_is_locked(void **state)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -279,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_time_ends_a_grant_at_the_next_renewal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_table_is_full_at_256, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_says_what_it_cannot_do, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_filter_that_could_not_be_set_is_set_later, setup, teardown),
 		cmocka_unit_test(test_a_knock_socket_takes_one_length_and_is_locked),
 	};
 
