@@ -15,12 +15,11 @@
 #include "crypto/x509_internal.h"
 
 #define SERIAL_BITS 128
-#define BACKDATED_S 300                         /* for peers whose clock is a little behind */
 #define YEAR_9999_ENDS_S UINT64_C(253402300799) /* RFC 5280 4.1.2.5 knows no later time */
 #define COMMON_NAME_MAX 64                      /* RFC 5280 ub-common-name */
 #define DNS_NAME_MAX 253                        /* RFC 1035 2.3.4, as text */
 #define DNS_LABEL_MAX 63
-#define PEM_MAX_BYTES 65536
+#define PEM_MAX_BYTES (2u << 20)
 
 static const struct nj_x509_profile profile_ca = { "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", NULL };
 static const struct nj_x509_profile profile_server = { "critical,CA:FALSE", "critical,digitalSignature", "serverAuth" };
@@ -93,7 +92,7 @@ static enum nj_err make_validity(uint64_t now_s, uint32_t days, struct nj_x509_v
 {
 	if (days == 0 || now_s > YEAR_9999_ENDS_S)
 		return NJ_ERR_RANGE;
-	uint64_t before = now_s > BACKDATED_S ? now_s - BACKDATED_S : 0;
+	uint64_t before = nj_x509_backdated(now_s);
 	uint64_t after = now_s + (uint64_t)days * NJ_X509_DAY_S;
 	if (after > YEAR_9999_ENDS_S)
 		return NJ_ERR_RANGE;
@@ -196,8 +195,10 @@ enum nj_err nj_x509_take_text(BIO *bio, char **out_text)
 {
 	char *data = NULL;
 	long len = BIO_get_mem_data(bio, &data);
-	if (len <= 0 || len > PEM_MAX_BYTES)
+	if (len <= 0)
 		return nj_x509_failed(NJ_ERR_CRYPTO);
+	if (len > (long)PEM_MAX_BYTES)
+		return nj_x509_failed(NJ_ERR_TOO_LARGE);
 	char *text = malloc((size_t)len + 1);
 	if (!text)
 		return NJ_ERR_NO_MEMORY;

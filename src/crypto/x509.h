@@ -44,7 +44,7 @@ struct nj_x509_revoked {
 	char serial[NJ_X509_SERIAL_BYTES];
 	uint64_t revoked_s;
 };
-/* A revocation list (version 2), number `now_s`, valid for `days`. */
+/* A revocation list (version 2), number `now_s`, valid for `days`. NJ_ERR_TOO_LARGE past 2 MiB, some 40,000 rows. */
 NJ_MUST_USE enum nj_err nj_x509_make_list(const struct nj_x509_pair *ca, const struct nj_x509_revoked *rows,
 					  size_t count, uint64_t now_s, uint32_t days, char **out_list_pem);
 

@@ -15,6 +15,7 @@
 
 #define NJ_X509_UID_HEX_BYTES 33
 #define NJ_X509_DAY_S 86400
+#define NJ_X509_BACKDATED_S 300
 
 /* The certificate authority, read: what signs. */
 struct nj_x509_issuer {
@@ -48,6 +49,12 @@ CLEANUP(BIO, BIO_free_all)
 CLEANUP(BIGNUM, BN_free)
 CLEANUP(GENERAL_NAMES, GENERAL_NAMES_free)
 #define OWNED(type) __attribute__((cleanup(cleanup_##type))) type *
+
+/* From when on what is made now is valid: a little before, for whoever's clock is behind. */
+static inline uint64_t nj_x509_backdated(uint64_t now_s)
+{
+	return now_s > NJ_X509_BACKDATED_S ? now_s - NJ_X509_BACKDATED_S : 0;
+}
 
 void nj_x509_issuer_done(struct nj_x509_issuer *issuer);
 #define OWNED_ISSUER __attribute__((cleanup(nj_x509_issuer_done))) struct nj_x509_issuer

@@ -28,7 +28,7 @@ static bool add_row(X509_CRL *list, const struct nj_x509_revoked *row)
 
 static bool set_times(X509_CRL *list, uint64_t now_s, uint32_t days)
 {
-	ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)now_s);
+	ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)nj_x509_backdated(now_s));
 	ASN1_TIME *to = ASN1_TIME_set(NULL, (time_t)(now_s + (uint64_t)days * NJ_X509_DAY_S));
 	bool ok = from && to && X509_CRL_set1_lastUpdate(list, from) == 1 && X509_CRL_set1_nextUpdate(list, to) == 1;
 	ASN1_TIME_free(from);

@@ -112,7 +112,7 @@ struct nj_keeper {
 	struct nj_audit_verifier *verifier;
 	struct nj_admin_call *verify_call;
 
-	uint64_t trust_due_ms; /* the built-in CA's list is made anew; 0 = never sent */
+	uint64_t trust_due_ms, trust_made_ms; /* the built-in CA's list: boot clock, 0 = never sent; wall clock */
 
 	bool unsettled; /* the store may hold rows that are half-made */
 	bool uncut;     /* of these, a revocation that a gateway did not confirm: asked again every second */

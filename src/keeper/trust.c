@@ -68,6 +68,7 @@ void nj_keeper_trust_own(struct nj_keeper *keeper, nj_link_done_fn done, void *a
 		return;
 	}
 	keeper->trust_due_ms = nj_clock_boot_ms(keeper->clock) + RESEND_MS;
+	keeper->trust_made_ms = nj_clock_wall_ms(keeper->clock);
 	put(keeper,
 	    &(struct nj_trust_row){
 		.customer = "", .ca_pem = nj_authority_ca_pem(keeper->authority), .list_pem = list },
@@ -112,9 +113,17 @@ void nj_keeper_trust_all(struct nj_keeper *keeper)
 	nj_keeper_store_result(keeper, nj_keeper_store_trust_each(keeper->store, send_row, &sending));
 }
 
+/* By either clock: a list of before the wall clock was set is out of date, or not valid yet, and lets nobody in. */
+static bool list_is_due(const struct nj_keeper *keeper)
+{
+	uint64_t wall_ms = nj_clock_wall_ms(keeper->clock);
+
+	return nj_clock_boot_ms(keeper->clock) >= keeper->trust_due_ms || wall_ms < keeper->trust_made_ms ||
+	       wall_ms - keeper->trust_made_ms >= RESEND_MS;
+}
+
 void nj_keeper_trust_tick(struct nj_keeper *keeper)
 {
-	if (keeper->trust_due_ms != 0 && nj_clock_boot_ms(keeper->clock) >= keeper->trust_due_ms &&
-	    keeper->link->ops->connected(keeper->link))
+	if (keeper->trust_due_ms != 0 && list_is_due(keeper) && keeper->link->ops->connected(keeper->link))
 		nj_keeper_trust_own(keeper, ignore_answer, NULL);
 }

@@ -144,7 +144,8 @@ static void lists_are_judged(void **state)
 		{ "one for each CA", both, cas, NOW_S + 1, NJ_OK },
 		{ "of another CA", foreign, ca.cert_pem, NOW_S + 1, NJ_ERR_CONFIG },
 		{ "one CA lacks its own", list, cas, NOW_S + 1, NJ_ERR_CONFIG },
-		{ "before its time", list, ca.cert_pem, NOW_S - 1, NJ_ERR_EXPIRED },
+		{ "by a clock that is behind", list, ca.cert_pem, NOW_S - 300, NJ_OK },
+		{ "before its time", list, ca.cert_pem, NOW_S - 301, NJ_ERR_EXPIRED },
 		{ "on its last second", list, ca.cert_pem, NOW_S + 7 * DAY_S - 1, NJ_OK },
 		{ "after it", list, ca.cert_pem, NOW_S + 7 * DAY_S, NJ_ERR_EXPIRED },
 		{ "nothing", "", ca.cert_pem, NOW_S + 1, NJ_ERR_CONFIG },
@@ -162,6 +163,27 @@ static void lists_are_judged(void **state)
 	free(foreign);
 	free(both);
 	free(cas);
+}
+
+static enum nj_err make_list_of(size_t count)
+{
+	struct nj_x509_revoked *rows = calloc(count, sizeof *rows);
+	char *list = NULL;
+	assert_non_null(rows);
+	for (size_t i = 0; i < count; i++) {
+		(void)snprintf(rows[i].serial, sizeof rows[i].serial, "f%031zx", i);
+		rows[i].revoked_s = NOW_S;
+	}
+	enum nj_err err = nj_x509_make_list(&ca, rows, count, NOW_S, 7, &list);
+	free(rows);
+	free(list);
+	return err;
+}
+
+static void lists_have_a_limit(void **state)
+{
+	assert_int_equal(make_list_of(20000), NJ_OK);
+	assert_int_equal(make_list_of(60000), NJ_ERR_TOO_LARGE);
 }
 
 static void cas_are_judged(void **state)
@@ -193,6 +215,7 @@ int main(void)
 		cmocka_unit_test(a_request_becomes_a_certificate_of_its_key),
 		cmocka_unit_test(keys_and_proofs_are_judged),
 		cmocka_unit_test(lists_are_judged),
+		cmocka_unit_test(lists_have_a_limit),
 		cmocka_unit_test(cas_are_judged),
 	};
 

@@ -116,6 +116,29 @@ static void a_revocation_reaches_list_and_gateway(void **state)
 	json_decref(ok);
 }
 
+/* Whether a second later a list goes to the gateway. */
+static bool a_list_is_sent(void)
+{
+	f.gateway.last.type = NJ_IPC_HELLO;
+	nj_clock_fake_advance_ms(&f.clock, 1000);
+	nj_keeper_tick(f.keeper);
+	return f.gateway.last.type == NJ_IPC_TRUST_PUT;
+}
+
+/* Its times are of the wall clock: when that is set, a list of before would shut everybody out. */
+static void a_list_follows_the_clock(void **state)
+{
+	fixture_drop(&f);
+	fixture_start(&f);
+	assert_false(a_list_is_sent());
+	f.clock.wall_ms -= 60 * 60 * 1000;
+	assert_true(a_list_is_sent());
+	assert_false(a_list_is_sent());
+	f.clock.wall_ms += UINT64_C(100) * 24 * 60 * 60 * 1000;
+	assert_true(a_list_is_sent());
+	assert_false(a_list_is_sent());
+}
+
 /* ---- a new certificate for a party that lives ---- */
 
 static enum nj_err renew(const char *name, const char *csr, bool revoke_old, json_t **out_ok)
@@ -300,6 +323,7 @@ int main(void)
 		ROW(a_certified_profile_wants_a_request),
 		ROW(other_profiles_make_none),
 		ROW(a_revocation_reaches_list_and_gateway),
+		ROW(a_list_follows_the_clock),
 		ROW(a_new_certificate_beside_the_old),
 		ROW(a_new_certificate_in_the_place_of_the_old),
 		ROW(what_gets_no_certificate),
