@@ -9,10 +9,22 @@ void nj_buf_init(struct nj_buf *b, size_t max_bytes)
 	*b = (struct nj_buf){ .max = max_bytes < UINT32_MAX ? (uint32_t)max_bytes : UINT32_MAX };
 }
 
+void nj_buf_wipes(struct nj_buf *b)
+{
+	b->wipes = true;
+}
+
+static void give_back(const struct nj_buf *b)
+{
+	if (b->wipes && b->data != NULL)
+		explicit_bzero(b->data, b->cap);
+	free(b->data);
+}
+
 void nj_buf_done(struct nj_buf *b)
 {
-	free(b->data);
-	nj_buf_init(b, b->max);
+	give_back(b);
+	*b = (struct nj_buf){ .max = b->max, .wipes = b->wipes };
 }
 
 size_t nj_buf_len(const struct nj_buf *b)
@@ -59,7 +71,7 @@ static enum nj_err grow(struct nj_buf *b, size_t need)
 		return NJ_ERR_NO_MEMORY;
 	if (len > 0)
 		memcpy(data, b->data + b->start, len);
-	free(b->data);
+	give_back(b);
 	b->data = data;
 	b->cap = (uint32_t)cap;
 	b->start = 0;
@@ -117,7 +129,7 @@ void nj_buf_eat(struct nj_buf *b, size_t len)
 
 void nj_buf_release(struct nj_buf *b)
 {
-	uint32_t usual = b->peak;
+	uint32_t usual = b->peak & INT32_MAX;
 
 	if (nj_buf_len(b) > 0 || b->data == NULL)
 		return;

@@ -11,15 +11,18 @@
 struct nj_buf {
 	uint8_t *data;
 	uint32_t cap;
-	uint32_t start; /* first unread byte */
-	uint32_t end;   /* one past the last */
-	uint32_t max;   /* never holds more than this many unread bytes */
-	uint32_t peak;  /* the greatest end since memory was taken */
-	uint32_t usual; /* the peak of the time before */
+	uint32_t start;      /* first unread byte */
+	uint32_t end;        /* one past the last */
+	uint32_t max;        /* never holds more than this many unread bytes */
+	uint32_t peak;       /* the greatest end since memory was taken */
+	uint32_t usual : 31; /* the peak of the time before */
+	uint32_t wipes : 1;  /* what it held is overwritten before its memory goes */
 };
 
 /* At most UINT32_MAX bytes. */
 void nj_buf_init(struct nj_buf *b, size_t max_bytes);
+/* For secrets, from now on: no memory is given back as it was. */
+void nj_buf_wipes(struct nj_buf *b);
 void nj_buf_done(struct nj_buf *b);
 size_t nj_buf_len(const struct nj_buf *b);
 struct nj_view nj_buf_view(const struct nj_buf *b);

@@ -37,6 +37,10 @@ bool nj_admin_text(struct nj_admin_call *call, const char *key, bool required, c
 bool nj_admin_uint(struct nj_admin_call *call, const char *key, uint64_t fallback, uint64_t max, uint64_t *out_value);
 bool nj_admin_flag(struct nj_admin_call *call, const char *key, bool *out_value);
 
+/* JSON of this process is overwritten when it is freed: requests and answers hold keys. By the server by itself; else
+ * once, before the first. */
+void nj_admin_wipe_json(void);
+
 /* ---- server ---- */
 struct nj_admin_server;
 /* `listen_fd` is a listening Unix socket (taken over). Callers must be root, this uid, or `owner_uid`. */

@@ -101,12 +101,12 @@ static enum nj_err send_request(struct ask *ask, const char *verb, const json_t 
 	if (text == NULL)
 		return nj_why(ask->why, NJ_ERR_NO_MEMORY, "out of memory, or text that is not UTF-8");
 	if (len + 1 > NJ_ADMIN_LINE_MAX) {
-		free(text);
+		nj_admin_free_text(text, len);
 		return nj_why(ask->why, NJ_ERR_TOO_LARGE, "the request is larger than %u bytes", NJ_ADMIN_LINE_MAX);
 	}
 	text[len] = '\n'; /* in place of the end: the length is known */
 	err = send_all(ask, text, len + 1);
-	free(text);
+	nj_admin_free_text(text, len);
 	return err;
 }
 
@@ -200,6 +200,7 @@ enum nj_err nj_admin_ask(const char *path, const char *verb, const json_t *args,
 
 	ask.deadline_ms = nj_clock_boot_ms(nj_clock_system()) + timeout_ms;
 	nj_buf_init(&ask.in, NJ_ADMIN_LINE_MAX + READ_STEP_BYTES);
+	nj_buf_wipes(&ask.in);
 	err = connect_to(&ask, path);
 	if (err == NJ_OK)
 		err = send_request(&ask, verb, args);

@@ -1,6 +1,7 @@
 #include "bus/admin_call.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 
 #include "base/text.h"
@@ -21,6 +22,24 @@ enum nj_err nj_admin_err_from_name(const char *name)
 			return all_errors[i];
 	}
 	return NJ_ERR_STATE;
+}
+
+static void free_wiped(void *block)
+{
+	if (block != NULL)
+		explicit_bzero(block, malloc_usable_size(block));
+	free(block);
+}
+
+void nj_admin_wipe_json(void)
+{
+	json_set_alloc_funcs(malloc, free_wiped);
+}
+
+void nj_admin_free_text(char *text, size_t len)
+{
+	explicit_bzero(text, len);
+	free(text);
 }
 
 const json_t *nj_admin_args(const struct nj_admin_call *call)

@@ -30,6 +30,8 @@ NJ_MUST_USE enum nj_err nj_admin_request_read(struct nj_view line, json_t **out_
 /* Calls the handler of `verb`, or fails the call with the nearest name. */
 void nj_admin_dispatch(const struct nj_admin_verb *verbs, size_t verb_count, void *arg, const char *verb,
 		       struct nj_admin_call *call);
+/* Of json_dumps: overwrites it first. */
+void nj_admin_free_text(char *text, size_t len);
 /* The fact whose name the other side sent; NJ_ERR_STATE for one that this version does not know. */
 enum nj_err nj_admin_err_from_name(const char *name);
 

@@ -66,7 +66,7 @@ static void send_line(struct client *client, const char *key, const json_t *valu
 	if (text != NULL) {
 		text[len] = '\n'; /* in place of the end: the length is known */
 		err = nj_conn_send(client->conn, text, len + 1);
-		free(text);
+		nj_admin_free_text(text, len);
 	}
 	if (err != NJ_OK) {
 		client->cut = true;
@@ -263,6 +263,7 @@ static void on_accept(struct nj_listener *listener, int fd, const struct nj_addr
 					 .peer = *peer,
 					 .max_in_bytes = NJ_ADMIN_LINE_MAX,
 					 .max_out_bytes = MAX_OUT_BYTES,
+					 .secret = true,
 					 .ops = &conn_ops };
 	struct client *client;
 
@@ -304,6 +305,7 @@ enum nj_err nj_admin_server_new(struct nj_reactor *reactor, int listen_fd, uid_t
 		close(listen_fd);
 		return NJ_ERR_NO_MEMORY;
 	}
+	nj_admin_wipe_json();
 	server->reactor = reactor;
 	server->listen_fd = listen_fd;
 	server->verbs = verbs;

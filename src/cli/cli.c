@@ -1,6 +1,5 @@
 /* The command line as a whole: finds the command, reads its words, runs it, and tells what went wrong. */
 #include <fcntl.h>
-#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -184,14 +183,6 @@ static int run_group(int argc, char **argv)
 	return run_command(command, argc - 3, argv + 3);
 }
 
-/* Answers hold keys as JSON text. */
-static void free_wiped(void *block)
-{
-	if (block != NULL)
-		nj_wipe(block, malloc_usable_size(block));
-	free(block);
-}
-
 /* Started with one of them closed, the next file or socket would take its number, and messages go into it. */
 static bool have_standard_descriptors(void)
 {
@@ -209,7 +200,7 @@ int nj_cli_main(int argc, char **argv)
 
 	if (!have_standard_descriptors())
 		return EX_OSERR;
-	json_set_alloc_funcs(malloc, free_wiped);
+	nj_admin_wipe_json();
 	if (nj_crypto_init() != NJ_OK) {
 		fprintf(stderr, "nightjar: the cryptographic libraries cannot be used\n");
 		return EX_SOFTWARE;

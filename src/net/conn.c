@@ -321,6 +321,10 @@ enum nj_err nj_conn_new(struct nj_reactor *reactor, const struct nj_conn_config 
 				  .writable = true };
 	nj_buf_init(&conn->in, config->max_in_bytes);
 	nj_buf_init(&conn->out, config->max_out_bytes);
+	if (config->secret) {
+		nj_buf_wipes(&conn->in);
+		nj_buf_wipes(&conn->out);
+	}
 	enum nj_err err = start(reactor, conn, config);
 	if (err != NJ_OK) {
 		close(config->fd);

@@ -68,6 +68,8 @@ struct nj_conn_config {
 	/* The stream may be a WebSocket's (ws.h), which its first byte tells: `ops` sees the bytes that it carries.
 	 * NULL: it is none. Outlives the connection. */
 	const struct nj_ws_policy *websocket;
+	/* Secrets go over it: no memory that its bytes were in is used for anything else as it is. */
+	bool secret;
 	uint32_t hello_timeout_ms; /* to the first complete ClientHello or first byte of plain; 0 = none */
 	const struct nj_conn_ops *ops;
 	void *user; /* also what the TLS context's callbacks get as `who` */

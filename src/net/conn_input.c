@@ -108,13 +108,8 @@ static void keep_unread(struct nj_conn *conn, struct nj_view in)
 }
 
 /* What other threads said before the peer could say this comes first; it may end or pause the connection. */
-static void deliver(struct nj_conn *conn, struct nj_view in)
+static void deliver_by(struct nj_conn *conn, struct nj_view in, bool fresh)
 {
-	bool fresh = nj_buf_len(&conn->in) == 0;
-	if (in.len == 0)
-		return;
-	if (!fresh)
-		nj_buf_commit(&conn->in, in.len);
 	nj_reactor_take_posts(conn->reactor);
 	if (!conn_is_live(conn))
 		return;
@@ -124,6 +119,19 @@ static void deliver(struct nj_conn *conn, struct nj_view in)
 		deliver_in_place(conn, in);
 	else if (!conn->paused)
 		deliver_buffered(conn);
+}
+
+static void deliver(struct nj_conn *conn, struct nj_view in)
+{
+	bool fresh = nj_buf_len(&conn->in) == 0;
+	uint8_t *scratch = fresh && conn->in.wipes ? nj_reactor_scratch(conn->reactor) : NULL;
+	if (in.len == 0)
+		return;
+	if (!fresh)
+		nj_buf_commit(&conn->in, in.len);
+	deliver_by(conn, in, fresh);
+	if (scratch != NULL)
+		explicit_bzero(scratch, in.len);
 }
 
 /* Where the next input goes: the reactor's scratch when nothing is held, else behind what is. */

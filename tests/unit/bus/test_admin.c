@@ -301,6 +301,78 @@ static void test_flood_is_cut(void **state)
 }
 
 /* A line without an end is dropped at the limit, and not before. */
+/* The text, that the test itself must not hold outside its stack. */
+static void make_secret(char out[65])
+{
+	for (size_t i = 0; i < 64; i++)
+		out[i] = "0123456789abcdef"[(i * 7 + i / 16 * 3) % 16];
+	out[64] = '\0';
+}
+
+/* How often it stands in the memory that malloc gives out. */
+static size_t in_heap(const char *secret)
+{
+	unsigned long from = 0;
+	unsigned long to = 0;
+	char line[256];
+	size_t count = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	assert_non_null(maps);
+	while (to == 0 && fgets(line, sizeof(line), maps) != NULL)
+		if (strstr(line, "[heap]") != NULL) {
+			char *end = NULL;
+			from = strtoul(line, &end, 16);
+			to = strtoul(end + 1, NULL, 16);
+		}
+	(void)fclose(maps);
+	for (const char *at = (const char *)from; to != 0 && at != NULL; count += at != NULL) {
+		at = memmem(at, to - (unsigned long)at, secret, strlen(secret));
+		at = at == NULL ? NULL : at + 1;
+	}
+	return count;
+}
+
+/* The private half of a recovery key comes by here, and devices' root keys leave. */
+static void test_nothing_of_a_request_is_left(void **state)
+{
+	struct fixture *f = *state;
+	char secret[65];
+	char answer[4096];
+	int fd = dial(f);
+	char *copy;
+
+	make_secret(secret);
+	/* A sanitizer's memory lies elsewhere. */
+	copy = strdup(secret);
+	bool seen = in_heap(secret) > 0;
+	explicit_bzero(copy, sizeof(secret));
+	free(copy);
+	if (!seen) {
+		close(fd);
+		return;
+	}
+	turns(f, 2);
+	/* In two parts, so that one lies in the connection's own buffer. */
+	put(fd, "{\"verb\":\"echo\",\"args\":{\"text\":\"");
+	put(fd, secret);
+	turns(f, 2);
+	assert_true(in_heap(secret) > 0);
+	put(fd, "\",\"count\":3}}\n");
+	turns(f, 2);
+	assert_true(take(fd, answer, sizeof(answer)) > 0);
+	assert_non_null(strstr(answer, secret));
+	put(fd, "{\"verb\":\"echo\",\"args\":{\"text\":\"");
+	put(fd, secret);
+	put(fd, "\"}}\n");
+	turns(f, 2);
+	assert_true(take(fd, answer, sizeof(answer)) > 0);
+	close(fd);
+	turns(f, 3);
+	explicit_bzero(answer, sizeof(answer));
+	assert_int_equal(in_heap(secret), 0);
+}
+
 static void test_line_limit(void **state)
 {
 	struct fixture *f = *state;
@@ -401,10 +473,19 @@ static void test_error_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_SERVER(test_lines),         WITH_SERVER(test_split_and_joined), WITH_SERVER(test_later_answer),
-		WITH_SERVER(test_client_leaves), WITH_SERVER(test_server_leaves),    WITH_SERVER(test_idle),
-		WITH_SERVER(test_client_limit),  WITH_SERVER(test_flood_is_cut),     WITH_SERVER(test_line_limit),
-		WITH_SERVER(test_ask),           WITH_SERVER(test_ask_here),         cmocka_unit_test(test_error_names),
+		WITH_SERVER(test_lines),
+		WITH_SERVER(test_split_and_joined),
+		WITH_SERVER(test_later_answer),
+		WITH_SERVER(test_client_leaves),
+		WITH_SERVER(test_server_leaves),
+		WITH_SERVER(test_idle),
+		WITH_SERVER(test_nothing_of_a_request_is_left),
+		WITH_SERVER(test_client_limit),
+		WITH_SERVER(test_flood_is_cut),
+		WITH_SERVER(test_line_limit),
+		WITH_SERVER(test_ask),
+		WITH_SERVER(test_ask_here),
+		cmocka_unit_test(test_error_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
