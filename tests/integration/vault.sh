@@ -23,6 +23,7 @@ refused "a command on the stopped gateway" 'key file' gateway device list
 # By the log: a command that asked too early would work on the stopped gateway, and hold its lock.
 logged_locked() { [ -d /proc/$supervisor ] || return 2; [ "$(grep -c event=vault.locked "$tmp/log")" -gt "$1" ]; }
 locked_start() {
+	: >> "$tmp/log"
 	local before
 	before=$(grep -c event=vault.locked "$tmp/log" 2> /dev/null)
 	: > "$tmp/ready"
