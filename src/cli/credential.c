@@ -151,7 +151,10 @@ enum nj_err nj_new_file_commit(struct nj_new_file *file, const struct nj_credfil
 		return err;
 	}
 	nj_file_close_fd(&file->fd);
-	return NJ_OK;
+	err = nj_file_sync_folder(file->path, why);
+	if (err != NJ_OK)
+		(void)unlink(file->path);
+	return err;
 }
 
 void nj_new_file_abort(struct nj_new_file *file)
