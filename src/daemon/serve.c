@@ -1,11 +1,13 @@
 #include "daemon/serve.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -96,24 +98,49 @@ static enum nj_err load_settings(void *arg, struct nj_settings *out_settings, st
 
 /* ---- ownership of the stores under users of their own ---- */
 
-static uid_t give_uid;
-static gid_t give_gid;
-
-static int give_one(const char *path, const struct stat *st, int type, struct FTW *place)
+/* One entry of an opened folder. Only what no other folder holds too: whoever owned the folder until now might have put
+ * a name of somebody else's file into it. */
+static enum nj_err give_entry(int folder, const char *name, uid_t uid, gid_t gid)
 {
-	(void)type;
-	(void)place;
-	return st->st_uid == give_uid && st->st_gid == give_gid ? 0 : lchown(path, give_uid, give_gid);
+	struct stat st;
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? NJ_OK : nj_err_from_errno(errno);
+	if ((st.st_uid == uid && st.st_gid == gid) || !S_ISREG(st.st_mode))
+		return NJ_OK;
+	if (st.st_nlink != 1) {
+		errno = EMLINK;
+		return NJ_ERR_DENIED;
+	}
+	return fchownat(folder, name, uid, gid, AT_SYMLINK_NOFOLLOW) == 0 ? NJ_OK : nj_err_from_errno(errno);
+}
+
+/* The folder and the files in it, by descriptor: a path could lead elsewhere by the time it is used. */
+static enum nj_err give_all(const char *path, uid_t uid, gid_t gid)
+{
+	NJ_CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(dup(fd));
+	enum nj_err err = entries == NULL ? nj_err_from_errno(errno) : NJ_OK;
+	const struct dirent *entry;
+
+	while (err == NJ_OK && (entry = readdir(entries)) != NULL)
+		err = give_entry(fd, entry->d_name, uid, gid);
+	if (err == NJ_OK && fchown(fd, uid, gid) != 0)
+		err = nj_err_from_errno(errno);
+	if (entries != NULL) {
+		int saved = errno;
+		closedir(entries);
+		errno = saved;
+	}
+	return err;
 }
 
 static enum nj_err give(const char *dir, uid_t uid, gid_t gid, struct nj_why *why)
 {
-	give_uid = uid;
-	give_gid = gid;
-	if (nftw(dir, give_one, 8, FTW_PHYS) != 0)
-		return nj_why(why, nj_err_from_errno(errno), "%s cannot be given to uid %u: %s", dir, (unsigned)uid,
-			      strerror(errno));
-	return NJ_OK;
+	enum nj_err err = give_all(dir, uid, gid);
+
+	return err == NJ_OK ? NJ_OK
+			    : nj_why(why, err, "%s cannot be given to uid %u: %s", dir, (unsigned)uid, strerror(errno));
 }
 
 static enum nj_err give_folders(struct serve *serve)

@@ -174,4 +174,13 @@ printf 'local:\n  - service: mqtt\n    address: "127.0.0.1:%s"\n    as: bench\n 
 test_password
 printf 'users:\n  keeper: "64701"\n  gateway: "64702"\n' >> "$dir/nightjar.yaml"
 test_shared_port "two users"
+# What a folder's owner can put into it must not become his by the next start.
+echo root > "$tmp/roots" && ln "$tmp/roots" "$dir/gateway/mine"
+refused "a start over a link to somebody else's file" 'cannot be given' gateway serve
+rm "$dir/gateway/mine" && ln -s "$tmp/roots" "$dir/gateway/mine"
+gateway_start
+is "whose that file is" "0 0" "$(stat -c '%u %g' "$tmp/roots")"
+is "whose the store is" "64702 64702" "$(stat -c '%u %g' "$dir/gateway/gateway.db")"
+is "whose the key is" "64701 64701" "$(stat -c '%u %g' "$dir/keys/vault.key")"
+gateway_stop
 finish
