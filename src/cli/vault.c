@@ -284,9 +284,9 @@ enum nj_err nj_run_vault_rekey(struct nj_cli *cli)
 static void tell_recovered(const struct nj_cli *cli, const struct nj_recovered *done)
 {
 	if (cli->json) {
-		json_t *told =
-		    json_pack("{s:s, s:s, s:I, s:I}", "key_file", done->key_file, "set_aside", done->set_aside,
-			      "replaced", (json_int_t)done->replaced, "devices", (json_int_t)done->devices);
+		json_t *told = json_pack("{s:s, s:s, s:I, s:I, s:I}", "key_file", done->key_file, "set_aside",
+					 done->set_aside, "replaced", (json_int_t)done->replaced, "devices",
+					 (json_int_t)done->devices, "damaged", (json_int_t)done->damaged);
 
 		nj_print_json(told);
 		json_decref(told);
@@ -297,6 +297,11 @@ static void tell_recovered(const struct nj_cli *cli, const struct nj_recovered *
 	       done->devices, done->key_file);
 	if (done->set_aside[0] != '\0')
 		printf("  moved aside    %s\n", done->set_aside);
+	if (done->damaged > 0)
+		printf("%sThe keys of %" PRIu64
+		       " are damaged and do not open, %s first:%s the gateway does not start until "
+		       "they are revoked.\n",
+		       nj_tone(stdout, NJ_TONE_WARN), done->damaged, done->damaged_name, nj_tone_end(stdout));
 	printf("%u slots of lost key files were taken out: a lost file opens nothing any more, if it turns up.\n"
 	       "Did somebody else hold the lost file? Then nightjar vault rekey makes every key anew.\n"
 	       "With users: of their own and another place than the state's, give the file to the keeper's user.\n",

@@ -111,36 +111,34 @@ static enum nj_err replace_slots(struct work *work, const char *key_file, struct
 
 struct opened {
 	struct work *work;
-	uint64_t devices;
-	struct nj_why *why;
+	struct nj_recovered *recovered;
 };
 
+/* A damaged one does not bar the way to all others: whose it is can be revoked once the vault is open. */
 static enum nj_err open_device(void *arg, const struct nj_keeper_device *row)
 {
 	struct opened *opened = arg;
+	struct nj_recovered *recovered = opened->recovered;
 	uint8_t root_key[NJ_KEY_BYTES];
-	enum nj_err err;
 
 	if (row->state == NJ_DEVICE_REVOKED)
 		return NJ_OK;
-	err = nj_vault_open_root_key(opened->work->vault, row->uid, row->epoch,
-				     nj_view_of(row->sealed_key, row->sealed_key_len), root_key);
+	if (nj_vault_open_root_key(opened->work->vault, row->uid, row->epoch,
+				   nj_view_of(row->sealed_key, row->sealed_key_len), root_key) == NJ_OK)
+		recovered->devices++;
+	else if (recovered->damaged++ == 0)
+		(void)!nj_text_copy(recovered->damaged_name, sizeof(recovered->damaged_name), row->name);
 	nj_wipe(root_key, sizeof(root_key));
-	if (err != NJ_OK)
-		return nj_why(opened->why, NJ_ERR_CORRUPT, "the sealed key of %s does not open: nothing was changed",
-			      row->name);
-	opened->devices++;
 	return NJ_OK;
 }
 
 static enum nj_err recover(struct work *work, const char *key_file, struct nj_recovered *recovered, struct nj_why *why)
 {
-	struct opened opened = { .work = work, .why = why };
+	struct opened opened = { .work = work, .recovered = recovered };
 	enum nj_err err;
 
 	NJ_TRY(nj_audit_open(work->vault, nj_clock_system(), &work->audit, why));
 	NJ_TRY(nj_keeper_store_device_each(work->store, open_device, &opened));
-	recovered->devices = opened.devices;
 	NJ_TRY(nj_text_copy(recovered->key_file, sizeof(recovered->key_file), key_file));
 	NJ_TRY(set_aside(key_file, recovered->set_aside, why));
 	err = nj_audit_begin(work->audit);

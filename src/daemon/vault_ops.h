@@ -10,9 +10,11 @@
 
 struct nj_recovered {
 	char key_file[NJ_VAULT_PATH_BYTES];
-	char set_aside[NJ_VAULT_PATH_BYTES]; /* where a file that stood in its place went; empty: there was none */
-	uint32_t replaced;                   /* key-file slots that were taken out */
-	uint64_t devices;                    /* whose keys open under the recovered vault */
+	char set_aside[NJ_VAULT_PATH_BYTES];    /* where a file that stood in its place went; empty: there was none */
+	uint32_t replaced;                      /* key-file slots that were taken out */
+	uint64_t devices;                       /* whose keys open under the recovered vault */
+	uint64_t damaged;                       /* whose keys do not */
+	char damaged_name[NJ_STORE_NAME_BYTES]; /* of the first of them */
 };
 
 /* With the recovery key: a new key file and its slot, in one commit; the slots of lost key files go. NJ_ERR_EXISTS when

@@ -3,7 +3,7 @@
 # file and the old recovery key open nothing.
 set -u
 . "$(dirname "$0")/lib.sh"
-world mosquitto_pub
+world mosquitto_pub sqlite3
 recovery=$("$NJ" init --dir "$dir" --host $GW4 --json | jq -r .recovery_key)
 must gateway profile set meter --publish 'dev/{device}/#'
 enrol device pump
@@ -41,6 +41,18 @@ cp "$dir/keys/vault.key" "$tmp/second.key"
 cp "$tmp/first.key" "$dir/keys/vault.key"
 refused "the lost file, found again" 'fits no slot' gateway device list
 cp "$tmp/second.key" "$dir/keys/vault.key"
+
+# One damaged key must not cost all the others.
+enrol device broken
+sqlite3 "$dir/keeper/keeper.db" "UPDATE devices SET sealed_key = zeroblob(72) WHERE name = 'broken'"
+rm "$dir/keys/vault.key"
+said=$(recover "$recovery")
+has "a damaged key is told of" 'keys of 1 are damaged and do not open, broken first' "$said"
+has "and how many others open" 'keys of 1 devices' "$said"
+refused "with it the gateway does not start" 'broken' gateway serve
+succeeds "it is revoked" gateway device revoke broken
+is "the device is there as ever" pump "$(kept)"
+cp "$dir/keys/vault.key" "$tmp/second.key"
 
 # -- a new vault key -------------------------------------------------------------------------------------------------
 phrase=$(gateway vault slot add --memory-mib 64 --json | jq -r .passphrase)
