@@ -358,8 +358,9 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"since opens a port only if it carries the time, or is made with its recovery key (nightjar recovery open): "  \
 	"then nothing that was recorded opens anything, and a device without a clock comes back after a day."
 #define SLOT_DETAILS                                                                                                  \
-	"The vault's key lies in slots: one for the key file, one for the recovery key, and as many passphrases as "  \
-	"you like. A gateway whose key file is not there (or does not open the vault) starts locked, every port "     \
+	"The vault's key lies in slots, sixteen at most: one for the key file, one for the recovery key, the others " \
+	"for passphrases. A gateway whose key file is not there (or does not open the vault) starts locked, every "   \
+	"port "                                                                                                       \
 	"dark, and waits for nightjar vault unlock. The passphrase is turned into the slot's key by Argon2id, here; " \
 	"it never reaches the gateway. Without --own six words are made and shown once; with it one line is read "    \
 	"from the terminal or from standard input."
@@ -377,7 +378,7 @@ const size_t nj_command_group_count = COUNT(nj_command_groups);
 	"close, and with the gateway."
 #define RECOVER_DETAILS                                                                                            \
 	"For a stopped gateway whose key file is lost or does not open the vault. Asks for the recovery key that " \
-	"init showed, makes a new key file, and tells what it did."
+	"init (or vault rekey) showed, makes a new key file, and tells what it did."
 
 #define MQTT_VERIFIER_DETAILS                                                                                          \
 	"Asks for the password, printable ASCII, and prints one line for `verifier` in the `local` section. The line " \
@@ -454,6 +455,9 @@ const struct nj_command nj_commands[] = {
 	  nj_run_mqtt_topics },
 	{ "mqtt tail", SET(mqtt_tail_options, "FILTER", 1, 1), "messages as they come in", TAIL_DETAILS,
 	  nj_run_mqtt_tail },
+	{ "mqtt verifier", SET(json_only_options, "", 0, 0),
+	  "turn a password into what a local listener's `verifier` takes", MQTT_VERIFIER_DETAILS,
+	  nj_run_mqtt_verifier },
 	{ "audit tail", SET(tail_options, "", 0, 0), "the last records of the audit log", NULL, nj_run_audit_tail },
 	{ "audit verify", SET(plain_options, "", 0, 0), "find any edit, deletion, reordering or cut of the audit log",
 	  NULL, nj_run_audit_verify },
@@ -469,9 +473,6 @@ const struct nj_command nj_commands[] = {
 	  nj_run_vault_rekey },
 	{ "recover", SET(plain_options, "", 0, 0), "a new key file, by the recovery key", RECOVER_DETAILS,
 	  nj_run_recover },
-	{ "mqtt verifier", SET(json_only_options, "", 0, 0),
-	  "turn a password into what a local listener's `verifier` takes", MQTT_VERIFIER_DETAILS,
-	  nj_run_mqtt_verifier },
 	{ "recovery open", SET(recovery_options, "", 0, 0), "let devices in by their recovery keys, for a while",
 	  WINDOW_DETAILS, nj_run_recovery_open },
 	{ "recovery close", SET(plain_options, "", 0, 0), "end that", NULL, nj_run_recovery_close },
