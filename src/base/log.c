@@ -248,17 +248,6 @@ void nj_log_setup(enum nj_log_level level, enum nj_log_format format, const char
 	setup.process = process;
 }
 
-bool nj_log_level_parse(const char *text, enum nj_log_level *out_level)
-{
-	for (size_t i = 0; i < LEVELS; i++) {
-		if (strcmp(text, level_names[i]) != 0)
-			continue;
-		*out_level = (enum nj_log_level)i;
-		return true;
-	}
-	return false;
-}
-
 /* A line that standard error does not take is lost: the log never stops the work. */
 void nj_log_write(enum nj_log_level level, const char *event, const struct nj_log_field *fields, size_t count)
 {

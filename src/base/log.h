@@ -51,7 +51,6 @@ struct nj_log_field {
 
 /* Process-wide: set once at start, before the first thread. `process` is the value of the field "process". */
 void nj_log_setup(enum nj_log_level level, enum nj_log_format format, const char *process);
-bool nj_log_level_parse(const char *text, enum nj_log_level *out_level);
 void nj_log_write(enum nj_log_level level, const char *event, const struct nj_log_field *fields, size_t count);
 
 #define NJ_LOG(level, event, ...)                                                    \

@@ -46,12 +46,6 @@ uint16_t nj_service_guard_id(const char *name)
 	return (uint16_t)(NJ_SERVICE_GUARD_NAMED | ((hash ^ hash >> 15 ^ hash >> 30) & 0x7fff));
 }
 
-uint16_t nj_service_default_port(uint16_t service)
-{
-	const struct service *found = find(service);
-	return found ? found->default_port : 0;
-}
-
 bool nj_service_is_tls(uint16_t service)
 {
 	const struct service *found = find(service);

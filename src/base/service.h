@@ -44,7 +44,6 @@ uint16_t nj_service_guard_id(const char *name);
 const char *nj_service_name(uint16_t service);
 /* 0 for an unknown name. */
 uint16_t nj_service_from_name(const char *name);
-uint16_t nj_service_default_port(uint16_t service);
 bool nj_service_is_tls(uint16_t service);
 /* NJ_BINDING_… of a service; 0 for an unknown id. */
 uint8_t nj_service_bindings(uint16_t service);

@@ -20,11 +20,3 @@ const char *nj_audit_event_help(enum nj_audit_event event)
 {
 	return (unsigned)event < NJ_AUDIT_EVENT_COUNT ? rows[event].help : NULL;
 }
-
-enum nj_audit_event nj_audit_event_from_name(const char *name)
-{
-	for (unsigned i = 0; i < NJ_AUDIT_EVENT_COUNT; i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return (enum nj_audit_event)i;
-	return NJ_AUDIT_EVENT_COUNT;
-}

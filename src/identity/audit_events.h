@@ -81,7 +81,5 @@ enum nj_audit_event {
 /* NULL for a number that is none. */
 const char *nj_audit_event_name(enum nj_audit_event event);
 const char *nj_audit_event_help(enum nj_audit_event event);
-/* NJ_AUDIT_EVENT_COUNT for an unknown name. */
-enum nj_audit_event nj_audit_event_from_name(const char *name);
 
 #endif

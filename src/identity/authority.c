@@ -217,16 +217,6 @@ enum nj_err nj_authority_server(struct nj_authority *authority, const char *cons
 	return NJ_OK;
 }
 
-enum nj_err nj_authority_client(struct nj_authority *authority, const char *common_name, const uint8_t uid[16],
-				uint64_t now_s, uint32_t days, struct nj_x509_pair *out_pair)
-{
-	NJ_CLEANUP_SECRET struct nj_secret *secret = NULL;
-	struct nj_x509_pair ca;
-
-	NJ_TRY(load_ca(authority->vault, &secret, &ca));
-	return nj_x509_issue_client(&ca, common_name, uid, now_s, days, out_pair);
-}
-
 enum nj_err nj_authority_certify(struct nj_authority *authority, const char *request_pem, const char *common_name,
 				 const uint8_t uid[16], uint64_t now_s, char **out_cert_pem)
 {

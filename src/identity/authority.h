@@ -39,9 +39,5 @@ NJ_MUST_USE enum nj_err nj_authority_certify(struct nj_authority *authority, con
 /* A revocation list, new each time; the caller frees the text. */
 NJ_MUST_USE enum nj_err nj_authority_list(struct nj_authority *authority, const struct nj_x509_revoked *rows,
 					  size_t count, uint64_t now_s, char **out_list_pem);
-/* A client certificate for a party; nothing is stored. */
-NJ_MUST_USE enum nj_err nj_authority_client(struct nj_authority *authority, const char *common_name,
-					    const uint8_t uid[16], uint64_t now_s, uint32_t days,
-					    struct nj_x509_pair *out_pair);
 
 #endif

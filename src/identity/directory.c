@@ -316,11 +316,6 @@ struct nj_profile *nj_directory_profile(const struct nj_directory *directory, co
 	return nj_map_get(&directory->profiles, nj_view_str(name));
 }
 
-struct nj_profile *nj_directory_profile_next(const struct nj_directory *directory, size_t *cursor)
-{
-	return nj_map_next(&directory->profiles, cursor);
-}
-
 /* ---- parties ---- */
 
 static enum nj_err check_spec(const struct nj_directory *directory, const struct nj_party_spec *spec,
@@ -408,20 +403,6 @@ enum nj_err nj_directory_cut(struct nj_directory *directory, const uint8_t uid[N
 		*out_party = party;
 	else
 		nj_party_unref(party);
-	return NJ_OK;
-}
-
-enum nj_err nj_directory_drop(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES])
-{
-	struct nj_party *party = nj_directory_by_uid(directory, uid);
-
-	NJ_TRY(nj_gateway_store_party_delete(directory->store, uid));
-	if (party == NULL)
-		return NJ_OK;
-	directory->count--;
-	party->revoked = true;
-	forget_party(directory, party);
-	nj_party_unref(party);
 	return NJ_OK;
 }
 

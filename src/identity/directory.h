@@ -38,8 +38,6 @@ void nj_directory_on_retired(struct nj_directory *directory, nj_rights_fn retire
 NJ_MUST_USE enum nj_err nj_directory_put_profile(struct nj_directory *directory, const struct nj_profile_spec *spec,
 						 struct nj_why *why);
 struct nj_profile *nj_directory_profile(const struct nj_directory *directory, const char *name);
-/* In no order: start with *cursor = 0; NULL at the end; no change meanwhile. */
-struct nj_profile *nj_directory_profile_next(const struct nj_directory *directory, size_t *cursor);
 
 struct nj_party_spec {
 	uint8_t uid[NJ_PARTY_UID_BYTES];
@@ -58,8 +56,6 @@ NJ_MUST_USE enum nj_err nj_directory_put_parties(struct nj_directory *directory,
  * for cutting its sessions (may be NULL). NJ_ERR_NOT_FOUND when it is not there. */
 NJ_MUST_USE enum nj_err nj_directory_cut(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES],
 					 uint64_t now_ms, struct nj_party **out_party);
-/* Forgets a party that the keeper never made live; it may be created again. NJ_ERR_NOT_FOUND. */
-NJ_MUST_USE enum nj_err nj_directory_drop(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES]);
 
 /* NULL when absent or revoked, or when the store cannot be read. */
 struct nj_party *nj_directory_by_uid(struct nj_directory *directory, const uint8_t uid[NJ_PARTY_UID_BYTES]);

@@ -260,12 +260,6 @@ enum nj_err nj_rights_new(const struct nj_rights_rule *rules, size_t count, stru
 	return NJ_OK;
 }
 
-struct nj_rights *nj_rights_ref(struct nj_rights *rights)
-{
-	atomic_fetch_add_explicit(&rights->refs, 1, memory_order_relaxed);
-	return rights;
-}
-
 void nj_rights_unref(struct nj_rights *rights)
 {
 	if (rights != NULL && atomic_fetch_sub_explicit(&rights->refs, 1, memory_order_acq_rel) == 1)

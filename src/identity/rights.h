@@ -46,7 +46,6 @@ struct nj_verdict {
 /* Compiles rules. NJ_ERR_MALFORMED names the pattern and the fault in `why`. Starts with one reference. */
 NJ_MUST_USE enum nj_err nj_rights_new(const struct nj_rights_rule *rules, size_t count, struct nj_rights **out_rights,
 				      struct nj_why *why);
-struct nj_rights *nj_rights_ref(struct nj_rights *rights);
 void nj_rights_unref(struct nj_rights *rights);
 size_t nj_rights_count(const struct nj_rights *rights);
 struct nj_rights_rule nj_rights_at(const struct nj_rights *rights, size_t index);

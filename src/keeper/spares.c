@@ -198,14 +198,6 @@ void nj_spares_remove(struct nj_spares *spares, struct nj_spare *spare)
 	owner_give(spares, owner);
 }
 
-void nj_spares_remove_all(struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES])
-{
-	const struct owner *owner;
-
-	while ((owner = owner_of(spares, uid)) != NULL)
-		nj_spares_remove(spares, NJ_CONTAINER(owner->spares.next, struct nj_spare, of_owner));
-}
-
 /* ---- finding ---- */
 
 bool nj_spare_is_tombstone(const struct nj_spare *spare)

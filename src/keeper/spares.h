@@ -45,7 +45,6 @@ void nj_spares_on_hint(struct nj_spares *spares, nj_window_hint_fn fn, void *arg
 NJ_MUST_USE enum nj_err nj_spares_add(struct nj_spares *spares, const struct nj_spare *model, uint64_t floor,
 				      const uint8_t hint_key[NJ_KNOCK_KEY_BYTES], struct nj_spare **out_spare);
 void nj_spares_remove(struct nj_spares *spares, struct nj_spare *spare);
-void nj_spares_remove_all(struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);
 /* NULL without one. */
 struct nj_spare *nj_spares_pending(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);
 struct nj_spare *nj_spares_recovery(const struct nj_spares *spares, const uint8_t uid[NJ_UID_BYTES]);

@@ -178,11 +178,6 @@ enum nj_err nj_ward_link_connect(struct nj_ward_link *link, int fd)
 	return NJ_OK;
 }
 
-bool nj_ward_link_connected(const struct nj_ward_link *link)
-{
-	return link->connected;
-}
-
 /* ---- the object ---- */
 
 struct nj_cloak *nj_ward_link_cloak(struct nj_ward_link *link, enum nj_ward_kind kind)

@@ -29,7 +29,6 @@ NJ_MUST_USE enum nj_err nj_ward_link_new(struct nj_reactor *reactor, const struc
 void nj_ward_link_free(struct nj_ward_link *link);
 /* A new warden at the other end of `fd` (taken over, also on failure). */
 NJ_MUST_USE enum nj_err nj_ward_link_connect(struct nj_ward_link *link, int fd);
-bool nj_ward_link_connected(const struct nj_ward_link *link);
 /* Borrowed; its `free` does nothing. */
 struct nj_cloak *nj_ward_link_cloak(struct nj_ward_link *link, enum nj_ward_kind kind);
 

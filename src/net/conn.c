@@ -455,11 +455,6 @@ void *nj_conn_user(const struct nj_conn *conn)
 	return conn->user;
 }
 
-void nj_conn_set_user(struct nj_conn *conn, void *user)
-{
-	conn->user = user;
-}
-
 void nj_conn_set_ops(struct nj_conn *conn, const struct nj_conn_ops *ops, void *user)
 {
 	conn->ops = ops;
@@ -514,11 +509,6 @@ const struct nj_addr *nj_conn_peer(const struct nj_conn *conn)
 const struct nj_addr *nj_conn_local(const struct nj_conn *conn)
 {
 	return &conn->local;
-}
-
-struct nj_reactor *nj_conn_reactor(const struct nj_conn *conn)
-{
-	return conn->reactor;
 }
 
 const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn)

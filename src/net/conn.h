@@ -117,7 +117,6 @@ void nj_conn_mark(struct nj_conn *conn, uint64_t mark);
 uint64_t nj_conn_mark_of(const struct nj_conn *conn);
 
 void *nj_conn_user(const struct nj_conn *conn);
-void nj_conn_set_user(struct nj_conn *conn, void *user);
 /* Hands the connection to another protocol layer (after binding). */
 void nj_conn_set_ops(struct nj_conn *conn, const struct nj_conn_ops *ops, void *user);
 /* Takes an open connection off its reactor, with its TLS and all that it holds, to be attached by another thread. Not
@@ -128,7 +127,6 @@ NJ_MUST_USE enum nj_err nj_conn_detach(struct nj_conn *conn);
 void nj_conn_attach(struct nj_conn *conn, struct nj_reactor *reactor, const struct nj_conn_ops *ops, void *user);
 const struct nj_addr *nj_conn_peer(const struct nj_conn *conn);
 const struct nj_addr *nj_conn_local(const struct nj_conn *conn);
-struct nj_reactor *nj_conn_reactor(const struct nj_conn *conn);
 /* NULL for plain connections and before the handshake finished. */
 const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn);
 /* Keying material of the finished TLS session (RFC 8446 7.5, RFC 5705), without a context: the same on both sides.

@@ -347,11 +347,3 @@ enum nj_err nj_nft_guard_shut(struct nj_nft *nft, const struct nj_settings_guard
 
 	return change(nft, &e, why);
 }
-
-enum nj_err nj_nft_guards_clear(struct nj_nft *nft, struct nj_why *why)
-{
-	return run(nft,
-		   "flush set inet " NJ_NFT_GUARD " open4\nflush set inet " NJ_NFT_GUARD " open6\n"
-		   "flush set inet " NJ_NFT_GUARD " wide4\nflush set inet " NJ_NFT_GUARD " wide6\n",
-		   why);
-}

@@ -54,7 +54,6 @@ NJ_MUST_USE enum nj_err nj_nft_guard_open(struct nj_nft *nft, const struct nj_se
 /* Harmless when it was not let in. */
 NJ_MUST_USE enum nj_err nj_nft_guard_shut(struct nj_nft *nft, const struct nj_settings_guard *guard,
 					  const struct nj_addr *source, uint8_t prefix, struct nj_why *why);
-NJ_MUST_USE enum nj_err nj_nft_guards_clear(struct nj_nft *nft, struct nj_why *why);
 
 /* The rules as text, for tests and for people; the caller frees them. NULL without memory. */
 char *nj_nft_perimeter_text(const struct nj_nft_perimeter *perimeter);

@@ -144,17 +144,6 @@ static void long_lines_are_cut_and_closed(void **state)
 	}
 }
 
-static void levels(void **state)
-{
-	enum nj_log_level level = NJ_LOG_WARN;
-
-	assert_true(nj_log_level_parse("debug", &level));
-	assert_int_equal(level, NJ_LOG_DEBUG);
-	assert_false(nj_log_level_parse("loud", &level));
-	assert_false(nj_log_level_parse("", &level));
-	assert_int_equal(level, NJ_LOG_DEBUG);
-}
-
 /* Runs with standard error in a pipe; what is graver than the level passes, as one line. */
 static void writes_one_line_to_standard_error(void **state)
 {
@@ -204,9 +193,9 @@ static void brake_holds_back_and_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_type_in_both_formats),        cmocka_unit_test(values_cannot_break_out),
-		cmocka_unit_test(long_lines_are_cut_and_closed),     cmocka_unit_test(levels),
-		cmocka_unit_test(writes_one_line_to_standard_error), cmocka_unit_test(brake_holds_back_and_counts),
+		cmocka_unit_test(every_type_in_both_formats),    cmocka_unit_test(values_cannot_break_out),
+		cmocka_unit_test(long_lines_are_cut_and_closed), cmocka_unit_test(writes_one_line_to_standard_error),
+		cmocka_unit_test(brake_holds_back_and_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -489,10 +489,9 @@ static void long_texts_are_cut_at_a_character(void **state)
 static void event_names(void **state)
 {
 	for (unsigned i = 0; i < NJ_AUDIT_EVENT_COUNT; i++) {
-		assert_int_equal(nj_audit_event_from_name(nj_audit_event_name(i)), i);
+		assert_true(strlen(nj_audit_event_name(i)) > 0);
 		assert_true(strlen(nj_audit_event_help(i)) > 10);
 	}
-	assert_int_equal(nj_audit_event_from_name("no such event"), NJ_AUDIT_EVENT_COUNT);
 	assert_null(nj_audit_event_name(NJ_AUDIT_EVENT_COUNT));
 }
 

@@ -63,17 +63,14 @@ static void server_certificate_is_renewed_in_time(void **state)
 	nj_authority_free(authority);
 }
 
-static void client_certificate_and_limits(void **state)
+static void names_have_a_limit(void **state)
 {
 	static const char *many[NJ_AUTHORITY_NAMES_MAX + 1];
 	struct vault_fixture *f = *state;
 	struct nj_authority *authority = NULL;
 	struct nj_x509_pair pair = { 0 };
-	const uint8_t uid[16] = { 1 };
 
 	assert_int_equal(nj_authority_create(f->vault, "Nightjar test", NOW, &authority), NJ_OK);
-	assert_int_equal(nj_authority_client(authority, "d1", uid, NOW, 90, &pair), NJ_OK);
-	nj_x509_pair_done(&pair);
 	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
 		many[i] = "gw.example";
 	assert_int_equal(nj_authority_server(authority, many, NJ_AUTHORITY_NAMES_MAX + 1, NOW, &pair, NULL),
@@ -90,7 +87,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(made_once),
 		TEST(server_certificate_is_renewed_in_time),
-		TEST(client_certificate_and_limits),
+		TEST(names_have_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

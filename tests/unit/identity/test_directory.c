@@ -289,28 +289,6 @@ static void cut_is_seen_by_those_who_hold_it(void **state)
 	nj_party_unref(held);
 }
 
-static void dropped_parties_may_come_again(void **state)
-{
-	struct world *w = *state;
-	struct nj_party_spec spec = party_of(1);
-
-	assert_int_equal(nj_directory_drop(w->directory, spec.uid), NJ_ERR_NOT_FOUND);
-	put_one(w, 1);
-	assert_int_equal(nj_directory_drop(w->directory, spec.uid), NJ_OK);
-	assert_int_equal(nj_directory_count(w->directory), 0);
-	put_one(w, 1);
-	assert_int_equal(nj_directory_count(w->directory), 1);
-}
-
-static void profiles_are_walked(void **state)
-{
-	struct world *w = *state;
-	size_t cursor = 0;
-
-	assert_string_equal(nj_directory_profile_next(w->directory, &cursor)->name, "sensor");
-	assert_null(nj_directory_profile_next(w->directory, &cursor));
-}
-
 static struct nj_party *ask(struct world *w, uint32_t number)
 {
 	const uint8_t uid[16] = { (uint8_t)number, (uint8_t)(number >> 8), 7 };
@@ -366,8 +344,6 @@ int main(void)
 		TEST(a_store_that_fails_changes_nothing),
 		TEST(limit_of_parties),
 		TEST(cut_is_seen_by_those_who_hold_it),
-		TEST(dropped_parties_may_come_again),
-		TEST(profiles_are_walked),
 		TEST(only_those_in_use_stay_in_memory),
 	};
 

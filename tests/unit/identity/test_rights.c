@@ -144,7 +144,6 @@ static void verdicts(void **state)
 	assert_false(nj_rights_check_delivery(rights, &d1, nj_view_str("dev/d1/temp")).allowed);
 	assert_int_equal(nj_rights_count(rights), 7);
 	assert_string_equal(nj_rights_at(rights, 3).pattern, "cmd/{device}/#");
-	nj_rights_unref(nj_rights_ref(rights));
 	nj_rights_unref(rights);
 }
 

@@ -30,7 +30,6 @@ static void opens_and_reads(void **state)
 	assert_memory_equal(s.got, "hello", 5);
 	assert_int_equal(nj_conn_bytes_in(s.conn), 5);
 	assert_ptr_equal(nj_conn_user(s.conn), &s);
-	assert_ptr_equal(nj_conn_reactor(s.conn), s.reactor);
 }
 
 static void sends_of_one_turn_leave_together(void **state)

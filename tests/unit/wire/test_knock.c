@@ -240,8 +240,6 @@ static void test_every_service(void **state)
 	assert_null(nj_service_name(NJ_SERVICE_END));
 	assert_int_equal(nj_service_from_name("MQTTS"), 0);
 	assert_int_equal(nj_service_from_name(""), 0);
-	assert_int_equal(nj_service_default_port(NJ_SERVICE_MQTTS), 8883);
-	assert_int_equal(nj_service_default_port(99), 0);
 	assert_true(nj_service_is_tls(NJ_SERVICE_HTTPS));
 	assert_false(nj_service_is_tls(NJ_SERVICE_MQTT));
 	assert_false(nj_service_is_tls(0));
