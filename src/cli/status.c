@@ -152,7 +152,7 @@ static void tell_listener(const json_t *row)
 	const char *as = json_string_value(json_object_get(row, "as"));
 	char plain[160];
 
-	printf("%-6s %s  %s", service, nj_plain_text(address, plain, sizeof(plain)), kind);
+	printf("%-9s %s  %s", service, nj_plain_text(address, plain, sizeof(plain)), kind);
 	if (as != NULL)
 		printf(", as \"%s\"", nj_plain_text(as, plain, sizeof(plain)));
 	tell_proxies(row);
