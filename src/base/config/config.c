@@ -2,13 +2,11 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <yaml.h>
 
 #include "base/config/value.h"
+#include "base/config/yaml_event.h"
 #include "base/file.h"
 #include "base/text.h"
-
-#define CLEANUP_EVENT __attribute__((cleanup(yaml_event_delete)))
 
 struct source {
 	yaml_parser_t parser;
@@ -82,36 +80,9 @@ static size_t line_of(const yaml_event_t *event)
 	return event->start_mark.line + 1;
 }
 
-static bool has_anchor_or_tag(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.anchor != NULL || event->data.scalar.tag != NULL;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor != NULL || event->data.sequence_start.tag != NULL;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor != NULL || event->data.mapping_start.tag != NULL;
-	default:
-		return false;
-	}
-}
-
-/* `event` is zeroed on entry and to be deleted by the caller in any case. */
 static enum nj_err next(struct source *s, yaml_event_t *event)
 {
-	if (yaml_parser_parse(&s->parser, event) == 0) {
-		if (s->parser.error == YAML_MEMORY_ERROR)
-			return nj_why(s->why, NJ_ERR_NO_MEMORY, "%s: out of memory", s->name);
-		return fail(s, s->parser.problem_mark.line + 1, "%s",
-			    s->parser.problem == NULL ? "this is no YAML" : s->parser.problem);
-	}
-	if (event->type == YAML_ALIAS_EVENT || has_anchor_or_tag(event))
-		return fail(s, line_of(event), "anchors (&), aliases (*) and tags (!) are not allowed");
-	if (event->type == YAML_DOCUMENT_START_EVENT &&
-	    (event->data.document_start.version_directive != NULL ||
-	     event->data.document_start.tag_directives.start != event->data.document_start.tag_directives.end))
-		return fail(s, line_of(event), "directives (%%) are not allowed");
-	return NJ_OK;
+	return nj_yaml_next(&s->parser, s->name, event, s->why);
 }
 
 /* The event's scalar as text; NULL when it is none or holds a zero byte ("\0" in double quotes). */
@@ -185,7 +156,7 @@ static enum nj_err read_list(struct source *s, const struct nj_config_row *row, 
 		return fail(s, line_of(start), "'%s' must be a list", row->key);
 	*count = 0;
 	for (;;) {
-		CLEANUP_EVENT yaml_event_t event = { 0 };
+		NJ_CLEANUP_YAML_EVENT yaml_event_t event = { 0 };
 
 		NJ_TRY(next(s, &event));
 		if (event.type == YAML_SEQUENCE_END_EVENT)
@@ -199,7 +170,7 @@ static enum nj_err read_list(struct source *s, const struct nj_config_row *row, 
 
 static enum nj_err read_value(struct source *s, const struct nj_config_row *row, void *target)
 {
-	CLEANUP_EVENT yaml_event_t event = { 0 };
+	NJ_CLEANUP_YAML_EVENT yaml_event_t event = { 0 };
 
 	NJ_TRY(next(s, &event));
 	if (row->type == NJ_CONFIG_STRINGS || row->type == NJ_CONFIG_SECTIONS)
@@ -281,7 +252,7 @@ static enum nj_err read_section(struct source *s, const struct nj_config_section
 
 	assert(section->count <= NJ_CONFIG_MAX_KEYS);
 	for (;;) {
-		CLEANUP_EVENT yaml_event_t event = { 0 };
+		NJ_CLEANUP_YAML_EVENT yaml_event_t event = { 0 };
 		const struct nj_config_row *row = NULL;
 
 		NJ_TRY(next(s, &event));
@@ -295,7 +266,7 @@ static enum nj_err read_section(struct source *s, const struct nj_config_section
 /* Reads one event and gives its kind and line. */
 static enum nj_err next_kind(struct source *s, yaml_event_type_t *out_kind, size_t *out_line)
 {
-	CLEANUP_EVENT yaml_event_t event = { 0 };
+	NJ_CLEANUP_YAML_EVENT yaml_event_t event = { 0 };
 
 	NJ_TRY(next(s, &event));
 	/* A document of nothing but "---" holds one null. */

@@ -2,9 +2,8 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <yaml.h>
 
-#define CLEANUP_EVENT __attribute__((cleanup(yaml_event_delete)))
+#include "base/config/yaml_event.h"
 
 struct source {
 	yaml_parser_t parser;
@@ -19,31 +18,9 @@ static enum nj_err fail(struct source *s, size_t line, const char *text)
 	return nj_why(s->why, NJ_ERR_CONFIG, "%s: line %zu: %s", s->name, line + 1, text);
 }
 
-static bool has_anchor_or_tag(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.anchor != NULL || event->data.scalar.tag != NULL;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor != NULL || event->data.sequence_start.tag != NULL;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor != NULL || event->data.mapping_start.tag != NULL;
-	default:
-		return event->type == YAML_ALIAS_EVENT;
-	}
-}
-
 static enum nj_err next(struct source *s, yaml_event_t *event)
 {
-	if (yaml_parser_parse(&s->parser, event) == 0) {
-		if (s->parser.error == YAML_MEMORY_ERROR)
-			return nj_why(s->why, NJ_ERR_NO_MEMORY, "%s: out of memory", s->name);
-		return fail(s, s->parser.problem_mark.line,
-			    s->parser.problem == NULL ? "this is no YAML" : s->parser.problem);
-	}
-	if (has_anchor_or_tag(event))
-		return fail(s, event->start_mark.line, "anchors (&), aliases (*) and tags (!) are not allowed");
-	return NJ_OK;
+	return nj_yaml_next(&s->parser, s->name, event, s->why);
 }
 
 static void put_text(FILE *out, const char *text, size_t len)
@@ -113,7 +90,7 @@ static enum nj_err put_value(struct source *s, const yaml_event_t *event);
 static enum nj_err put_list(struct source *s)
 {
 	for (size_t count = 0;; count++) {
-		CLEANUP_EVENT yaml_event_t event = { 0 };
+		NJ_CLEANUP_YAML_EVENT yaml_event_t event = { 0 };
 
 		NJ_TRY(next(s, &event));
 		if (event.type == YAML_SEQUENCE_END_EVENT)
@@ -126,7 +103,7 @@ static enum nj_err put_list(struct source *s)
 
 static enum nj_err put_member(struct source *s, const yaml_event_t *key)
 {
-	CLEANUP_EVENT yaml_event_t value = { 0 };
+	NJ_CLEANUP_YAML_EVENT yaml_event_t value = { 0 };
 
 	if (key->type != YAML_SCALAR_EVENT)
 		return fail(s, key->start_mark.line, "a key is a text (a pattern that begins with { wants quotes)");
@@ -139,7 +116,7 @@ static enum nj_err put_member(struct source *s, const yaml_event_t *key)
 static enum nj_err put_mapping(struct source *s)
 {
 	for (size_t count = 0;; count++) {
-		CLEANUP_EVENT yaml_event_t key = { 0 };
+		NJ_CLEANUP_YAML_EVENT yaml_event_t key = { 0 };
 
 		NJ_TRY(next(s, &key));
 		if (key.type == YAML_MAPPING_END_EVENT)
@@ -172,7 +149,7 @@ static enum nj_err put_value(struct source *s, const yaml_event_t *event)
 static enum nj_err put_document(struct source *s)
 {
 	for (bool seen = false;;) {
-		CLEANUP_EVENT yaml_event_t event = { 0 };
+		NJ_CLEANUP_YAML_EVENT yaml_event_t event = { 0 };
 
 		NJ_TRY(next(s, &event));
 		switch (event.type) {

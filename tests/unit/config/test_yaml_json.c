@@ -49,6 +49,8 @@ static void values(void **state)
 		{ "", NULL },
 		{ "a: &x 1\nb: *x", NULL },
 		{ "a: !!str 1", NULL },
+		{ "%YAML 1.1\n---\na: 1", NULL },
+		{ "%TAG ! tag:x,2000:\n---\na: 1", NULL },
 		{ "a: 1\n---\nb: 1", NULL },
 		{ "a: [1", NULL },
 		{ "? [a]\n: 1", NULL },

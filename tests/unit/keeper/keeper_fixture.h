@@ -225,6 +225,14 @@ static inline void set_profile(struct fixture *f, const char *name, const char *
 	assert_int_equal(ask(f, "profile.set", args, NULL), NJ_OK);
 }
 
+/* A keeper that serves, with the profile "sensor" for devices over TLS. */
+static inline void fixture_serve(struct fixture *f)
+{
+	fixture_new(f);
+	fixture_start(f);
+	set_profile(f, "sensor", "mqtts", false);
+}
+
 /* ---- a device ---- */
 
 struct device {

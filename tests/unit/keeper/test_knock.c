@@ -8,9 +8,7 @@ static struct fixture fx;
 
 static int set_up(void **state)
 {
-	fixture_new(&fx);
-	fixture_start(&fx);
-	set_profile(&fx, "sensor", "mqtts", false);
+	fixture_serve(&fx);
 	return 0;
 }
 

@@ -66,9 +66,7 @@ static int set_up(void **state)
 {
 	uint64_t at;
 
-	fixture_new(&fx);
-	fixture_start(&fx);
-	set_profile(&fx, "sensor", "mqtts", false);
+	fixture_serve(&fx);
 	at = wall_ns();
 	for (size_t i = 0; i < DEVICES; i += 1000)
 		import(i, 1000);

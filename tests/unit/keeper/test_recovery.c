@@ -41,9 +41,7 @@ static void put_back(bool strict)
 
 static int set_up(void **state)
 {
-	fixture_new(&fx);
-	fixture_start(&fx);
-	set_profile(&fx, "sensor", "mqtts", false);
+	fixture_serve(&fx);
 	return 0;
 }
 

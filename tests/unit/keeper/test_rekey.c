@@ -15,9 +15,7 @@ static uint8_t exporters;
 
 static int set_up(void **state)
 {
-	fixture_new(&fx);
-	fixture_start(&fx);
-	set_profile(&fx, "sensor", "mqtts", false);
+	fixture_serve(&fx);
 	return 0;
 }
 
