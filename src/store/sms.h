@@ -14,12 +14,8 @@
 
 #include "store/commit.h"
 
-#define NJ_SMS_ADDRESS_MAX 21 /* digits, or an alphanumeric sender's letters (TS 23.040, 9.1.2.5; SMPP 3.4, 5.2.8) */
-#define NJ_SMS_TARGET_MAX 255 /* of a lane */
-#define NJ_SMS_BODY_MAX 65536 /* SMPP 3.4, 5.3.2.32: message_payload */
-#define NJ_SMS_OPTIONS_MAX 4096
-#define NJ_SMS_REF_MAX 65  /* a message's name at a bearer (SMPP 3.4, 5.2.23) */
-#define NJ_SMS_KEY_MAX 128 /* an idempotency key */
+#define NJ_SMS_TARGET_MAX 255               /* of a lane */
+#define NJ_SMS_REF_MAX (NJ_NAME_BYTES + 65) /* a bearer's name, and a message's at it (SMPP 3.4, 5.2.23) */
 
 /* The numbers of SMPP 3.4, 5.2.28, and 5.0, 4.7.15, for the first. */
 enum nj_sms_state {
