@@ -28,10 +28,6 @@ NJ_MUST_USE enum nj_err nj_messages_store_page(struct nj_messages_store *store, 
 void nj_messages_page_done(struct nj_messages_page *page);
 /* Removes up to `rows` rows of dropped sessions, inside the caller's transaction. */
 NJ_MUST_USE enum nj_err nj_messages_store_purge(struct nj_messages_store *store, uint32_t rows, bool *out_more);
-/* Moves what the log holds into the file, so that the log is used again from its start. Not inside a transaction. */
-NJ_MUST_USE enum nj_err nj_messages_store_checkpoint(struct nj_messages_store *store);
-/* Pages that the log has taken since its start. */
-uint32_t nj_messages_store_log_pages(const struct nj_messages_store *store);
 
 /* ---- what start-up reads ---- */
 

@@ -83,6 +83,29 @@ void nj_db_rollback(struct nj_db *db)
 	db->in_transaction = false;
 }
 
+static int on_log(void *arg, sqlite3 *sql, const char *name, int pages)
+{
+	((struct nj_db *)arg)->log_pages = (uint32_t)pages;
+	return SQLITE_OK;
+}
+
+enum nj_err nj_db_keep_log(struct nj_db *db)
+{
+	NJ_TRY(nj_db_exec(db, "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 0;"
+			      "PRAGMA journal_size_limit = 67108864;"));
+	sqlite3_wal_hook(db->sql, on_log, db);
+	return NJ_OK;
+}
+
+enum nj_err nj_db_checkpoint(struct nj_db *db)
+{
+	enum nj_err err = nj_db_err(sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL));
+
+	if (err == NJ_OK)
+		db->log_pages = 0;
+	return err;
+}
+
 void nj_db_close(struct nj_db *db)
 {
 	if (db == NULL)

@@ -77,14 +77,6 @@ void nj_messages_group_init(struct nj_messages_group *group)
 
 /* ---- open and close ---- */
 
-static int on_log(void *arg, sqlite3 *sql, const char *name, int pages)
-{
-	struct nj_messages_store *store = arg;
-
-	store->log_pages = (uint32_t)pages;
-	return SQLITE_OK;
-}
-
 enum nj_err nj_messages_store_open(const char *path, enum nj_store_mode mode, struct nj_messages_store **out_store,
 				   struct nj_why *why)
 {
@@ -94,15 +86,12 @@ enum nj_err nj_messages_store_open(const char *path, enum nj_store_mode mode, st
 	if (store == NULL)
 		return NJ_ERR_NO_MEMORY;
 	err = nj_db_open(path, mode, &schema, &store->db, why);
-	/* Pages of many queues' ends are hot at once; the log is moved when the committer says so, not in a commit. */
 	if (err == NJ_OK)
-		err = nj_db_exec(store->db, "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 0;"
-					    "PRAGMA journal_size_limit = 67108864;");
+		err = nj_db_keep_log(store->db);
 	if (err != NJ_OK) {
 		nj_messages_store_close(store);
 		return err;
 	}
-	sqlite3_wal_hook(store->db->sql, on_log, store);
 	*out_store = store;
 	return NJ_OK;
 }
@@ -114,23 +103,6 @@ void nj_messages_store_close(struct nj_messages_store *store)
 	nj_db_close(store->db);
 	free(store->tallies);
 	free(store);
-}
-
-enum nj_err nj_messages_store_checkpoint(struct nj_messages_store *store)
-{
-	int pages = 0;
-	int moved = 0;
-	enum nj_err err =
-	    nj_db_err(sqlite3_wal_checkpoint_v2(store->db->sql, NULL, SQLITE_CHECKPOINT_RESTART, &pages, &moved));
-
-	if (err == NJ_OK)
-		store->log_pages = 0;
-	return err;
-}
-
-uint32_t nj_messages_store_log_pages(const struct nj_messages_store *store)
-{
-	return store->log_pages;
 }
 
 /* ---- values ---- */

@@ -71,7 +71,6 @@ struct nj_messages_store {
 	struct nj_db *db;
 	struct nj_messages_tally *tallies; /* open addressing; a power of two */
 	size_t tally_cap, tally_count;
-	uint32_t log_pages;
 	bool dropped; /* sessions, since the last purge */
 };
 

@@ -59,12 +59,12 @@ static bool wants(const void *store)
 
 static uint32_t log_pages(const void *store)
 {
-	return nj_messages_store_log_pages(store);
+	return ((const struct nj_messages_store *)store)->db->log_pages;
 }
 
 static enum nj_err checkpoint(void *store)
 {
-	return nj_messages_store_checkpoint(store);
+	return nj_db_checkpoint(((struct nj_messages_store *)store)->db);
 }
 
 struct nj_committed nj_messages_store_committed(struct nj_messages_store *store)

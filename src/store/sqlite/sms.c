@@ -67,12 +67,6 @@ static const struct nj_db_schema schema = {
 
 /* ---- open and close ---- */
 
-static int on_log(void *arg, sqlite3 *sql, const char *name, int pages)
-{
-	((struct nj_sms_store *)arg)->log_pages = (uint32_t)pages;
-	return SQLITE_OK;
-}
-
 enum nj_err nj_sms_store_open(const char *path, enum nj_store_mode mode, struct nj_sms_store **out_store,
 			      struct nj_why *why)
 {
@@ -82,15 +76,12 @@ enum nj_err nj_sms_store_open(const char *path, enum nj_store_mode mode, struct 
 	if (store == NULL)
 		return NJ_ERR_NO_MEMORY;
 	err = nj_db_open(path, mode, &schema, &store->db, why);
-	/* The log is moved when the committer says so, not in a commit. */
 	if (err == NJ_OK)
-		err = nj_db_exec(store->db, "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 0;"
-					    "PRAGMA journal_size_limit = 67108864;");
+		err = nj_db_keep_log(store->db);
 	if (err != NJ_OK) {
 		nj_sms_store_close(store);
 		return err;
 	}
-	sqlite3_wal_hook(store->db->sql, on_log, store);
 	*out_store = store;
 	return NJ_OK;
 }

@@ -71,7 +71,6 @@ enum nj_sms_statement {
 
 struct nj_sms_store {
 	struct nj_db *db;
-	uint32_t log_pages;
 	uint64_t last_message; /* highest numbers that were used, written with the commit that used them */
 	uint32_t last_lane;
 	bool numbers_changed;

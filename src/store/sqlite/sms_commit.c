@@ -115,18 +115,12 @@ static bool wants(const void *arg)
 
 static uint32_t log_pages(const void *store)
 {
-	return ((const struct nj_sms_store *)store)->log_pages;
+	return ((const struct nj_sms_store *)store)->db->log_pages;
 }
 
-static enum nj_err checkpoint(void *arg)
+static enum nj_err checkpoint(void *store)
 {
-	struct nj_sms_store *store = arg;
-	enum nj_err err =
-	    nj_db_err(sqlite3_wal_checkpoint_v2(store->db->sql, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL));
-
-	if (err == NJ_OK)
-		store->log_pages = 0;
-	return err;
+	return nj_db_checkpoint(((struct nj_sms_store *)store)->db);
 }
 
 struct nj_committed nj_sms_store_committed(struct nj_sms_store *store)
