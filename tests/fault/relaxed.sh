@@ -11,7 +11,7 @@ sed -i -E 's/^( +durability:) .*/\1 relaxed/' "$dir/nightjar.yaml"
 must gateway check
 PORT=11883
 AT="-h 127.0.0.1 -p $PORT"
-ROUNDS=${ROUNDS:-3}
+ROUNDS=${ROUNDS:-2}
 [ -z "${THOROUGH:-}" ] || ROUNDS=50
 
 pub() { in_gw timeout 60 mosquitto_pub $AT "$@"; }
