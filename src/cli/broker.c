@@ -52,6 +52,14 @@ static const struct nj_column retained[] = {
 	{ "EXPIRES IN, S", "expires_in_s", NJ_COLUMN_TEXT },
 };
 
+static const struct nj_column bridges[] = {
+	{ "NAME", "name", NJ_COLUMN_TEXT },        { "STATE", "state", NJ_COLUMN_STATE },
+	{ "SINCE", "since_ms", NJ_COLUMN_TIME },   { "PEER", "address", NJ_COLUMN_TEXT },
+	{ "MQTT", "version", NJ_COLUMN_TEXT },     { "QUEUED", "queued", NJ_COLUMN_TEXT },
+	{ "OUT", "messages_out", NJ_COLUMN_TEXT }, { "IN", "messages_in", NJ_COLUMN_TEXT },
+	{ "LAST ERROR", "error", NJ_COLUMN_TEXT },
+};
+
 static enum nj_err need_running(struct nj_cli *cli)
 {
 	return nj_session_running(&cli->session)
@@ -133,6 +141,24 @@ enum nj_err nj_run_mqtt_retained(struct nj_cli *cli)
 	if (cli->args->operand_count > 0)
 		(void)json_object_set_new(request, "filter", json_string(cli->args->operands[0]));
 	return list(cli, "mqtt.retained", request, retained, COUNT(retained), "no retained messages");
+}
+
+enum nj_err nj_run_mqtt_bridges(struct nj_cli *cli)
+{
+	struct nj_table table;
+	enum nj_err err = need_running(cli);
+	json_t *ok = NULL;
+
+	nj_table_init(&table, bridges, COUNT(bridges), cli->json);
+	if (err == NJ_OK)
+		err = nj_session_ask(&cli->session, NJ_SIDE_GATEWAY, "mqtt.bridges", json_object(), nj_table_add,
+				     &table, &ok, &cli->why);
+	nj_table_flush(&table);
+	if (err == NJ_OK && table.total == 0 && !cli->json)
+		printf("no bridges\n");
+	nj_table_done(&table);
+	json_decref(ok);
+	return err;
 }
 
 /* ---- one party's sessions ---- */

@@ -83,6 +83,7 @@ enum nj_err nj_run_mqtt_session(struct nj_cli *cli);
 enum nj_err nj_run_mqtt_topics(struct nj_cli *cli);
 enum nj_err nj_run_mqtt_retained(struct nj_cli *cli);
 enum nj_err nj_run_mqtt_kick(struct nj_cli *cli);
+enum nj_err nj_run_mqtt_bridges(struct nj_cli *cli);
 enum nj_err nj_run_mqtt_tail(struct nj_cli *cli);
 enum nj_err nj_run_metrics(struct nj_cli *cli);
 enum nj_err nj_run_recovery_open(struct nj_cli *cli);

@@ -7,6 +7,7 @@
 #include "cli/help.h"
 #include "cli/print.h"
 #include "crypto/crypto.h"
+#include "daemon/bridge_files.h"
 #include "daemon/init.h"
 #include "daemon/serve.h"
 #include "identity/scram.h"
@@ -80,6 +81,8 @@ enum nj_err nj_run_check(struct nj_cli *cli)
 
 	if (err == NJ_OK)
 		err = check_verifiers(settings, &cli->why);
+	if (err == NJ_OK)
+		err = nj_bridges_check(settings, &cli->why);
 	if (err == NJ_OK && cli->json) {
 		json_t *told = json_pack("{s:b, s:s, s:s, s:i}", "good", 1, "config", path, "host", settings->host,
 					 "knock_port", (int)settings->ports.knock);

@@ -190,6 +190,8 @@ static const struct nj_option mqtt_sessions_options[] = {
 
 static const struct nj_option mqtt_list_options[] = { LIMIT_OPTION, CUSTOMER_OPTION, DIR_OPTION, JSON_OPTION };
 
+static const struct nj_option mqtt_bridges_options[] = { DIR_OPTION, JSON_OPTION };
+
 static const struct nj_option mqtt_session_options[] = {
 	{ "client", "ID", "only the session of this client identifier", NJ_OPTION_TEXT },
 	APPLICATION_OPTION,
@@ -453,6 +455,8 @@ const struct nj_command nj_commands[] = {
 	  nj_run_mqtt_retained },
 	{ "mqtt topics", SET(mqtt_list_options, "", 0, 0), "filters, and how many sessions subscribe to each", NULL,
 	  nj_run_mqtt_topics },
+	{ "mqtt bridges", SET(mqtt_bridges_options, "", 0, 0),
+	  "bridges to other brokers: state, queue, counters, last error", NULL, nj_run_mqtt_bridges },
 	{ "mqtt tail", SET(mqtt_tail_options, "FILTER", 1, 1), "messages as they come in", TAIL_DETAILS,
 	  nj_run_mqtt_tail },
 	{ "mqtt verifier", SET(json_only_options, "", 0, 0),

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/dialler.h"
 #include "daemon/gateway.h"
 #include "daemon/keeper.h"
 #include "daemon/reload.h"
@@ -205,6 +206,7 @@ static enum nj_err receive_start(struct nj_child_start *out_start, struct nj_han
 static enum nj_err prepare(struct nj_role_config *config, struct nj_why *why)
 {
 	struct nj_child_start start;
+	enum nj_handle_kind kind;
 
 	if (receive_start(&start, &config->handles) != NJ_OK)
 		return nj_why(why, NJ_ERR_CLOSED, "the supervisor is gone");
@@ -212,7 +214,8 @@ static enum nj_err prepare(struct nj_role_config *config, struct nj_why *why)
 	config->owner_uid = start.owner_uid;
 	config->control_fd = CHANNEL_FD;
 	NJ_TRY(nj_paths_for(start.dir[0] == '\0' ? NULL : start.dir, &config->paths, why));
-	return nj_config_fd_read(nj_handles_find(&config->handles, NJ_HANDLE_CONFIG), &config->settings, why);
+	kind = start.role == NJ_ROLE_DIALLER ? NJ_HANDLE_PEERS : NJ_HANDLE_CONFIG;
+	return nj_config_fd_read(nj_handles_find(&config->handles, kind), &config->settings, why);
 }
 
 struct role {
@@ -226,6 +229,7 @@ static const struct role *role_of(const char *name)
 	static const struct role roles[] = {
 		{ NJ_ROLE_KEEPER, "nj-keeper", nj_keeper_role_run },
 		{ NJ_ROLE_WARDEN, "nj-warden", nj_warden_role_run },
+		{ NJ_ROLE_DIALLER, "nj-dialler", nj_dialler_role_run },
 		{ NJ_ROLE_GATEWAY, "nj-gateway", nj_gateway_role_run },
 	};
 	size_t i = 0;

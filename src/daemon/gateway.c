@@ -6,6 +6,7 @@
 #include "bus/control.h"
 #include "crypto/crypto.h"
 #include "daemon/ceiling.h"
+#include "daemon/gateway_bridge.h"
 #include "daemon/gateway_crowd.h"
 #include "daemon/gateway_fabric.h"
 #include "daemon/gateway_messages.h"
@@ -33,6 +34,7 @@ static void begin_stop(struct gateway *g)
 		return;
 	g->stopping = true;
 	gateway_listen_stop(g);
+	gateway_bridges_stop(g);
 	gateway_fabric_close(g);
 	gateway_audit_flush(g);
 	g->stop.on_timer = on_stop;
@@ -40,7 +42,7 @@ static void begin_stop(struct gateway *g)
 }
 
 /* What it was checked against by the supervisor is checked again by the same reader; sessions go on. */
-static void take_config(struct gateway *g, int fd)
+static void take_config(struct gateway *g, int fd, int bridges_fd)
 {
 	struct nj_settings *settings = calloc(1, sizeof(*settings));
 	struct nj_why why = { "" };
@@ -51,6 +53,7 @@ static void take_config(struct gateway *g, int fd)
 		nj_log_setup(settings->log.level, settings->log.format, nj_role_name(NJ_ROLE_GATEWAY));
 		gateway_mqtt_limits_changed(g);
 		gateway_crowd_limits_changed(g);
+		gateway_bridges_changed(g, bridges_fd);
 	} else {
 		NJ_LOG(NJ_LOG_ERROR, "reload.failed", NJ_S("reason", why.text));
 	}
@@ -66,8 +69,12 @@ static void on_control(struct nj_channel *channel, struct nj_view message, int *
 		gateway_keeper_attach(g, fds[0]);
 		return;
 	}
-	if (type == NJ_CONTROL_CONFIG && fd_count == 1)
-		take_config(g, fds[0]);
+	if (type == NJ_CONTROL_DIALLER && fd_count == 1) {
+		gateway_bridges_dialler(g, fds[0]);
+		return;
+	}
+	if (type == NJ_CONTROL_CONFIG && fd_count == 2)
+		take_config(g, fds[0], fds[1]);
 	for (size_t i = 0; i < fd_count; i++)
 		close(fds[i]);
 	if (type == NJ_CONTROL_STOP)
@@ -158,6 +165,7 @@ enum nj_err gateway_hello(struct gateway *g, const struct nj_ipc_hello *hello)
 	if (first) {
 		NJ_TRY(err);
 		NJ_TRY(gateway_listen_start(g));
+		gateway_bridges_start(g);
 	}
 	say_ready(g);
 	return NJ_OK;
@@ -231,6 +239,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 	gateway_recover_init(g);
 	NJ_TRY(gateway_mqtt_init(g));
 	NJ_TRY(gateway_messages_open(g, why));
+	NJ_TRY(gateway_bridges_init(g));
 	NJ_TRY(gateway_proxy_init(g));
 	NJ_TRY(gateway_listen_init(g, nj_random_system()));
 	NJ_TRY(open_admin(g));
@@ -242,8 +251,10 @@ static void close_all(struct gateway *g)
 {
 	gateway_audit_flush(g);
 	nj_admin_server_free(g->admin);
+	gateway_bridges_stop(g);
 	gateway_messages_close(g);
 	gateway_fabric_done(g);
+	gateway_bridges_done(g);
 	gateway_messages_free(g);
 	gateway_recover_done(g);
 	gateway_proxy_done(g);

@@ -149,6 +149,7 @@ const struct nj_admin_verb gateway_admin_verbs[] = {
 	{ "mqtt.topics", gateway_handle_topics },
 	{ "mqtt.retained", gateway_handle_retained },
 	{ "mqtt.tail", gateway_handle_tail },
+	{ "mqtt.bridges", gateway_handle_bridges },
 	{ "gateway.metrics", gateway_handle_metrics },
 	{ "gateway.copy", handle_copy },
 	{ "why", handle_why },

@@ -1,5 +1,6 @@
 #include "daemon/gateway_metrics.h"
 
+#include "daemon/gateway_bridge.h"
 #include "daemon/gateway_messages.h"
 #include "daemon/gateway_state.h"
 
@@ -133,7 +134,10 @@ void gateway_handle_metrics(void *arg, struct nj_admin_call *call)
 {
 	const struct snapshot s = snapshot_of(arg);
 	char *text = nj_metrics_text(gateway_metrics, gateway_metric_count, &s);
+	char *bridges = gateway_bridges_metrics(arg);
 
-	nj_admin_ok(call, text != NULL ? json_pack("{s:s}", "text", text) : NULL);
+	/* Of a part without memory the other is told. */
+	nj_admin_ok(call, text != NULL ? json_pack("{s:s+}", "text", text, bridges != NULL ? bridges : "") : NULL);
 	free(text);
+	free(bridges);
 }

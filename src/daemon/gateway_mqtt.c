@@ -293,6 +293,13 @@ void gateway_mqtt_serve_local(struct gateway *g, struct nj_conn *conn, struct nj
 	serve(g, conn, &entry);
 }
 
+void gateway_mqtt_serve_bridge(struct gateway *g, struct nj_conn *conn, struct nj_party *party)
+{
+	struct nj_mqtt_entry entry = { .party = party, .local = true, .lasting = true };
+
+	serve(g, conn, &entry);
+}
+
 /* ---- the plain binding ---- */
 
 static enum nj_err authenticate(void *arg, struct nj_conn *conn, struct nj_view username, struct nj_view password,

@@ -12,6 +12,8 @@ void gateway_mqtt_serve(struct gateway *g, struct nj_conn *conn, struct nj_party
 /* A connection of a local listener; `verifier` may be NULL: no password is asked. */
 void gateway_mqtt_serve_local(struct gateway *g, struct nj_conn *conn, struct nj_party *party,
 			      const struct nj_scram_verifier *verifier);
+/* A connection of the gateway's own, a bridge's. */
+void gateway_mqtt_serve_bridge(struct gateway *g, struct nj_conn *conn, struct nj_party *party);
 /* A connection of the plain service: its CONNECT brings the one-time password. */
 void gateway_mqtt_serve_plain(struct gateway *g, struct nj_conn *conn, struct nj_visitor *visitor);
 size_t gateway_mqtt_connections(const struct gateway *g);

@@ -94,6 +94,7 @@ struct gateway {
 	struct nj_channel control; /* to the supervisor */
 	struct nj_channel keeper;
 	bool keeper_up;
+	struct gateway_bridges *bridges; /* to other brokers (gateway_bridge.c) */
 	bool ready;
 	bool stopping;
 	enum nj_err failed; /* why the loop was ended, other than by the supervisor */
@@ -162,6 +163,9 @@ void gateway_handle_session(void *gateway, struct nj_admin_call *call);
 void gateway_handle_topics(void *gateway, struct nj_admin_call *call);
 void gateway_handle_retained(void *gateway, struct nj_admin_call *call);
 void gateway_handle_tail(void *gateway, struct nj_admin_call *call);
+
+/* gateway_bridge_look.c: the verb mqtt.bridges. */
+void gateway_handle_bridges(void *gateway, struct nj_admin_call *call);
 
 /* gateway_metrics.c: the verb gateway.metrics. */
 void gateway_handle_metrics(void *gateway, struct nj_admin_call *call);

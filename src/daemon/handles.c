@@ -4,14 +4,8 @@
 
 #include "net/channel.h"
 
-struct handle_rule {
-	bool to_keeper;
-	bool to_gateway;
-	bool to_warden;
-};
-
-static const struct handle_rule handle_rules[] = {
-#define HANDLE_RULE(name, number, keeper, gateway, warden, text) [name] = { (keeper), (gateway), (warden) },
+static const unsigned handle_rules[] = {
+#define HANDLE_RULE(name, number, to, text) [name] = (to),
 	NJ_HANDLE_TABLE(HANDLE_RULE)
 #undef HANDLE_RULE
 };
@@ -21,7 +15,10 @@ static const struct handle_rule handle_rules[] = {
 const char *nj_role_name(enum nj_role role)
 {
 	static const char *const names[] = {
-		[NJ_ROLE_KEEPER] = "keeper", [NJ_ROLE_GATEWAY] = "gateway", [NJ_ROLE_WARDEN] = "warden"
+		[NJ_ROLE_KEEPER] = "keeper",
+		[NJ_ROLE_GATEWAY] = "gateway",
+		[NJ_ROLE_WARDEN] = "warden",
+		[NJ_ROLE_DIALLER] = "dialler",
 	};
 
 	return names[role];
@@ -54,13 +51,7 @@ void nj_handles_close(struct nj_handles *handles)
 
 static bool goes_to(const struct nj_handle *handle, int role)
 {
-	if (role == NJ_ROLE_KEEPER)
-		return handle_rules[handle->kind].to_keeper;
-	if (role == NJ_ROLE_GATEWAY)
-		return handle_rules[handle->kind].to_gateway;
-	if (role == NJ_ROLE_WARDEN)
-		return handle_rules[handle->kind].to_warden;
-	return true;
+	return role == 0 || (handle_rules[handle->kind] & 1u << role) != 0;
 }
 
 enum nj_err nj_handles_send(int channel_fd, const struct nj_handles *handles, int role)

@@ -11,23 +11,32 @@
 #define NJ_HANDLES_MAX 96
 #define NJ_HANDLES_MESSAGE_BYTES 4096
 
-/* X(name, number, the keeper gets it, the gateway gets it, the warden gets it, what it is) */
-#define NJ_HANDLE_TABLE(X)                                                                                  \
-	X(NJ_HANDLE_CONFIG, 1, true, true, true, "the checked configuration's text")                        \
-	X(NJ_HANDLE_LISTENER, 2, false, true, false, "a cloaked listener")                                  \
-	X(NJ_HANDLE_HOLD, 3, false, false, false, "keeps a listener's port ours, never listens")            \
-	X(NJ_HANDLE_KNOCK, 4, true, false, false, "a knock socket")                                         \
-	X(NJ_HANDLE_LOCAL, 5, false, true, false, "a local listener, without a knock")                      \
-	X(NJ_HANDLE_KEEPER_SOCK, 6, true, false, false, "the keeper's administration socket")               \
-	X(NJ_HANDLE_ADMIN_SOCK, 7, false, true, false, "the gateway's administration socket")               \
-	X(NJ_HANDLE_CLOAK, 8, true, false, false, "a map of the cloak's program")                           \
-	X(NJ_HANDLE_PROGRAM, 9, false, false, false, "a program of the cloak")                              \
-	X(NJ_HANDLE_KEY_FILE, 10, true, false, false, "the vault's key file")                               \
-	X(NJ_HANDLE_FILTERED, 11, false, false, true, "a listener whose filter the warden sets, with cbpf") \
-	X(NJ_HANDLE_WARDEN_SOCK, 12, false, false, true, "the warden's administration socket")
+enum nj_role { NJ_ROLE_KEEPER = 1, NJ_ROLE_GATEWAY = 2, NJ_ROLE_WARDEN = 3, NJ_ROLE_DIALLER = 4 };
+#define NJ_TO_NOBODY 0u
+#define NJ_TO_KEEPER (1u << NJ_ROLE_KEEPER)
+#define NJ_TO_GATEWAY (1u << NJ_ROLE_GATEWAY)
+#define NJ_TO_WARDEN (1u << NJ_ROLE_WARDEN)
+#define NJ_TO_DIALLER (1u << NJ_ROLE_DIALLER)
+
+/* X(name, number, who gets it, what it is) */
+#define NJ_HANDLE_TABLE(X)                                                                               \
+	X(NJ_HANDLE_CONFIG, 1, NJ_TO_KEEPER | NJ_TO_GATEWAY | NJ_TO_WARDEN, "the checked configuration") \
+	X(NJ_HANDLE_LISTENER, 2, NJ_TO_GATEWAY, "a cloaked listener")                                    \
+	X(NJ_HANDLE_HOLD, 3, NJ_TO_NOBODY, "keeps a listener's port ours, never listens")                \
+	X(NJ_HANDLE_KNOCK, 4, NJ_TO_KEEPER, "a knock socket")                                            \
+	X(NJ_HANDLE_LOCAL, 5, NJ_TO_GATEWAY, "a local listener, without a knock")                        \
+	X(NJ_HANDLE_KEEPER_SOCK, 6, NJ_TO_KEEPER, "the keeper's administration socket")                  \
+	X(NJ_HANDLE_ADMIN_SOCK, 7, NJ_TO_GATEWAY, "the gateway's administration socket")                 \
+	X(NJ_HANDLE_CLOAK, 8, NJ_TO_KEEPER, "a map of the cloak's program")                              \
+	X(NJ_HANDLE_PROGRAM, 9, NJ_TO_NOBODY, "a program of the cloak")                                  \
+	X(NJ_HANDLE_KEY_FILE, 10, NJ_TO_KEEPER, "the vault's key file")                                  \
+	X(NJ_HANDLE_FILTERED, 11, NJ_TO_WARDEN, "a listener whose filter the warden sets, with cbpf")    \
+	X(NJ_HANDLE_WARDEN_SOCK, 12, NJ_TO_WARDEN, "the warden's administration socket")                 \
+	X(NJ_HANDLE_BRIDGES, 13, NJ_TO_GATEWAY, "what the files hold that bridges name")                 \
+	X(NJ_HANDLE_PEERS, 14, NJ_TO_DIALLER, "a configuration of names and addresses of peers alone")
 
 enum nj_handle_kind {
-#define NJ_HANDLE_ENUM(name, number, keeper, gateway, warden, text) name = number,
+#define NJ_HANDLE_ENUM(name, number, to, text) name = number,
 	NJ_HANDLE_TABLE(NJ_HANDLE_ENUM)
 #undef NJ_HANDLE_ENUM
 };
@@ -45,7 +54,6 @@ struct nj_handles {
 	struct nj_handle at[NJ_HANDLES_MAX];
 };
 
-enum nj_role { NJ_ROLE_KEEPER = 1, NJ_ROLE_GATEWAY = 2, NJ_ROLE_WARDEN = 3 };
 const char *nj_role_name(enum nj_role role);
 
 /* Takes over `fd`. NJ_ERR_LIMIT (and `fd` is closed). */

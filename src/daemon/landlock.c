@@ -79,7 +79,25 @@ static enum nj_err allow_folder(int ruleset, const struct ruleset_attr *attr, co
 	return NJ_OK;
 }
 
-enum nj_err nj_landlock_enter(const char *data_dir, struct nj_why *why)
+/* What the resolver looks up while it runs. What is not there is left out; one that is replaced is out of reach until
+ * the process starts again. */
+static enum nj_err allow_resolver(int ruleset, struct nj_why *why)
+{
+	static const char *const paths[] = { "/etc/resolv.conf", "/etc/hosts",         "/etc/nsswitch.conf",
+					     "/etc/host.conf",   "/etc/gai.conf",      "/run/systemd/resolve",
+					     "/run/resolvconf",  "/run/NetworkManager" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		NJ_CLEANUP_FD int fd = open(paths[i], O_PATH | O_CLOEXEC);
+		struct landlock_path_beneath_attr beneath = { .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+							      .parent_fd = fd };
+		if (fd >= 0 && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0)
+			return failed(why, paths[i]);
+	}
+	return NJ_OK;
+}
+
+enum nj_err nj_landlock_enter(const char *data_dir, bool dials, struct nj_why *why)
 {
 	size_t attr_bytes = 0;
 	int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -88,12 +106,16 @@ enum nj_err nj_landlock_enter(const char *data_dir, struct nj_why *why)
 		return nj_why(why, NJ_ERR_UNSUPPORTED,
 			      "this kernel offers no Landlock (Linux 5.13 or newer with landlock in `lsm=` is needed)");
 	struct ruleset_attr attr = attr_for(abi, &attr_bytes);
+	if (dials)
+		attr.handled_access_net &= ~ACCESS_NET_CONNECT_TCP;
 	NJ_CLEANUP_FD int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, attr_bytes, 0);
 	if (ruleset < 0)
 		return failed(why, "rule set");
 
 	if (data_dir != NULL)
 		NJ_TRY(allow_folder(ruleset, &attr, data_dir, why));
+	if (dials)
+		NJ_TRY(allow_resolver(ruleset, why));
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		return failed(why, "restrict");
 	return NJ_OK;

@@ -2,10 +2,12 @@
 #ifndef NJ_DAEMON_LANDLOCK_H
 #define NJ_DAEMON_LANDLOCK_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Leaves the process one folder (NULL: none) to read and write files in, and nothing else of what the kernel's ABI can
- * withhold. */
-NJ_MUST_USE enum nj_err nj_landlock_enter(const char *data_dir, struct nj_why *why);
+ * withhold; but with `dials` also the files that a resolver of names reads, and connecting by TCP. */
+NJ_MUST_USE enum nj_err nj_landlock_enter(const char *data_dir, bool dials, struct nj_why *why);
 
 #endif

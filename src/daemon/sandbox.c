@@ -78,7 +78,7 @@ enum nj_err nj_sandbox_enter(const struct nj_sandbox *sandbox, struct nj_why *wh
 
 	NJ_TRY(nj_sandbox_harden(why));
 	NJ_TRY(nj_sandbox_drop_capabilities(&to_filter, sandbox->role == NJ_ROLE_WARDEN ? 1 : 0, why));
-	NJ_TRY(nj_landlock_enter(sandbox->data_dir, why));
+	NJ_TRY(nj_landlock_enter(sandbox->data_dir, sandbox->role == NJ_ROLE_DIALLER, why));
 	if (sandbox->start_threads != NULL)
 		NJ_TRY(sandbox->start_threads(sandbox->arg, why));
 	return nj_syscalls_enter(sandbox->role, why);

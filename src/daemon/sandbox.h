@@ -1,11 +1,10 @@
 /*
- * The sandbox of keeper, gateway and warden: entered once, before the first byte of a stranger. Threads start inside
- * it, when all but the filter of system calls is in force, which then holds for every one of them. No new privileges,
- * no capabilities (the warden: CAP_NET_ADMIN alone), no core dumps, not traceable;
- * Landlock confines files to the process's own folder and (where the kernel offers it) TCP and signals to nothing;
- * seccomp allows a list of system calls, so that the gateway can neither bind, listen, connect, shut down a listener,
- * attach or detach a filter, load BPF, start a program, nor make a thread. What is not allowed fails with EPERM. There
- * is no way back.
+ * The sandbox of keeper, gateway, warden and dialler: entered once, before the first byte of a stranger. Threads start
+ * inside it, when all but the filter of system calls is in force, which then holds for every one of them. No new
+ * privileges, no capabilities (the warden: CAP_NET_ADMIN alone), no core dumps, not traceable; Landlock confines files
+ * to the process's own folder and (where the kernel offers it) TCP and signals to nothing; seccomp allows a list of
+ * system calls, so that the gateway can neither bind, listen, connect, shut down a listener, attach or detach a filter,
+ * load BPF, start a program, nor make a thread. What is not allowed fails with EPERM. There is no way back.
  */
 #ifndef NJ_DAEMON_SANDBOX_H
 #define NJ_DAEMON_SANDBOX_H

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/bridge_files.h"
 #include "daemon/ceiling.h"
 #include "daemon/reload.h"
 #include "daemon/sandbox.h"
@@ -73,7 +74,11 @@ static enum nj_err add_config(struct stage *stage)
 	int fd = -1;
 
 	NJ_TRY(nj_config_fd_new(stage->settings, &fd, stage->why));
-	return add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_CONFIG });
+	NJ_TRY(add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_CONFIG }));
+	NJ_TRY(nj_bridges_fd_new(stage->settings, &fd, stage->why));
+	NJ_TRY(add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_BRIDGES }));
+	NJ_TRY(nj_bridges_peers_fd_new(stage->settings, &fd, stage->why));
+	return add(stage, (struct nj_handle){ .fd = fd, .kind = NJ_HANDLE_PEERS });
 }
 
 static enum nj_err load_cloak(struct stage *stage)

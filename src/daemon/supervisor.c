@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "bus/control.h"
+#include "daemon/bridge_files.h"
+#include "daemon/dialler.h"
 #include "daemon/reload.h"
 #include "daemon/settle.h"
 #include "daemon/warden.h"
@@ -23,13 +25,14 @@
 #define STOP_WAIT_MS 5000     /* for the gateway, then for the keeper; then it is killed */
 #define CHANNEL_QUEUE_BYTES 4096
 #define CONTROL_TEXT_BYTES 2048
-#define CHILDREN 3
+#define CHILDREN 4
 
 struct child {
 	struct supervisor *owner;
 	enum nj_role role;
 	pid_t pid; /* 0: not running */
 	bool ready;
+	bool replaced;       /* was told to stop, as the configuration is another */
 	uint32_t quick_ends; /* in a row */
 	uint64_t started_ms;
 	struct nj_channel channel;
@@ -44,7 +47,9 @@ struct supervisor {
 	struct child keeper;
 	struct child gateway;
 	struct child warden;
+	struct child dialler;
 	bool warden_wanted; /* else it waits until somebody calls */
+	bool dialler_wanted;
 	struct nj_io calls; /* at its socket, while it does not run */
 	bool announced;     /* "ready" was said */
 	bool stopping;
@@ -53,7 +58,7 @@ struct supervisor {
 
 static struct child *each_child(struct supervisor *s, size_t i)
 {
-	struct child *const all[CHILDREN] = { &s->gateway, &s->keeper, &s->warden };
+	struct child *const all[CHILDREN] = { &s->gateway, &s->keeper, &s->warden, &s->dialler };
 
 	return all[i];
 }
@@ -106,6 +111,23 @@ static void introduce(struct supervisor *s)
 	close(pair[1]);
 }
 
+/* The same for gateway and dialler. */
+static void introduce_dialler(struct supervisor *s)
+{
+	int pair[2];
+
+	if (!s->dialler.ready || s->gateway.pid == 0)
+		return;
+	if (nj_channel_pair(pair) != NJ_OK) {
+		NJ_LOG(NJ_LOG_ERROR, "process.channel", NJ_S("reason", strerror(errno)));
+		return;
+	}
+	control(&s->dialler, NJ_CONTROL_PEER, &pair[0]);
+	control(&s->gateway, NJ_CONTROL_DIALLER, &pair[1]);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* The same for keeper and warden. */
 static void introduce_warden(struct supervisor *s)
 {
@@ -139,15 +161,17 @@ static void say_started(struct child *child)
 	       NJ_U("after_ms", nj_reactor_now_ms(child->owner->reactor) - child->started_ms));
 	if (child->role == NJ_ROLE_KEEPER)
 		introduce(child->owner);
-	if (child->role != NJ_ROLE_GATEWAY)
+	if (child->role == NJ_ROLE_DIALLER)
+		introduce_dialler(child->owner);
+	if (child->role == NJ_ROLE_KEEPER || child->role == NJ_ROLE_WARDEN)
 		introduce_warden(child->owner);
 	say_ready(child->owner);
 }
 
 /* ---- the configuration, read again ---- */
 
-/* One byte and a text, and a descriptor or -1. */
-static void control_text(struct child *child, enum nj_control type, const char *text, int fd)
+/* One byte and a text, and descriptors. */
+static void control_text(struct child *child, enum nj_control type, const char *text, const int *fds, size_t fd_count)
 {
 	uint8_t message[CONTROL_TEXT_BYTES];
 	struct nj_writer w = nj_writer_of(message, sizeof(message));
@@ -156,20 +180,30 @@ static void control_text(struct child *child, enum nj_control type, const char *
 	nj_write_u8(&w, (uint8_t)type);
 	nj_write_bytes(&w, text, strlen(text));
 	if (child->pid != 0 && nj_writer_end(&w, &len) == NJ_OK)
-		(void)!nj_channel_send_fds(child->channel.io.fd, nj_view_of(message, len), &fd, fd < 0 ? 0 : 1);
+		(void)!nj_channel_send_fds(child->channel.io.fd, nj_view_of(message, len), fds, fd_count);
 }
 
 /* Children that start later get it too: the text takes the place of the one that they would have got. */
-static enum nj_err replace_config(struct supervisor *s, const struct nj_settings *settings, struct nj_why *why)
+static enum nj_err replace_one(struct supervisor *s, enum nj_handle_kind kind, int fresh, struct nj_why *why)
 {
-	int held = nj_handles_find(s->config->handles, NJ_HANDLE_CONFIG);
-	NJ_CLEANUP_FD int fresh = -1;
-
-	NJ_TRY(nj_config_fd_new(settings, &fresh, why));
-	if (dup3(fresh, held, O_CLOEXEC) < 0)
+	if (dup3(fresh, nj_handles_find(s->config->handles, kind), O_CLOEXEC) < 0)
 		return nj_why(why, nj_err_from_errno(errno), "the configuration cannot be handed on: %s",
 			      strerror(errno));
 	return NJ_OK;
+}
+
+static enum nj_err replace_config(struct supervisor *s, const struct nj_settings *settings, struct nj_why *why)
+{
+	NJ_CLEANUP_FD int config = -1;
+	NJ_CLEANUP_FD int bridges = -1;
+	NJ_CLEANUP_FD int peers = -1;
+
+	NJ_TRY(nj_config_fd_new(settings, &config, why));
+	NJ_TRY(nj_bridges_fd_new(settings, &bridges, why));
+	NJ_TRY(nj_bridges_peers_fd_new(settings, &peers, why));
+	NJ_TRY(replace_one(s, NJ_HANDLE_CONFIG, config, why));
+	NJ_TRY(replace_one(s, NJ_HANDLE_BRIDGES, bridges, why));
+	return replace_one(s, NJ_HANDLE_PEERS, peers, why);
 }
 
 static enum nj_err take_config(struct supervisor *s, struct nj_settings *wanted, struct nj_settings_changes *changes,
@@ -185,6 +219,23 @@ static enum nj_err take_config(struct supervisor *s, struct nj_settings *wanted,
 	return NJ_OK;
 }
 
+static void start_child(struct child *child);
+
+/* It knows a configuration by its start alone: what runs makes way. */
+static void renew_dialler(struct supervisor *s)
+{
+	struct child *dialler = &s->dialler;
+
+	s->dialler_wanted = nj_dialler_wanted(s->config->settings);
+	nj_timer_cancel(&dialler->restart);
+	if (dialler->pid != 0) {
+		dialler->replaced = true;
+		control(dialler, NJ_CONTROL_STOP, NULL);
+	} else if (s->dialler_wanted) {
+		start_child(dialler);
+	}
+}
+
 /* Whole or not at all: a refused file leaves everything as it runs. */
 static void reload(struct supervisor *s)
 {
@@ -193,21 +244,23 @@ static void reload(struct supervisor *s)
 	struct nj_why why = { "" };
 	char text[CONTROL_TEXT_BYTES];
 	enum nj_err err = wanted == NULL ? NJ_ERR_NO_MEMORY : take_config(s, wanted, &changes, &why);
-	int held = nj_handles_find(s->config->handles, NJ_HANDLE_CONFIG);
+	const int held[] = { nj_handles_find(s->config->handles, NJ_HANDLE_CONFIG),
+			     nj_handles_find(s->config->handles, NJ_HANDLE_BRIDGES) };
 
 	free(wanted);
 	if (err != NJ_OK) {
 		const char *reason = why.text[0] != '\0' ? why.text : nj_err_text(err);
 
 		NJ_LOG(NJ_LOG_ERROR, "reload.refused", NJ_S("reason", reason));
-		control_text(&s->keeper, NJ_CONTROL_CONFIG_REFUSED, reason, -1);
+		control_text(&s->keeper, NJ_CONTROL_CONFIG_REFUSED, reason, NULL, 0);
 		return;
 	}
 	nj_log_setup(s->config->settings->log.level, s->config->settings->log.format, "supervisor");
 	NJ_LOG(NJ_LOG_INFO, "reload", NJ_S("changed", changes.live), NJ_S("after_restart", changes.restart));
 	(void)!nj_text_format(text, sizeof(text), "%s\n%s", changes.live, changes.restart);
-	control_text(&s->gateway, NJ_CONTROL_CONFIG, text, held);
-	control_text(&s->keeper, NJ_CONTROL_CONFIG, text, held);
+	renew_dialler(s);
+	control_text(&s->gateway, NJ_CONTROL_CONFIG, text, held, 2);
+	control_text(&s->keeper, NJ_CONTROL_CONFIG, text, held, 1);
 }
 
 static void on_message(struct nj_channel *channel, struct nj_view message, int *fds, size_t fd_count)
@@ -230,8 +283,6 @@ static void on_channel_closed(struct nj_channel *channel)
 {
 	(void)channel;
 }
-
-static void start_child(struct child *child);
 
 static void on_restart(struct nj_timer *timer)
 {
@@ -293,8 +344,10 @@ static void start_child(struct child *child)
 		restart_later(child);
 		return;
 	}
-	if (child->role == NJ_ROLE_GATEWAY)
+	if (child->role == NJ_ROLE_GATEWAY) {
 		introduce(s);
+		introduce_dialler(s);
+	}
 }
 
 /* ---- a warden that nobody needs yet ---- */
@@ -352,6 +405,7 @@ static void stop_all(struct supervisor *s, int exit_code)
 	nj_timer_cancel(&s->keeper.restart);
 	nj_timer_cancel(&s->gateway.restart);
 	nj_timer_cancel(&s->warden.restart);
+	nj_timer_cancel(&s->dialler.restart);
 	nj_io_remove(&s->calls);
 	s->stop_limit.on_timer = on_stop_limit;
 	nj_timer_arm(s->reactor, &s->stop_limit, STOP_WAIT_MS);
@@ -380,13 +434,18 @@ static void child_ended(struct supervisor *s, struct child *child, int status)
 	nj_channel_stop(&child->channel);
 	if (child->role == NJ_ROLE_WARDEN)
 		shut_doors(s);
-	if (!s->stopping)
+	if (!s->stopping && !child->replaced)
 		NJ_LOG(NJ_LOG_ERROR, "process.ended", NJ_S("role", nj_role_name(child->role)), NJ_I("pid", child->pid),
 		       NJ_I(WIFSIGNALED(status) ? "signal" : "status",
 			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
 	child->pid = 0;
 	if (s->stopping) {
 		stop_next(s);
+	} else if (child->role == NJ_ROLE_DIALLER && !s->dialler_wanted) {
+		child->replaced = false;
+	} else if (child->replaced) {
+		child->replaced = false;
+		start_child(child);
 	} else if (hopeless(s, status)) {
 		stop_all(s, WEXITSTATUS(status));
 	} else if (child->role == NJ_ROLE_WARDEN && !s->warden_wanted) {
@@ -453,6 +512,8 @@ enum nj_err nj_supervisor_run(const struct nj_supervisor_config *config, int *ou
 	s.keeper = (struct child){ .owner = &s, .role = NJ_ROLE_KEEPER };
 	s.gateway = (struct child){ .owner = &s, .role = NJ_ROLE_GATEWAY };
 	s.warden = (struct child){ .owner = &s, .role = NJ_ROLE_WARDEN };
+	s.dialler = (struct child){ .owner = &s, .role = NJ_ROLE_DIALLER };
+	s.dialler_wanted = nj_dialler_wanted(config->settings);
 	s.warden_wanted = nj_warden_wanted(config->settings);
 	enum nj_err err = nj_reactor_new(nj_clock_system(), &s.reactor);
 	if (err == NJ_OK)
@@ -461,6 +522,8 @@ enum nj_err nj_supervisor_run(const struct nj_supervisor_config *config, int *ou
 		return nj_why(why, err, "the supervisor's loop cannot start: %s", nj_err_text(err));
 	start_child(&s.keeper);
 	start_child(&s.gateway);
+	if (s.dialler_wanted)
+		start_child(&s.dialler);
 	if (s.warden_wanted)
 		start_child(&s.warden);
 	else

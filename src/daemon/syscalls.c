@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@
 #define KEEPER (1u << NJ_ROLE_KEEPER)
 #define GATEWAY (1u << NJ_ROLE_GATEWAY)
 #define WARDEN (1u << NJ_ROLE_WARDEN)
-#define ALL (KEEPER | GATEWAY | WARDEN)
+#define DIALLER (1u << NJ_ROLE_DIALLER)
+#define ALL (KEEPER | GATEWAY | WARDEN | DIALLER)
 
 /* Without a condition, by role. Files are confined by Landlock, descriptors by what START handed over. */
 struct plain_rule {
@@ -103,9 +105,12 @@ static const struct plain_rule plain_rules[] = {
 	{ SCMP_SYS(exit), ALL },
 	{ SCMP_SYS(exit_group), ALL },
 	/* libnftables talks to the kernel, and waits, so */
-	{ SCMP_SYS(sendmsg), WARDEN },
+	{ SCMP_SYS(sendmsg), WARDEN | DIALLER },
 	{ SCMP_SYS(select), WARDEN },
 	{ SCMP_SYS(pselect6), WARDEN },
+	/* the dialler's work, and that of the resolver in it */
+	{ SCMP_SYS(connect), DIALLER },
+	{ SCMP_SYS(sendmmsg), DIALLER },
 };
 
 /* With a condition on one argument (masked) and, where `and_arg` is set, on a second. */
@@ -156,6 +161,14 @@ static const struct argument_rule argument_rules[] = {
 	TWO(setsockopt, WARDEN, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
 	TWO(setsockopt, WARDEN, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
 	TWO(setsockopt, WARDEN, IS(1, SOL_SOCKET), IS(2, SO_ATTACH_FILTER)),
+	/* Name servers and peers; nothing local, nothing raw. A pair of ends that reach nobody else, for the gateway's
+	 * bridges. */
+	ONE(socket, DIALLER, IS(0, AF_INET)),
+	ONE(socket, DIALLER, IS(0, AF_INET6)),
+	ONE(ioctl, DIALLER, IS(1, FIONREAD)),
+	TWO(setsockopt, DIALLER, IS(1, IPPROTO_IP), IS(2, IP_RECVERR)),
+	TWO(setsockopt, DIALLER, IS(1, IPPROTO_IPV6), IS(2, IPV6_RECVERR)),
+	ONE(socketpair, GATEWAY, IS(0, AF_UNIX)),
 	/* The cloak's maps, by descriptor. Programs, links and new maps are out of reach. */
 	ONE(bpf, KEEPER, IS(0, BPF_MAP_LOOKUP_ELEM)),
 	ONE(bpf, KEEPER, IS(0, BPF_MAP_UPDATE_ELEM)),

@@ -57,6 +57,8 @@
 	X(NJ_AUDIT_SESSION_CUT, "session.cut", "a session was cut: by revocation, or because its key was replaced") \
 	X(NJ_AUDIT_SESSION_KICKED, "session.kicked", "an operator ended connections; the detail says whose")        \
 	X(NJ_AUDIT_MQTT_TAIL, "mqtt.tail", "an operator looked at messages; the detail has who, and the filter")    \
+	X(NJ_AUDIT_BRIDGE_UP, "bridge.up", "a bridge to another broker is connected; the detail says how")          \
+	X(NJ_AUDIT_BRIDGE_DOWN, "bridge.down", "a bridge lost its connection; the detail says which, and why")      \
 	X(NJ_AUDIT_CUSTOMER_ADDED, "customer.added", "a customer was created")                                      \
 	X(NJ_AUDIT_DEVICE_ADDED, "device.added", "a device was created")                                            \
 	X(NJ_AUDIT_DEVICE_IMPORTED, "device.imported", "many devices were created at once; the detail counts")      \

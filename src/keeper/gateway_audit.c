@@ -11,6 +11,8 @@ static bool may_report(uint16_t event)
 	case NJ_AUDIT_ORIGIN_REFUSED:
 	case NJ_AUDIT_LIMIT_MET:
 	case NJ_AUDIT_MQTT_TAIL:
+	case NJ_AUDIT_BRIDGE_UP:
+	case NJ_AUDIT_BRIDGE_DOWN:
 	case NJ_AUDIT_DENIED:
 	case NJ_AUDIT_LOGIN:
 	case NJ_AUDIT_LOGIN_FAILED:

@@ -119,7 +119,8 @@ struct nj_mqtt_entry {
 	const struct nj_scram_verifier *verifier;
 	uint32_t connect_timeout_ms; /* 0: the limits' */
 	uint64_t tag;                /* the owner's name for the connection, for hooks and nj_mqtt_tell; 0: none */
-	bool local; /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
+	bool local;   /* a local listener: many clients are one party; shown to nobody, kept for hooks and listings */
+	bool lasting; /* a session of the gateway's own: it may outlive any connection, whatever the limits say */
 };
 
 /* Numbers of 64 bits, nothing else. */

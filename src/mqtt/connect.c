@@ -63,8 +63,8 @@ static void find_terms(struct nj_mqtt_client *client, const struct nj_mqtt_packe
 		terms->asked_expiry_s = nj_mqtt_number(&packet->properties, NJ_MQTT_P_SESSION_EXPIRY, 0);
 	else
 		terms->asked_expiry_s = c->clean_start ? 0 : limits->session_expiry_max_s;
-	terms->expiry_s =
-	    terms->asked_expiry_s < limits->session_expiry_max_s ? terms->asked_expiry_s : limits->session_expiry_max_s;
+	uint32_t most_s = client->entry.lasting ? UINT32_MAX : limits->session_expiry_max_s;
+	terms->expiry_s = terms->asked_expiry_s < most_s ? terms->asked_expiry_s : most_s;
 }
 
 static uint16_t keep_alive_of(const struct nj_mqtt_limits *limits, uint16_t asked_s)

@@ -82,6 +82,35 @@ void nj_mqtt_see_subscriptions(struct nj_mqtt_broker *broker, const char *custom
 	}
 }
 
+/* What does not fit is not told. */
+static void tell_filter(struct nj_buf *filters, const struct nj_mqtt_subscription *s)
+{
+	uint8_t len[2];
+	nj_put_u16(len, (uint16_t)s->filter_bytes);
+	if (nj_buf_len(filters) + sizeof(len) + s->filter_bytes > NJ_MQTT_FILTERS_BYTES ||
+	    nj_buf_append(filters, len, sizeof(len)) != NJ_OK)
+		return;
+	(void)!nj_buf_append(filters, s->filter, s->filter_bytes);
+}
+
+bool nj_mqtt_see_session(struct nj_mqtt_broker *broker, const struct nj_party *party, struct nj_view client_id,
+			 struct nj_mqtt_session_state *out_state)
+{
+	struct nj_mqtt_session *session = nj_mqtt_session_find(broker, party, client_id);
+	if (session == NULL)
+		return false;
+	struct nj_mqtt_sight sight = sight_of(session);
+	*out_state = (struct nj_mqtt_session_state){ .queued = sight.queued,
+						     .queued_bytes = sight.queued_bytes,
+						     .inflight = sight.inflight };
+	if (session->flow.received != NULL)
+		memcpy(out_state->received, session->flow.received, NJ_MQTT_IDS_BYTES);
+	nj_buf_init(&out_state->filters, NJ_MQTT_FILTERS_BYTES);
+	NJ_LIST_EACH (&session->subscriptions, s)
+		tell_filter(&out_state->filters, NJ_CONTAINER(s, struct nj_mqtt_subscription, by_session));
+	return true;
+}
+
 struct retained_look {
 	uint64_t now_ms;
 	nj_mqtt_retained_fn fn;

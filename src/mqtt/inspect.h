@@ -6,6 +6,7 @@
 #ifndef NJ_MQTT_INSPECT_H
 #define NJ_MQTT_INSPECT_H
 
+#include "base/buf.h"
 #include "mqtt/broker.h"
 
 /* One session. */
@@ -52,6 +53,18 @@ void nj_mqtt_see_subscriptions(struct nj_mqtt_broker *broker, const char *custom
 /* Those that the filter matches. */
 void nj_mqtt_see_retained(struct nj_mqtt_broker *broker, const char *customer, struct nj_view filter,
 			  nj_mqtt_retained_fn fn, void *arg);
+
+/* One session as its own client, the gateway itself, may need to know it. */
+#define NJ_MQTT_IDS_BYTES 8192
+#define NJ_MQTT_FILTERS_BYTES (128 * 1024)
+struct nj_mqtt_session_state {
+	uint64_t queued, queued_bytes, inflight;
+	uint8_t received[NJ_MQTT_IDS_BYTES]; /* QoS 2 messages of the client that it has not released; a bit an id */
+	struct nj_buf filters;               /* two bytes of length, and the filter, for each; the owner's to end */
+};
+/* False: there is none on this broker, and `out_state` is untouched. */
+bool nj_mqtt_see_session(struct nj_mqtt_broker *broker, const struct nj_party *party, struct nj_view client_id,
+			 struct nj_mqtt_session_state *out_state);
 
 /* Ends connections of a party, of one client identifier alone where that is not NULL, with DISCONNECT 0x98; their wills
  * are published. With `forget` its sessions end too, connected or not. Returns how many connections it were. */

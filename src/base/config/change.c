@@ -41,6 +41,11 @@ static bool same_section(const struct nj_config_section *section, const char *a,
 	return true;
 }
 
+bool nj_config_same(const struct nj_config_section *section, const void *a, const void *b)
+{
+	return same_section(section, a, b);
+}
+
 static void tell_changes(const struct nj_config_section *section, const char *prefix, const char *before,
 			 const char *after, nj_config_change_fn fn, void *arg)
 {
@@ -65,6 +70,15 @@ void nj_config_changes(const struct nj_config_section *schema, const void *befor
 	tell_changes(schema, "", before, after, fn, arg);
 }
 
+static void take_row(const struct nj_config_row *row, const char *from, char *to)
+{
+	bool list = row->type == NJ_CONFIG_STRINGS || row->type == NJ_CONFIG_SECTIONS;
+
+	memcpy(to + row->offset, from + row->offset, list ? row->size * row->max_count : row->size);
+	if (list)
+		memcpy(to + row->count_offset, from + row->count_offset, sizeof(size_t));
+}
+
 void nj_config_take_live(const struct nj_config_section *schema, const void *from, void *to)
 {
 	for (size_t i = 0; i < schema->count; i++) {
@@ -73,6 +87,6 @@ void nj_config_take_live(const struct nj_config_section *schema, const void *fro
 		if (row->type == NJ_CONFIG_SECTION)
 			nj_config_take_live(row->section, (const char *)from + row->offset, (char *)to + row->offset);
 		else if (row->live)
-			memcpy((char *)to + row->offset, (const char *)from + row->offset, row->size);
+			take_row(row, from, to);
 	}
 }

@@ -85,7 +85,9 @@ typedef void (*nj_config_change_fn)(void *arg, const char *path, bool live);
 /* Tells every key whose value differs, in the schema's order. */
 void nj_config_changes(const struct nj_config_section *schema, const void *before, const void *after,
 		       nj_config_change_fn fn, void *arg);
-/* Copies the values of all live keys; no list is live. */
+/* Whether two structs of this section have the same values. */
+bool nj_config_same(const struct nj_config_section *section, const void *a, const void *b);
+/* Copies the values of all live keys. */
 void nj_config_take_live(const struct nj_config_section *schema, const void *from, void *to);
 
 /*

@@ -50,13 +50,29 @@ static void print_limits(const struct page *p, int hang, const struct nj_config_
 	char text[512];
 
 	if (is_list(row))
-		snprintf(text, sizeof(text), "At most %zu items.", row->max_count);
+		snprintf(text, sizeof(text), "At most %zu items.%s", row->max_count,
+			 row->live ? " Taken over by a reload." : "");
 	else if (row->required)
 		snprintf(text, sizeof(text), "Allowed: %s. Required.", nj_config_value_allowed(row, allowed));
 	else
 		snprintf(text, sizeof(text), "Allowed: %s. %s%s.%s", nj_config_value_allowed(row, allowed), rule,
 			 row->text == NULL ? "" : row->text, row->live ? " Taken over by a reload." : "");
 	print_comment(p, hang, text);
+}
+
+/* Of an item of a list; recursion ends with the schema. */
+static void print_keys(const struct page *p, int hang, const struct nj_config_row *row)
+{
+	print_comment(p, hang, "Keys of an item:");
+	for (size_t i = 0; i < row->section->count; i++) {
+		const struct nj_config_row *key = &row->section->rows[i];
+
+		print_comment(p, hang + 2, key->key);
+		print_comment(p, hang + 4, key->help);
+		print_limits(p, hang + 4, key);
+		if (key->type == NJ_CONFIG_SECTIONS)
+			print_keys(p, hang + 4, key);
+	}
 }
 
 static void print_help(const struct page *p, const struct nj_config_row *row)
@@ -68,14 +84,7 @@ static void print_help(const struct page *p, const struct nj_config_row *row)
 		print_limits(p, 0, row);
 	if (row->type != NJ_CONFIG_SECTIONS)
 		return;
-	print_comment(p, 0, "Keys of an item:");
-	for (size_t i = 0; i < row->section->count; i++) {
-		const struct nj_config_row *key = &row->section->rows[i];
-
-		print_comment(p, 2, key->key);
-		print_comment(p, 4, key->help);
-		print_limits(p, 4, key);
-	}
+	print_keys(p, 0, row);
 }
 
 static size_t list_count(const struct nj_config_row *row, const char *target)

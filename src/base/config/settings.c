@@ -329,6 +329,8 @@ static const struct nj_config_row rows[] = {
 	  .type = NJ_CONFIG_SECTIONS,
 	  .section = &guard_section, NJ_CONFIG_LIST_AT(struct nj_settings, guard, guard_count) },
 	{ "perimeter", "The whole host.", IN(perimeter) },
+	{ "bridges", "Other brokers, and which topics go there and come from there.", .type = NJ_CONFIG_SECTIONS,
+	  .live = true, .section = &nj_bridge_section, NJ_CONFIG_LIST_AT(struct nj_settings, bridges, bridge_count) },
 };
 /* clang-format on */
 
@@ -397,6 +399,7 @@ enum nj_err nj_settings_check(struct nj_settings *settings, struct nj_why *why)
 	NJ_TRY(check_ports(settings, why));
 	NJ_TRY(nj_settings_check_listeners(settings, why));
 	NJ_TRY(nj_settings_check_perimeter(settings, why));
+	NJ_TRY(nj_settings_check_bridges(settings, why));
 	return check_rest(settings, why);
 }
 

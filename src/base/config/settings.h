@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/config/bridge.h"
 #include "base/config/listeners.h"
 #include "base/config/perimeter.h"
 #include "base/err.h"
@@ -80,7 +81,6 @@ struct nj_settings_limits {
 };
 
 #define NJ_SETTINGS_MQTT_TEXT_BYTES 256
-
 enum nj_settings_share {
 	NJ_SETTINGS_SHARE_ROUND_ROBIN,
 	NJ_SETTINGS_SHARE_LEAST_QUEUED,
@@ -89,7 +89,6 @@ enum nj_settings_share {
 };
 
 enum nj_settings_queue_full { NJ_SETTINGS_QUEUE_REFUSE, NJ_SETTINGS_QUEUE_DROP_OLDEST };
-
 enum nj_settings_durability { NJ_SETTINGS_DURABILITY_STRICT, NJ_SETTINGS_DURABILITY_RELAXED };
 
 struct nj_settings_mqtt {
@@ -137,6 +136,8 @@ struct nj_settings {
 	size_t guard_count;
 	struct nj_settings_guard guard[NJ_GUARDS_MAX];
 	struct nj_settings_perimeter perimeter;
+	size_t bridge_count;
+	struct nj_settings_bridge bridges[NJ_BRIDGES_MAX];
 };
 
 /* Every key at its default, checked. */

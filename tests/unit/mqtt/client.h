@@ -410,7 +410,7 @@ static inline void read_more(struct peer *peer)
 }
 
 /* The next packet, which must be of this type; it stays readable until the next is expected. */
-static inline const struct nj_mqtt_packet *expect(struct peer *peer, uint8_t type)
+static inline const struct nj_mqtt_packet *expect_from(struct peer *peer, uint8_t type, enum nj_mqtt_side side)
 {
 	struct nj_mqtt_frame frame;
 	size_t need = 1;
@@ -425,9 +425,14 @@ static inline const struct nj_mqtt_packet *expect(struct peer *peer, uint8_t typ
 		fail_msg("%s did not come", nj_mqtt_type_name(type));
 	if (frame.type != type)
 		fail_msg("%s came, not %s", nj_mqtt_type_name(frame.type), nj_mqtt_type_name(type));
-	assert_int_equal(nj_mqtt_decode(&frame, peer->version, NJ_MQTT_FROM_SERVER, &peer->packet), 0);
+	assert_int_equal(nj_mqtt_decode(&frame, peer->version, side, &peer->packet), 0);
 	peer->packet_bytes = frame.total;
 	return &peer->packet;
+}
+
+static inline const struct nj_mqtt_packet *expect(struct peer *peer, uint8_t type)
+{
+	return expect_from(peer, type, NJ_MQTT_FROM_SERVER);
 }
 
 static inline void expect_nothing(struct peer *peer)
