@@ -225,8 +225,10 @@ test_prefixes() {
 	ask gw open ::1 64 $PORT 60000
 	check "a /64 that has the mapped addresses lets no IPv4 in" no_entry $DEVICE4 $GW4
 	ask gw open fd77:: 127 $PORT 60000
-	check "a fourth length" answers gw "open fd77:: 126 $PORT 60000" ok
-	check "a fifth length is refused" answers gw "open fd77:: 125 $PORT 60000" "error limit"
+	for bits in 126 124 123 122 121; do
+		check "up to eight lengths" answers gw "open fd77:: $bits $PORT 60000" ok
+	done
+	check "a ninth length is refused" answers gw "open fd77:: 125 $PORT 60000" "error limit"
 	ask gw shut fd77:: 127 $PORT
 	check "a length that no grant has any more makes room" answers gw "open $STRANGER6 125 $PORT 60000" ok
 	check "the length that took its place lets its neighbours in" entry $DEVICE6 "[$GW6]"
