@@ -5,6 +5,7 @@
 # Steps, and the environment that sizes them:
 #   kill        a process killed at a random moment, KILL_ROUNDS times (200)
 #   durable     1,000 acknowledged messages, then kill -9, 200 times
+#   bridge      two gateways and a bridge between them, one of their processes killed, 100 times
 #   rekey       the rekey killed at every point, from both sides
 #   stranger    every kind of scan over all ports, before, during and after a grant
 #   fuzz        every fuzz target until INPUTS inputs were run (10000000), FUZZ a pattern of names; interrupted, it
@@ -14,7 +15,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;; esac
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(kill durable rekey stranger fuzz)
+[ ${#steps[@]} -gt 0 ] || steps=(kill durable bridge rekey stranger fuzz)
 logs=build/soak
 export NJ_BUILD=$PWD/build/release
 
@@ -22,6 +23,7 @@ run_step() { # STEP
 	case $1 in
 	kill) ROUNDS=${KILL_ROUNDS:-200} bash tests/fault/kill.sh ;;
 	durable) THOROUGH=1 bash tests/fault/durable.sh && THOROUGH=1 bash tests/fault/relaxed.sh ;;
+	bridge) THOROUGH=1 bash tests/fault/bridge.sh ;;
 	rekey) THOROUGH=1 bash tests/integration/rekey.sh ;;
 	stranger) THOROUGH=1 bash tests/integration/stranger.sh ;;
 	fuzz) scripts/fuzz.sh -n "${INPUTS:-10000000}" "${FUZZ:-.}" ;;
