@@ -115,8 +115,8 @@ plain() { load run -p $PORT "$@"; }
 tls() { load run -p $TLSPORT --tls "$@"; }
 own() { [ "$broker" = nightjar ] || { said= && return 1; }; } # what only Nightjar has
 
-run_qos0() { plain -P10 -S10 -T10 -n"$(of 100000 400000)" -q0 -s64 -w4; }
-run_qos0-1k() { plain -P10 -S10 -T10 -n"$(of 40000 100000)" -q0 -s1024 -w4; }
+run_qos0() { plain -P10 -S10 -T10 -n"$(of 400000 1000000)" -q0 -s64 -w4; }
+run_qos0-1k() { plain -P10 -S10 -T10 -n"$(of 100000 400000)" -q0 -s1024 -w4; }
 run_fanout-100() { plain -P1 -S100 -T1 -n"$(of 20000 100000)" -q0 -s64 -w10; }
 run_fanout-1000() { plain -P1 -S1000 -T1 -n"$(of 2000 10000)" -q0 -s64 -w20; }
 run_fanin() { plain -P100 -S1 -T1 -n"$(of 5000 40000)" -q0 -s64 -w4; }
@@ -124,8 +124,8 @@ run_qos1-w1() { plain -P100 -S100 -T100 -n"$(of 1000 3000)" -q1 -w1 --lasting; }
 run_qos1-w20() { plain -P10 -S10 -T10 -n"$(of 20000 60000)" -q1 -w20 --lasting; }
 run_qos1-away() { plain -P10 -S10 -T10 -n"$(of 20000 60000)" -q1 -w20 --away -W 10; }
 run_qos2() { plain -P10 -S10 -T10 -n"$(of 10000 30000)" -q2 -w20 --lasting; }
-run_tls() { tls -P10 -S10 -T10 -n"$(of 100000 400000)" -q0 -s64 -w4; }
-run_tls-1k() { tls -P10 -S10 -T10 -n"$(of 40000 100000)" -q0 -s1024 -w4; }
+run_tls() { tls -P10 -S10 -T10 -n"$(of 400000 1000000)" -q0 -s64 -w4; }
+run_tls-1k() { tls -P10 -S10 -T10 -n"$(of 100000 400000)" -q0 -s1024 -w4; }
 # At twice the rate of qos0, which is to be measured before in the same run.
 run_open() { plain -P10 -S10 -T10 -q0 -s64 -R "$((${rate[$broker]:-500000} * 2))" -D "$(of 5 20)"; }
 run_queue() { plain -P10 -S1 -T1 -n"$(of 20000 100000)" -q1 -w100 --away -W 20; }

@@ -37,26 +37,22 @@ static size_t read_proc(int pid, const char *name, char *out, size_t cap)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* utime and stime, fields 14 and 15; the name in field 2 may hold spaces (proc(5)). */
-static uint64_t ticks_of(int pid)
+/* The process's clock of processor time, of all its threads, to the nanosecond: those of /proc tick every 10 ms. */
+static uint64_t cpu_ns_of(int pid)
 {
-	char text[1024];
-	read_proc(pid, "stat", text, sizeof(text));
-	char *at = strrchr(text, ')');
-	for (int field = 2; at != NULL && field < 14; field++)
-		at = strchr(at + 1, ' ');
-	if (at == NULL)
+	clockid_t clock;
+	struct timespec taken;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &taken) != 0)
 		return 0;
-	uint64_t user = strtoull(at, &at, 10);
-	return user + strtoull(at, NULL, 10);
+	return (uint64_t)taken.tv_sec * 1000000000 + (uint64_t)taken.tv_nsec;
 }
 
 uint64_t load_cpu_us(const struct plan *plan)
 {
-	uint64_t ticks = 0;
+	uint64_t ns = 0;
 	for (size_t i = 0; i < plan->pid_count; i++)
-		ticks += ticks_of(plan->pids[i]);
-	return ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+		ns += cpu_ns_of(plan->pids[i]);
+	return ns / 1000;
 }
 
 uint64_t load_own_cpu_us(void)
