@@ -226,6 +226,7 @@ static enum nj_err open_all(struct gateway *g, struct nj_why *why)
 {
 	const struct nj_settings *settings = &g->config->settings;
 
+	nj_settle_heap();
 	NJ_TRY(nj_crypto_init());
 	NJ_TRY(nj_tls_init());
 	NJ_TRY(nj_reactor_new(nj_clock_system(), &g->reactor));

@@ -26,6 +26,17 @@ static int let_go(struct dl_phdr_info *object, size_t size, void *arg)
 	return 0;
 }
 
+/* The buffers of busy connections come and go each turn: memory that would go back to the kernel between would be
+ * cleared and mapped again for the next. */
+#define KEPT_BYTES (4 << 20)   /* free at an arena's end */
+#define MAPPED_BYTES (4 << 20) /* of one piece, from which on it is given back on its own */
+
+void nj_settle_heap(void)
+{
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+}
+
 void nj_settle(void)
 {
 	(void)malloc_trim(0);
