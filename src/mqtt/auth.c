@@ -60,7 +60,7 @@ static enum nj_mqtt_fault begin(struct nj_mqtt_client *client, struct nj_view cl
 	if (body.len > 0)
 		memcpy(client->auth->connect, body.data, body.len);
 	nj_scram_nonce(broker->random, nonce);
-	if (nj_scram_begin(&client->auth->scram, client->entry.verifier, client->party->names.name, nonce, client_first,
+	if (nj_scram_begin(&client->auth->scram, client->verifier, client->party->names.name, nonce, client_first,
 			   &answer) != NJ_OK)
 		return NJ_MQTT_FAULT_AUTH_FAILED;
 	send_auth(client, NJ_MQTT_R_CONTINUE_AUTH, answer);
@@ -85,7 +85,7 @@ static bool is_password(const struct nj_mqtt_client *client, const struct nj_mqt
 {
 	return c->has_username && c->has_password &&
 	       nj_view_equal(c->username, nj_view_str(client->party->names.name)) &&
-	       nj_scram_verifier_accepts(client->entry.verifier, c->password);
+	       nj_scram_verifier_accepts(client->verifier, c->password);
 }
 
 bool nj_mqtt_auth_connect(struct nj_mqtt_client *client, const struct nj_mqtt_packet *packet, struct nj_view body)
@@ -95,11 +95,11 @@ bool nj_mqtt_auth_connect(struct nj_mqtt_client *client, const struct nj_mqtt_pa
 	if (!nj_mqtt_has(p, NJ_MQTT_P_AUTH_METHOD)) {
 		if (nj_mqtt_has(p, NJ_MQTT_P_AUTH_DATA))
 			fault = NJ_MQTT_FAULT_AUTH_UNEXPECTED;
-		else if (client->entry.verifier == NULL || is_password(client, &packet->as.connect))
+		else if (client->verifier == NULL || is_password(client, &packet->as.connect))
 			return true;
 		else
 			nj_mqtt_client_refuse(client, NJ_MQTT_R_BAD_LOGIN, "wrong user name or password");
-	} else if (client->entry.verifier == NULL || !by_method(packet)) {
+	} else if (client->verifier == NULL || !by_method(packet)) {
 		fault = NJ_MQTT_FAULT_AUTH_METHOD;
 	} else {
 		client->by_method = true;

@@ -121,6 +121,14 @@ static bool limits_agree(const struct nj_mqtt_limits *limits)
 	       limits->max_topic_bytes <= UINT16_MAX && limits->max_subscriptions <= 1u << 20;
 }
 
+void nj_mqtt_limit_flows(struct nj_mqtt_broker *broker)
+{
+	broker->flow_limits = (struct nj_mqtt_flow_limits){ .budget = &broker->shared->budget,
+							    .max_waiting_bytes = broker->limits.max_queued_bytes,
+							    .max_waiting = broker->limits.max_queued_messages,
+							    .max_inflight = broker->limits.max_inflight };
+}
+
 static enum nj_err alloc_scratch(struct nj_mqtt_broker *broker)
 {
 	const struct nj_mqtt_limits *limits = &broker->limits;
@@ -153,6 +161,7 @@ enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj_random *ran
 	broker->shared = &broker->own;
 	broker->own.budget.beside = nj_reactor_held_bytes(reactor);
 	nj_mqtt_shared_init(broker->shared, limits, random);
+	nj_mqtt_limit_flows(broker);
 	if (hooks != NULL)
 		broker->hooks = *hooks;
 	nj_random_fill(random, broker->seed, sizeof(broker->seed));
@@ -223,6 +232,7 @@ void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mq
 	if (!limits_agree(&taken))
 		return;
 	broker->limits = taken;
+	nj_mqtt_limit_flows(broker);
 	nj_mqtt_share_limits(broker->shared, &taken);
 	broker->session_map.max = taken.max_sessions;
 	nj_mqtt_sys_changed(broker);

@@ -148,7 +148,7 @@ NJ_MUST_USE enum nj_err nj_mqtt_broker_new(struct nj_reactor *reactor, struct nj
 					   struct nj_mqtt_broker **out_broker);
 /* Resets every connection and forgets every session; no will is published, no hook is called. The reactor outlives it
  * by a turn at least. */
-/* Takes over memory, queues (of sessions made from now on), topic levels, sessions, keep-alive, expiry and retained
+/* Takes over memory, queues, topic levels, sessions, keep-alive, expiry and retained
  * messages. What buffers were sized for, or clients were told (packets, topics, subscriptions, in-flight), stays. */
 void nj_mqtt_broker_set_limits(struct nj_mqtt_broker *broker, const struct nj_mqtt_limits *limits);
 void nj_mqtt_broker_free(struct nj_mqtt_broker *broker);

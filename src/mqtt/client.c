@@ -11,20 +11,58 @@ struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client)
 {
 	return (struct nj_mqtt_seen){ .party = client->party,
 				      .peer = nj_conn_peer(client->conn),
-				      .client_id = nj_view_of(client->client_id, client->client_id_bytes),
+				      .client_id = nj_mqtt_client_id(client),
 				      .version = client->version,
 				      .keep_alive_s = client->keep_alive_s,
 				      .clean_start = client->clean_start,
 				      .session_present = client->session_present,
-				      .local = client->entry.local,
-				      .tag = client->entry.tag,
+				      .local = client->local,
+				      .tag = client->tag,
 				      .conn = client->conn };
 }
 
 struct nj_view nj_mqtt_client_tag(const void *client)
 {
-	const struct nj_mqtt_entry *entry = &((const struct nj_mqtt_client *)client)->entry;
-	return nj_view_of(&entry->tag, sizeof(entry->tag));
+	const uint64_t *tag = &((const struct nj_mqtt_client *)client)->tag;
+	return nj_view_of(tag, sizeof(*tag));
+}
+
+struct nj_view nj_mqtt_client_id(const struct nj_mqtt_client *client)
+{
+	return client->session != NULL ? nj_mqtt_session_client_id(client->session)
+				       : nj_view_of(client->client_id, client->client_id_bytes);
+}
+
+static void drop_client_id(struct nj_mqtt_client *client)
+{
+	free(client->client_id);
+	client->client_id = NULL;
+	client->client_id_bytes = 0;
+}
+
+bool nj_mqtt_client_take_id(struct nj_mqtt_client *client, struct nj_view client_id)
+{
+	uint8_t *copy = malloc(client_id.len > 0 ? client_id.len : 1);
+	drop_client_id(client);
+	if (copy == NULL)
+		return false;
+	if (client_id.len > 0)
+		memcpy(copy, client_id.data, client_id.len);
+	client->client_id = copy;
+	client->client_id_bytes = (uint16_t)client_id.len;
+	return true;
+}
+
+void nj_mqtt_client_join(struct nj_mqtt_client *client, struct nj_mqtt_session *session)
+{
+	drop_client_id(client);
+	client->session = session;
+}
+
+void nj_mqtt_client_part(struct nj_mqtt_client *client)
+{
+	(void)nj_mqtt_client_take_id(client, nj_mqtt_session_client_id(client->session));
+	client->session = NULL;
 }
 
 /* --- sending --- */
@@ -222,7 +260,7 @@ static void on_limit(struct nj_timer *timer)
 		client->last_in_ms = nj_reactor_now_ms(reactor);
 	/* Packets only note their time; the timer catches up when it rings. 3.1.2.10: one and a half. */
 	uint64_t limit_ms = client->keep_alive_s * UINT64_C(1500);
-	uint64_t idle_ms = nj_reactor_now_ms(reactor) - client->last_in_ms;
+	uint32_t idle_ms = (uint32_t)nj_reactor_now_ms(reactor) - client->last_in_ms;
 	if (idle_ms >= limit_ms)
 		nj_mqtt_client_fault(client, NJ_MQTT_FAULT_KEEP_ALIVE);
 	else
@@ -330,7 +368,7 @@ static size_t on_data(struct nj_conn *conn, struct nj_view in)
 	struct nj_mqtt_client *client = nj_conn_user(conn);
 	uint32_t max_bytes = client->broker->limits.max_packet_bytes;
 	size_t eaten = 0;
-	client->last_in_ms = nj_reactor_now_ms(client->broker->reactor);
+	client->last_in_ms = (uint32_t)nj_reactor_now_ms(client->broker->reactor);
 	nj_mqtt_client_slow(client);
 	while (!is_over(client)) {
 		if (client->pledged_items >= PLEDGED_ITEMS_MAX)
@@ -372,15 +410,15 @@ static void on_close(struct nj_conn *conn, enum nj_close why)
 {
 	struct nj_mqtt_client *client = nj_conn_user(conn);
 	const struct nj_mqtt_hooks *hooks = &client->broker->hooks;
-	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
 	if (client->phase != NJ_MQTT_ENDED)
 		leave_session(client, why != NJ_CLOSE_REVOKED);
+	struct nj_mqtt_seen seen = nj_mqtt_client_seen(client);
 	if (client->welcomed)
 		client->space->count.values[NJ_MQTT_TALLY_CONNECTED]--;
 	if (client->welcomed && hooks->on_disconnected != NULL)
 		hooks->on_disconnected(hooks->arg, &seen, why, client->reason);
-	if (client->party == NULL && client->entry.unbound != NULL)
-		client->entry.unbound(client->entry.arg, why);
+	if (client->party == NULL && client->entry->unbound != NULL)
+		client->entry->unbound(client->entry->arg, why);
 	nj_mqtt_client_free(client);
 }
 
@@ -395,11 +433,19 @@ static struct nj_mqtt_client *new_client(struct nj_mqtt_broker *broker, struct n
 					 const struct nj_mqtt_entry *entry)
 {
 	struct nj_mqtt_client *client = calloc(1, sizeof(*client));
-	if (client == NULL)
+	struct nj_mqtt_entry *own = malloc(sizeof(*own));
+	if (client == NULL || own == NULL) {
+		free(client);
+		free(own);
 		return NULL;
+	}
+	*own = *entry;
 	client->conn = conn;
 	client->broker = broker;
-	client->entry = *entry;
+	client->entry = own;
+	client->verifier = entry->verifier;
+	client->tag = entry->tag;
+	client->local = entry->local;
 	client->party = entry->party != NULL ? nj_party_ref(entry->party) : NULL;
 	nj_list_init(&client->pledges);
 	client->limit.on_timer = on_limit;
@@ -443,6 +489,7 @@ void nj_mqtt_client_free(struct nj_mqtt_client *client)
 	nj_mqtt_auth_end(client);
 	if (client->party != NULL)
 		nj_party_unref(client->party);
-	free(client->client_id);
+	drop_client_id(client);
+	free(client->entry);
 	free(client);
 }

@@ -11,41 +11,45 @@
 
 enum nj_mqtt_phase { NJ_MQTT_AWAITS_CONNECT, NJ_MQTT_CONNECTED, NJ_MQTT_ENDED };
 
+/* One a connection: what is not always needed is not in it. */
 struct nj_mqtt_client {
 	struct nj_list link;
 	struct nj_list pledges; /* acknowledgements that it waits for, in order (pledge.h) */
 	struct nj_conn *conn;
 	struct nj_mqtt_broker *broker;
-	struct nj_mqtt_entry entry;
+	struct nj_mqtt_entry *entry; /* how it is bound; NULL once it is welcomed */
+	const struct nj_scram_verifier *verifier;
+	uint64_t tag;
 	struct nj_party *party; /* NULL before plain binding */
 	struct nj_mqtt_session *session;
 	struct nj_mqtt_space *space; /* once it is welcomed */
 	struct nj_timer limit;       /* CONNECT's, then keep alive */
-	enum nj_mqtt_phase phase;
+	uint8_t phase;               /* enum nj_mqtt_phase */
 	uint8_t version;
 	uint8_t reason; /* of the end */
-	bool problem_info;
-	bool wants_response_info;
-	bool welcomed; /* CONNACK 0 was sent */
-	bool clean_start;
-	bool session_present;
-	bool expiry_was_zero;
-	bool doomed;           /* its connection was aborted; the end comes with on_close */
-	bool by_method;        /* CONNECT named an authentication method */
+	bool local : 1;
+	bool problem_info : 1;
+	bool wants_response_info : 1;
+	bool welcomed : 1; /* CONNACK 0 was sent */
+	bool clean_start : 1;
+	bool session_present : 1;
+	bool expiry_was_zero : 1;
+	bool doomed : 1;       /* its connection was aborted; the end comes with on_close */
+	bool by_method : 1;    /* CONNECT named an authentication method */
 	uint16_t keep_alive_s; /* in force */
 	uint16_t out_alias_max;
-	uint32_t send_max; /* the client's Receive Maximum */
+	uint16_t send_max; /* the client's Receive Maximum */
+	uint16_t client_id_bytes;
+	uint16_t denied; /* no further than it can count */
 	uint32_t max_packet_bytes;
-	uint32_t denied;
-	uint32_t owes_us;         /* of a pause, near the memory ceiling */
-	uint32_t pledged_pubacks; /* of `pledges`: QoS 1 messages of its receive maximum */
-	uint32_t pledged_items;   /* one for each of `pledges`, and one for each of their codes */
-	uint64_t last_in_ms;
+	uint32_t owes_us;                  /* of a pause, near the memory ceiling */
+	uint32_t pledged_pubacks;          /* of `pledges`: QoS 1 messages of its receive maximum */
+	uint32_t pledged_items;            /* one for each of `pledges`, and one for each of their codes */
+	uint32_t last_in_ms;               /* cut to 32 bits */
+	uint8_t *client_id;                /* while it has no session; see nj_mqtt_client_id */
 	struct nj_mqtt_alias *aliases;     /* topic_alias_max of them, made with the first */
 	struct nj_mqtt_alias *out_aliases; /* towards the client: out_alias_max of them, likewise */
 	struct nj_mqtt_auth *auth;         /* an exchange under way; NULL: none */
-	uint8_t *client_id;
-	size_t client_id_bytes;
 };
 
 struct nj_mqtt_alias {
@@ -56,6 +60,14 @@ struct nj_mqtt_alias {
 extern const struct nj_conn_ops nj_mqtt_client_ops;
 void nj_mqtt_client_free(struct nj_mqtt_client *client);
 struct nj_mqtt_seen nj_mqtt_client_seen(struct nj_mqtt_client *client);
+/* Its identifier: the session's, as long as it has one; empty before CONNECT. */
+struct nj_view nj_mqtt_client_id(const struct nj_mqtt_client *client);
+/* Keeps a copy as its identifier; false without memory: then it has none. */
+bool nj_mqtt_client_take_id(struct nj_mqtt_client *client, struct nj_view client_id);
+/* Has a session, whose identifier is its own. */
+void nj_mqtt_client_join(struct nj_mqtt_client *client, struct nj_mqtt_session *session);
+/* Has none any more: takes a copy of the identifier, to be named by; without memory it has no name. */
+void nj_mqtt_client_part(struct nj_mqtt_client *client);
 /* The key of `tagged`. */
 struct nj_view nj_mqtt_client_tag(const void *client);
 /* Encodes and queues a packet. What the client's Maximum Packet Size has no room for is said without properties; if it

@@ -21,7 +21,7 @@ struct terms {
 /* Binds a plain connection by user name and password. False: it is not who knocked. */
 static bool bind_plain(struct nj_mqtt_client *client, const struct nj_mqtt_connect *c)
 {
-	struct nj_mqtt_entry *entry = &client->entry;
+	const struct nj_mqtt_entry *entry = client->entry;
 	struct nj_party *party = NULL;
 	if (client->party != NULL)
 		return true;
@@ -63,7 +63,7 @@ static void find_terms(struct nj_mqtt_client *client, const struct nj_mqtt_packe
 		terms->asked_expiry_s = nj_mqtt_number(&packet->properties, NJ_MQTT_P_SESSION_EXPIRY, 0);
 	else
 		terms->asked_expiry_s = c->clean_start ? 0 : limits->session_expiry_max_s;
-	uint32_t most_s = client->entry.lasting ? UINT32_MAX : limits->session_expiry_max_s;
+	uint32_t most_s = client->entry->lasting ? UINT32_MAX : limits->session_expiry_max_s;
 	terms->expiry_s = terms->asked_expiry_s < most_s ? terms->asked_expiry_s : most_s;
 }
 
@@ -80,16 +80,14 @@ static enum nj_err keep_terms(struct nj_mqtt_client *client, const struct nj_mqt
 {
 	const struct nj_mqtt_connect *c = &packet->as.connect;
 	const struct nj_mqtt_properties *p = &packet->properties;
-	client->client_id = malloc(terms->client_id.len);
-	if (client->client_id == NULL)
+	uint32_t send_max = nj_mqtt_number(p, NJ_MQTT_P_RECEIVE_MAXIMUM, RECEIVE_MAXIMUM_DEFAULT);
+	if (!nj_mqtt_client_take_id(client, terms->client_id))
 		return NJ_ERR_NO_MEMORY;
-	memcpy(client->client_id, terms->client_id.data, terms->client_id.len);
-	client->client_id_bytes = terms->client_id.len;
 	client->clean_start = c->clean_start;
 	client->expiry_was_zero = terms->asked_expiry_s == 0;
-	client->send_max = nj_mqtt_number(p, NJ_MQTT_P_RECEIVE_MAXIMUM, RECEIVE_MAXIMUM_DEFAULT);
-	if (client->send_max > client->broker->limits.max_inflight)
-		client->send_max = client->broker->limits.max_inflight;
+	if (send_max > client->broker->limits.max_inflight)
+		send_max = client->broker->limits.max_inflight;
+	client->send_max = (uint16_t)send_max;
 	client->out_alias_max = (uint16_t)nj_mqtt_number(p, NJ_MQTT_P_TOPIC_ALIAS_MAXIMUM, 0);
 	if (client->out_alias_max > client->broker->limits.topic_alias_max)
 		client->out_alias_max = client->broker->limits.topic_alias_max;
@@ -243,10 +241,12 @@ static void welcome(struct nj_mqtt_client *client, const struct nj_mqtt_connect 
 	struct nj_mqtt_seen seen;
 	client->phase = NJ_MQTT_CONNECTED;
 	client->welcomed = true;
+	free(client->entry);
+	client->entry = NULL;
 	client->space = client->session->space;
 	client->space->count.values[NJ_MQTT_TALLY_CONNECTED]++;
 	/* Without memory nobody can tell it anything: as if it did not read. */
-	if (client->entry.tag != 0)
+	if (client->tag != 0)
 		(void)!nj_map_put(&client->broker->tagged, client);
 	nj_mqtt_client_watch(client, client->keep_alive_s * UINT64_C(1500));
 	send_connack(client, c, terms);

@@ -7,11 +7,6 @@ static struct nj_mqtt_session *session_at(struct nj_list *link)
 	return NJ_CONTAINER(link, struct nj_mqtt_session, link);
 }
 
-static struct nj_view client_id_of(const struct nj_mqtt_session *session)
-{
-	return nj_view_of(session->key + NJ_PARTY_UID_BYTES, session->key_bytes - NJ_PARTY_UID_BYTES);
-}
-
 static struct nj_mqtt_sight sight_of(const struct nj_mqtt_session *session)
 {
 	const struct nj_mqtt_client *client = session->client;
@@ -19,7 +14,7 @@ static struct nj_mqtt_sight sight_of(const struct nj_mqtt_session *session)
 	bool kept = session->keep->messages > session->flow.waiting_count;
 	struct nj_mqtt_sight sight = {
 		.party = session->party,
-		.client_id = client_id_of(session),
+		.client_id = nj_mqtt_session_client_id(session),
 		.subscriptions = session->subscription_count,
 		.queued = kept ? session->keep->messages : session->flow.waiting_count,
 		.queued_bytes = kept ? session->keep->bytes : session->flow.waiting_bytes,
@@ -33,8 +28,8 @@ static struct nj_mqtt_sight sight_of(const struct nj_mqtt_session *session)
 	sight.conn = client->conn;
 	sight.version = client->version;
 	sight.keep_alive_s = client->keep_alive_s;
-	sight.silent_ms = nj_reactor_now_ms(session->broker->reactor) - client->last_in_ms;
-	sight.local = client->entry.local;
+	sight.silent_ms = (uint32_t)nj_reactor_now_ms(session->broker->reactor) - client->last_in_ms;
+	sight.local = client->local;
 	return sight;
 }
 
@@ -147,7 +142,7 @@ static bool is_meant(const struct nj_mqtt_session *session, const uint8_t uid[NJ
 		     const struct nj_view *client_id)
 {
 	return memcmp(session->key, uid, NJ_PARTY_UID_BYTES) == 0 &&
-	       (client_id == NULL || nj_view_equal(client_id_of(session), *client_id));
+	       (client_id == NULL || nj_view_equal(nj_mqtt_session_client_id(session), *client_id));
 }
 
 /* Closing leaves the session, which may end it: what is still wanted of it comes before. */
@@ -200,7 +195,7 @@ void nj_mqtt_taps_see(const struct nj_mqtt_broker *broker, const struct nj_mqtt_
 	for (const struct nj_mqtt_tap *tap = broker->taps; tap != NULL; tap = tap->next) {
 		if (strcmp(tap->customer, space->customer) == 0 && nj_topic_matches(tap->filter, content->topic))
 			tap->seen(tap->arg, publisher != NULL ? publisher->party : NULL,
-				  publisher != NULL ? client_id_of(publisher) : nj_view_of(NULL, 0), content->topic,
-				  content->payload, content->qos, content->retain);
+				  publisher != NULL ? nj_mqtt_session_client_id(publisher) : nj_view_of(NULL, 0),
+				  content->topic, content->payload, content->qos, content->retain);
 	}
 }

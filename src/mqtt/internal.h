@@ -68,7 +68,7 @@ struct nj_mqtt_session {
 	struct nj_mqtt_session *next_matched;
 	uint64_t id;
 	uint32_t told_ms; /* when its full queue was spoken of; cut to 32 bits */
-	uint32_t key_bytes;
+	uint16_t key_bytes;
 	uint8_t key[]; /* party uid ‖ client identifier */
 };
 
@@ -77,6 +77,7 @@ struct nj_mqtt_broker {
 	struct nj_random *random;
 	struct nj_mqtt_limits limits;
 	struct nj_mqtt_hooks hooks;
+	struct nj_mqtt_flow_limits flow_limits; /* of all sessions: a part of `limits` */
 	struct nj_mqtt_counters counters;
 	struct nj_mqtt_journal *journal; /* NULL: nothing is on disk */
 	struct nj_mqtt_shared *shared;
@@ -113,6 +114,8 @@ struct nj_mqtt_broker {
 /* broker.c */
 NJ_MUST_USE enum nj_err nj_mqtt_space_of(struct nj_mqtt_broker *broker, const char *customer,
 					 struct nj_mqtt_space **out_space);
+/* After a change of its limits, or of what it shares with others. */
+void nj_mqtt_limit_flows(struct nj_mqtt_broker *broker);
 bool nj_mqtt_topic_fits(const struct nj_mqtt_broker *broker, struct nj_view topic);
 /* Whether it is one of NJ_MQTT_OWN_TOPICS. */
 bool nj_mqtt_topic_own(struct nj_view topic);
@@ -142,6 +145,7 @@ void nj_mqtt_taps_see(const struct nj_mqtt_broker *broker, const struct nj_mqtt_
 void nj_mqtt_queue_full(struct nj_mqtt_session *session, uint64_t discarded);
 
 /* registry.c: sessions */
+struct nj_view nj_mqtt_session_client_id(const struct nj_mqtt_session *session);
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,
 					     struct nj_view client_id);
 /* NJ_ERR_LIMIT, NJ_ERR_NO_MEMORY. */

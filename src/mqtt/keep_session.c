@@ -29,7 +29,7 @@ static void session_row(const struct nj_mqtt_session *session, struct nj_message
 {
 	*out_row = (struct nj_messages_session){
 		.no = session->keep->no,
-		.client_id = nj_view_of(session->key + NJ_PARTY_UID_BYTES, session->key_bytes - NJ_PARTY_UID_BYTES),
+		.client_id = nj_mqtt_session_client_id(session),
 		.expiry_s = session->expiry_s,
 		.ends_ms = session->keep->ends_ms,
 		/* What may have been sent before a crash may be sent again after the next. */

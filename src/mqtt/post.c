@@ -134,6 +134,7 @@ static enum nj_err join(struct nj_mqtt_fabric *fabric, struct nj_mqtt_broker *br
 	broker->fabric = fabric;
 	broker->place = (uint16_t)place;
 	broker->shared = &fabric->shared;
+	nj_mqtt_limit_flows(broker);
 	broker->dispatch.on_turn_end = nj_mqtt_dispatch;
 	/* The first one tells what all have counted. */
 	if (place > 0)

@@ -31,7 +31,7 @@ static void deny(struct nj_mqtt_client *client, const struct nj_mqtt_publish *m,
 		 struct nj_verdict verdict)
 {
 	nj_mqtt_count(&client->broker->counters.messages_denied, 1);
-	client->denied++;
+	client->denied += client->denied < UINT16_MAX;
 	nj_mqtt_tell_denied(client->broker, client, client->party, NJ_PUBLISH, topic, verdict);
 	if (client->denied > client->broker->limits.denied_publish_limit)
 		nj_mqtt_client_fault(client, nj_mqtt_breach_fault(verdict.breach, true));

@@ -9,7 +9,7 @@
 
 static size_t session_bytes(uint32_t key_bytes)
 {
-	return sizeof(struct nj_mqtt_session) + key_bytes;
+	return offsetof(struct nj_mqtt_session, key) + key_bytes;
 }
 
 struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, const struct nj_party *party,
@@ -19,6 +19,11 @@ struct nj_mqtt_session *nj_mqtt_session_find(struct nj_mqtt_broker *broker, cons
 	nj_write_bytes(&w, party->uid, sizeof(party->uid));
 	nj_write_bytes(&w, client_id.data, client_id.len);
 	return nj_map_get(&broker->session_map, nj_view_of(broker->packet, w.pos));
+}
+
+struct nj_view nj_mqtt_session_client_id(const struct nj_mqtt_session *session)
+{
+	return nj_view_of(session->key + NJ_PARTY_UID_BYTES, session->key_bytes - NJ_PARTY_UID_BYTES);
 }
 
 static void on_expiry(struct nj_timer *timer)
@@ -101,7 +106,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 		return NJ_ERR_LIMIT;
 	session->broker = broker;
 	session->space = space;
-	session->key_bytes = key_bytes;
+	session->key_bytes = (uint16_t)key_bytes;
 	session->keep = &broker->no_keep;
 	session->id = ++broker->ids;
 	session->expiry.on_timer = on_expiry;
@@ -118,8 +123,7 @@ enum nj_err nj_mqtt_session_new(struct nj_mqtt_broker *broker, struct nj_party *
 	nj_list_init(&session->subscriptions);
 	nj_list_init(&session->replays);
 	nj_list_push_back(&broker->sessions, &session->link);
-	nj_mqtt_flow_init(&session->flow, &broker->shared->budget, broker->limits.max_queued_messages,
-			  broker->limits.max_queued_bytes, broker->limits.max_inflight);
+	nj_mqtt_flow_init(&session->flow, &broker->flow_limits);
 	nj_mqtt_count(&broker->counters.sessions, 1);
 	space->count.values[NJ_MQTT_TALLY_SESSIONS]++;
 	*out_session = session;
@@ -162,7 +166,7 @@ void nj_mqtt_session_free(struct nj_mqtt_session *session)
 {
 	struct nj_mqtt_broker *broker = session->broker;
 	if (session->client != NULL)
-		session->client->session = NULL;
+		nj_mqtt_client_part(session->client);
 	nj_timer_cancel(&session->expiry);
 	nj_mqtt_will_drop(session);
 	while (!nj_list_empty(&session->subscriptions))
@@ -202,7 +206,7 @@ void nj_mqtt_session_attach(struct nj_mqtt_session *session, struct nj_mqtt_clie
 	nj_party_unref(former);
 	session->client = client;
 	session->flow.received_here = 0;
-	client->session = session;
+	nj_mqtt_client_join(client, session);
 	count_connected(session, 1);
 }
 
@@ -214,7 +218,7 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 void nj_mqtt_session_detach(struct nj_mqtt_session *session, bool with_will)
 {
 	struct nj_reactor *reactor = session->broker->reactor;
-	session->client->session = NULL;
+	nj_mqtt_client_part(session->client);
 	nj_mqtt_keep_leaves(session);
 	session->client = NULL;
 	count_connected(session, -1);

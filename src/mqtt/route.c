@@ -416,8 +416,8 @@ static bool half_empty(const struct nj_mqtt_session *session)
 	if (nj_mqtt_lasts(session) && keep->messages > 0 &&
 	    (keep->messages >= limits->max_queued_messages / 2 || keep->bytes >= limits->max_queued_bytes / 2))
 		return false;
-	return flow->waiting_count == 0 ||
-	       (flow->waiting_count < flow->max_waiting / 2 && flow->waiting_bytes < flow->max_waiting_bytes / 2);
+	return flow->waiting_count == 0 || (flow->waiting_count < flow->limits->max_waiting / 2 &&
+					    flow->waiting_bytes < flow->limits->max_waiting_bytes / 2);
 }
 
 /* Turns retained messages into deliveries, as far as half of the queue has room: the rest is for what comes. */

@@ -4,13 +4,9 @@
 #define IDS 65535
 #define RECEIVED_BYTES (65536 / 8)
 
-void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, struct nj_mqtt_budget *budget, size_t max_waiting,
-		       uint64_t max_waiting_bytes, uint32_t max_inflight)
+void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, const struct nj_mqtt_flow_limits *limits)
 {
-	*flow = (struct nj_mqtt_flow){ .budget = budget,
-				       .max_waiting = max_waiting,
-				       .max_waiting_bytes = max_waiting_bytes,
-				       .max_slots = max_inflight };
+	*flow = (struct nj_mqtt_flow){ .limits = limits };
 	nj_list_init(&flow->waiting);
 	nj_list_init(&flow->inflight);
 }
@@ -30,7 +26,7 @@ static void free_received(struct nj_mqtt_flow *flow)
 {
 	if (flow->received == NULL)
 		return;
-	nj_mqtt_budget_give(flow->budget, RECEIVED_BYTES);
+	nj_mqtt_budget_give(flow->limits->budget, RECEIVED_BYTES);
 	free(flow->received);
 	flow->received = NULL;
 }
@@ -53,11 +49,11 @@ struct nj_mqtt_delivery *nj_mqtt_delivery_new(struct nj_mqtt_flow *flow, struct 
 					      const uint32_t *ids, size_t id_count)
 {
 	size_t bytes = delivery_bytes(id_count);
-	if (nj_mqtt_budget_take(flow->budget, bytes) != NJ_OK)
+	if (nj_mqtt_budget_take(flow->limits->budget, bytes) != NJ_OK)
 		return NULL;
 	struct nj_mqtt_delivery *delivery = calloc(1, bytes);
 	if (delivery == NULL) {
-		nj_mqtt_budget_give(flow->budget, bytes);
+		nj_mqtt_budget_give(flow->limits->budget, bytes);
 		return NULL;
 	}
 	nj_list_init(&delivery->link);
@@ -98,7 +94,7 @@ void nj_mqtt_delivery_free(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *d
 	if (delivery->packet_id != 0 && !flow->positional)
 		flow->slots[delivery->packet_id - 1] = NULL;
 	nj_mqtt_message_unref(delivery->message);
-	nj_mqtt_budget_give(flow->budget, delivery_bytes(delivery->id_count));
+	nj_mqtt_budget_give(flow->limits->budget, delivery_bytes(delivery->id_count));
 	free(delivery);
 }
 
@@ -111,7 +107,7 @@ void nj_mqtt_flow_append(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *del
 /* One message fits whatever its size is: what a publisher may send must reach a session that waits for nothing. */
 static bool fits(const struct nj_mqtt_flow *flow, size_t count, uint64_t bytes, uint64_t more)
 {
-	return count == 0 || (count < flow->max_waiting && bytes + more <= flow->max_waiting_bytes);
+	return count == 0 || (count < flow->limits->max_waiting && bytes + more <= flow->limits->max_waiting_bytes);
 }
 
 enum nj_err nj_mqtt_flow_wait(struct nj_mqtt_flow *flow, struct nj_mqtt_delivery *delivery)
@@ -128,7 +124,7 @@ static enum nj_err count_displaced(struct nj_mqtt_flow *flow, uint64_t more, uin
 	size_t count = flow->waiting_count;
 	uint64_t bytes = flow->waiting_bytes;
 	uint64_t gone = 0;
-	if (more > flow->max_waiting_bytes)
+	if (more > flow->limits->max_waiting_bytes)
 		return NJ_ERR_LIMIT;
 	NJ_LIST_EACH (&flow->waiting, at) {
 		if (fits(flow, count, bytes, more))
@@ -164,8 +160,8 @@ enum nj_err nj_mqtt_flow_displace(struct nj_mqtt_flow *flow, struct nj_mqtt_deli
 
 bool nj_mqtt_flow_full(const struct nj_mqtt_flow *flow)
 {
-	return flow->waiting_count > 0 &&
-	       (flow->waiting_count >= flow->max_waiting || flow->waiting_bytes >= flow->max_waiting_bytes);
+	return flow->waiting_count > 0 && (flow->waiting_count >= flow->limits->max_waiting ||
+					   flow->waiting_bytes >= flow->limits->max_waiting_bytes);
 }
 
 struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow)
@@ -175,18 +171,18 @@ struct nj_mqtt_delivery *nj_mqtt_flow_next(const struct nj_mqtt_flow *flow)
 
 static enum nj_err grow_slots(struct nj_mqtt_flow *flow)
 {
-	uint32_t count = flow->slot_count == 0 ? FIRST_SLOTS : flow->slot_count * 2;
-	if (count > flow->max_slots)
-		count = flow->max_slots;
+	uint32_t count = flow->slot_count == 0 ? FIRST_SLOTS : flow->slot_count * UINT32_C(2);
+	if (count > flow->limits->max_inflight)
+		count = flow->limits->max_inflight;
 	if (count <= flow->slot_count)
 		return NJ_ERR_LIMIT;
 	struct nj_mqtt_delivery **slots = realloc(flow->slots, count * sizeof(struct nj_mqtt_delivery *));
 	if (slots == NULL)
 		return NJ_ERR_NO_MEMORY;
 	memset(slots + flow->slot_count, 0, (count - flow->slot_count) * sizeof(struct nj_mqtt_delivery *));
-	flow->last_slot = flow->slot_count > 0 ? flow->slot_count - 1 : count - 1;
+	flow->last_slot = (uint16_t)((flow->slot_count > 0 ? flow->slot_count : count) - 1);
 	flow->slots = slots;
-	flow->slot_count = count;
+	flow->slot_count = (uint16_t)count;
 	return NJ_OK;
 }
 
@@ -285,10 +281,10 @@ enum nj_err nj_mqtt_flow_receive(struct nj_mqtt_flow *flow, uint16_t packet_id)
 	if (nj_mqtt_flow_received(flow, packet_id))
 		return NJ_ERR_EXISTS;
 	if (flow->received == NULL) {
-		NJ_TRY(nj_mqtt_budget_take(flow->budget, RECEIVED_BYTES));
+		NJ_TRY(nj_mqtt_budget_take(flow->limits->budget, RECEIVED_BYTES));
 		flow->received = calloc(1, RECEIVED_BYTES);
 		if (flow->received == NULL) {
-			nj_mqtt_budget_give(flow->budget, RECEIVED_BYTES);
+			nj_mqtt_budget_give(flow->limits->budget, RECEIVED_BYTES);
 			return NJ_ERR_NO_MEMORY;
 		}
 	}

@@ -36,27 +36,31 @@ struct nj_mqtt_delivery {
 	uint32_t ids[]; /* subscription identifiers */
 };
 
-struct nj_mqtt_flow {
+/* What many flows have together; borrowed by them, and may change but for `max_inflight`. */
+struct nj_mqtt_flow_limits {
 	struct nj_mqtt_budget *budget;
-	struct nj_list waiting;
-	struct nj_list inflight;
-	size_t waiting_count;
-	uint64_t waiting_bytes;
-	size_t inflight_count;
-	size_t max_waiting;
 	uint64_t max_waiting_bytes;
-	struct nj_mqtt_delivery **slots; /* by packet id − 1 */
-	uint32_t slot_count;
-	uint32_t last_slot;
-	uint32_t max_slots;
-	bool positional;        /* packet ids are functions of positions; there are no slots */
-	uint8_t *received;      /* one bit a packet id, made with the first QoS 2 message */
-	uint32_t received_here; /* of them, on this connection: what its receive maximum counts (4.9) */
-	uint64_t discarded;     /* messages that were never sent, for want of room: the oldest went for newer ones */
+	uint32_t max_waiting;
+	uint32_t max_inflight;
 };
 
-void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, struct nj_mqtt_budget *budget, size_t max_waiting,
-		       uint64_t max_waiting_bytes, uint32_t max_inflight);
+struct nj_mqtt_flow {
+	const struct nj_mqtt_flow_limits *limits;
+	struct nj_list waiting;
+	struct nj_list inflight;
+	uint64_t waiting_bytes;
+	struct nj_mqtt_delivery **slots; /* by packet id − 1 */
+	uint8_t *received;               /* one bit a packet id, made with the first QoS 2 message */
+	uint64_t discarded; /* messages that were never sent, for want of room: the oldest went for newer ones */
+	uint32_t waiting_count;
+	uint32_t inflight_count;
+	uint16_t slot_count;
+	uint16_t last_slot;
+	uint16_t received_here; /* QoS 2, on this connection: what its receive maximum counts (4.9) */
+	bool positional;        /* packet ids are functions of positions; there are no slots */
+};
+
+void nj_mqtt_flow_init(struct nj_mqtt_flow *flow, const struct nj_mqtt_flow_limits *limits);
 void nj_mqtt_flow_done(struct nj_mqtt_flow *flow);
 
 /* A delivery with a reference of its own; NULL without room. */

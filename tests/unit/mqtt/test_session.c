@@ -10,15 +10,20 @@
 
 struct fixture {
 	struct nj_mqtt_flow flow;
+	struct nj_mqtt_flow_limits limits;
 	struct nj_mqtt_budget budget;
 	struct nj_mqtt_message *message;
 };
 
-static void open_flow(struct fixture *f, size_t max_waiting, uint32_t max_inflight)
+static void open_flow(struct fixture *f, uint32_t max_waiting, uint32_t max_inflight)
 {
 	struct nj_mqtt_content content = { .topic = nj_view_str("t"), .payload = nj_view_str("payload"), .qos = 2 };
 	*f = (struct fixture){ .budget = { .max = 1 << 20 } };
-	nj_mqtt_flow_init(&f->flow, &f->budget, max_waiting, 1 << 16, max_inflight);
+	f->limits = (struct nj_mqtt_flow_limits){ .budget = &f->budget,
+						  .max_waiting_bytes = 1 << 16,
+						  .max_waiting = max_waiting,
+						  .max_inflight = max_inflight };
+	nj_mqtt_flow_init(&f->flow, &f->limits);
 	assert_int_equal(nj_mqtt_message_new(&f->budget, &content, &f->message), NJ_OK);
 }
 
@@ -85,11 +90,11 @@ static void the_queue_is_limited_by_bytes(void **state)
 	struct fixture f;
 	open_flow(&f, 100, 10);
 	size_t one = nj_mqtt_content_bytes(&f.message->content);
-	f.flow.max_waiting_bytes = 2 * one - 1;
+	f.limits.max_waiting_bytes = 2 * one - 1;
 	assert_int_equal(nj_mqtt_flow_wait(&f.flow, make(&f)), NJ_OK);
 	struct nj_mqtt_delivery *second = make(&f);
 	assert_int_equal(nj_mqtt_flow_wait(&f.flow, second), NJ_ERR_LIMIT);
-	f.flow.max_waiting_bytes = 2 * one;
+	f.limits.max_waiting_bytes = 2 * one;
 	assert_int_equal(nj_mqtt_flow_wait(&f.flow, second), NJ_OK);
 	close_flow(&f);
 }
@@ -98,7 +103,7 @@ static void one_message_of_any_size_can_wait(void **state)
 {
 	struct fixture f;
 	open_flow(&f, 100, 10);
-	f.flow.max_waiting_bytes = 1;
+	f.limits.max_waiting_bytes = 1;
 	assert_int_equal(nj_mqtt_flow_wait(&f.flow, make(&f)), NJ_OK);
 	struct nj_mqtt_delivery *second = make(&f);
 	assert_int_equal(nj_mqtt_flow_wait(&f.flow, second), NJ_ERR_LIMIT);
