@@ -8,27 +8,35 @@
 #include "base/text.h"
 
 #define GROUPS_MAX (1u << 18)
+#define CLIENTS_MAX (1u << 18)
 #define KEY_BYTES (1 + NJ_NAME_BYTES)
 #define LABEL_BYTES (NJ_NAME_BYTES + 1)
-#define CLIENTS \
-	NJ_CROWD_SCOPES /* a kind of group of its own, beside the scopes: clients by their names, for flapping */
+#define UID_BYTES 16
+#define MS_NS UINT64_C(1000000)
 #define MINUTE_NS (60 * NJ_METER_SECOND_NS)
 #define PUT_OFF_FIRST_NS NJ_METER_SECOND_NS
 #define PUT_OFF_DOUBLINGS 16
 #define HOLD_MAX_MS 5000 /* of one charge: what is owed beyond it is owed by the next */
 
-/* What one address, listener, device, customer or client takes. */
+/* What one address, listener, device or customer takes. */
 struct group {
+	struct nj_crowd *crowd;
 	uint32_t refs;
 	uint32_t connections;
 	uint32_t unproven;
 	struct nj_meter connects;
 	struct nj_meter messages;
 	struct nj_meter bytes;
-	uint64_t put_off_until_ns; /* a client that flaps */
-	uint32_t put_offs;         /* without a quiet minute between them */
 	uint8_t key_len;
 	uint8_t key[]; /* and behind it a text for people */
+};
+
+/* How often one client connects: there is one for each that came of late, so it is kept small. */
+struct client {
+	uint64_t key; /* a keyed hash of its party and its name */
+	struct nj_meter connects;
+	uint64_t put_off_until_ms : 48;
+	uint64_t put_offs : 16; /* without a quiet minute between them */
 };
 
 /* Read on every thread, changed by one. */
@@ -49,16 +57,23 @@ struct nj_crowd {
 	pthread_mutex_t lock; /* over all below but limits, and over groups but their meters */
 	struct limits limits;
 	struct nj_map groups;
+	struct nj_map clients;
+	uint8_t seed[16]; /* of their keys */
 	_Atomic uint64_t counts[NJ_CROWD_SCOPES][NJ_CROWD_WHATS];
 	struct note notes[NJ_CROWD_SCOPES][NJ_CROWD_WHATS];
 };
 
+/* One a connection, so it is kept small: the listener's group, which is always there, knows the crowd. */
 struct nj_ticket {
-	struct nj_crowd *crowd;
 	struct group *of[NJ_CROWD_SCOPES]; /* NULL: not counted there, or not known yet */
 	uint32_t scopes;                   /* a bit for each that is not */
 	bool proven;
 };
+
+static struct nj_crowd *crowd_of(const struct nj_ticket *ticket)
+{
+	return ticket->of[NJ_CROWD_LISTENER]->crowd;
+}
 
 const char *nj_crowd_scope_name(enum nj_crowd_scope scope)
 {
@@ -91,6 +106,13 @@ static struct nj_view group_key(const void *entry)
 	return nj_view_of(group->key, group->key_len);
 }
 
+static struct nj_view client_key(const void *entry)
+{
+	const struct client *client = entry;
+
+	return nj_view_of(&client->key, sizeof(client->key));
+}
+
 enum nj_err nj_crowd_new(const struct nj_clock *clock, struct nj_random *random, struct nj_crowd **out_crowd)
 {
 	struct nj_crowd *crowd = calloc(1, sizeof(*crowd));
@@ -103,20 +125,28 @@ enum nj_err nj_crowd_new(const struct nj_clock *clock, struct nj_random *random,
 		return NJ_ERR_NO_MEMORY;
 	}
 	nj_map_init(&crowd->groups, group_key, GROUPS_MAX, random);
+	nj_map_init(&crowd->clients, client_key, CLIENTS_MAX, random);
+	nj_random_fill(random, crowd->seed, sizeof(crowd->seed));
 	*out_crowd = crowd;
 	return NJ_OK;
 }
 
+static void free_all(struct nj_map *map)
+{
+	size_t cursor = 0;
+	void *entry;
+
+	while ((entry = nj_map_next(map, &cursor)) != NULL)
+		free(entry);
+	nj_map_done(map);
+}
+
 void nj_crowd_free(struct nj_crowd *crowd)
 {
-	struct group *group;
-	size_t cursor = 0;
-
 	if (crowd == NULL)
 		return;
-	while ((group = nj_map_next(&crowd->groups, &cursor)) != NULL)
-		free(group);
-	nj_map_done(&crowd->groups);
+	free_all(&crowd->groups);
+	free_all(&crowd->clients);
 	(void)pthread_mutex_destroy(&crowd->lock);
 	free(crowd);
 }
@@ -178,6 +208,7 @@ static struct group *group_of(struct nj_crowd *crowd, size_t kind, struct nj_vie
 	group = calloc(1, sizeof(*group) + key.len + 1 + label_len + 1);
 	if (group == NULL)
 		return NULL;
+	group->crowd = crowd;
 	group->key_len = (uint8_t)(key.len + 1);
 	memcpy(group->key, bytes, key.len + 1);
 	memcpy(group->key + group->key_len, label, label_len);
@@ -187,28 +218,44 @@ static struct group *group_of(struct nj_crowd *crowd, size_t kind, struct nj_vie
 	return NULL;
 }
 
-static bool group_idle(const struct group *group, uint64_t now_ns)
+static bool group_idle(const void *entry, uint64_t now_ns)
 {
+	const struct group *group = entry;
+
 	return group->refs == 0 && nj_meter_idle(&group->connects, now_ns) && nj_meter_idle(&group->messages, now_ns) &&
-	       nj_meter_idle(&group->bytes, now_ns) &&
-	       now_ns >= group->put_off_until_ns + (group->put_offs > 0 ? MINUTE_NS : 0);
+	       nj_meter_idle(&group->bytes, now_ns);
+}
+
+static bool client_idle(const void *entry, uint64_t now_ns)
+{
+	const struct client *client = entry;
+
+	return nj_meter_idle(&client->connects, now_ns) &&
+	       now_ns / MS_NS >= client->put_off_until_ms + (client->put_offs > 0 ? MINUTE_NS / MS_NS : 0);
+}
+
+static void sweep(struct nj_map *map, bool (*idle)(const void *entry, uint64_t now_ns), uint64_t now_ns)
+{
+	size_t cursor = 0;
+	void *entry;
+
+	while ((entry = nj_map_next(map, &cursor)) != NULL) {
+		if (!idle(entry, now_ns))
+			continue;
+		(void)nj_map_remove(map, map->key_of(entry));
+		free(entry);
+		/* Removing moves what lies behind: the place is looked at again. */
+		cursor = cursor > 0 ? cursor - 1 : 0;
+	}
 }
 
 void nj_crowd_sweep(struct nj_crowd *crowd)
 {
 	uint64_t now_ns = nj_clock_boot_ns(crowd->clock);
-	struct group *group;
-	size_t cursor = 0;
 
 	(void)pthread_mutex_lock(&crowd->lock);
-	while ((group = nj_map_next(&crowd->groups, &cursor)) != NULL) {
-		if (!group_idle(group, now_ns))
-			continue;
-		(void)nj_map_remove(&crowd->groups, group_key(group));
-		free(group);
-		/* Removing moves what lies behind: the place is looked at again. */
-		cursor = cursor > 0 ? cursor - 1 : 0;
-	}
+	sweep(&crowd->groups, group_idle, now_ns);
+	sweep(&crowd->clients, client_idle, now_ns);
 	(void)pthread_mutex_unlock(&crowd->lock);
 }
 
@@ -217,16 +264,18 @@ void nj_crowd_sweep(struct nj_crowd *crowd)
 static void note(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj_crowd_what what, const char *who)
 {
 	struct note *here = &crowd->notes[scope][what];
+	size_t len = strnlen(who, LABEL_BYTES - 1);
 
 	atomic_fetch_add_explicit(&crowd->counts[scope][what], 1, memory_order_relaxed);
 	here->times++;
-	memcpy(here->who, who, strlen(who) + 1);
+	memcpy(here->who, who, len);
+	here->who[len] = '\0';
 }
 
-static bool refuse(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj_crowd_what what,
-		   const struct group *group, struct nj_crowd_verdict *out_verdict)
+static bool refuse(struct nj_crowd *crowd, enum nj_crowd_scope scope, enum nj_crowd_what what, const char *who,
+		   struct nj_crowd_verdict *out_verdict)
 {
-	note(crowd, scope, what, label_of(group));
+	note(crowd, scope, what, who);
 	*out_verdict = (struct nj_crowd_verdict){ .scope = scope, .what = what };
 	return false;
 }
@@ -239,9 +288,9 @@ static bool has_room(struct nj_crowd *crowd, enum nj_crowd_scope scope, const st
 	uint64_t strangers = limit_of(crowd, scope, NJ_CROWD_UNPROVEN);
 
 	if (connections > 0 && group->connections >= connections)
-		return refuse(crowd, scope, NJ_CROWD_CONNECTIONS, group, out_verdict);
+		return refuse(crowd, scope, NJ_CROWD_CONNECTIONS, label_of(group), out_verdict);
 	if (unproven && strangers > 0 && group->unproven >= strangers)
-		return refuse(crowd, scope, NJ_CROWD_UNPROVEN, group, out_verdict);
+		return refuse(crowd, scope, NJ_CROWD_UNPROVEN, label_of(group), out_verdict);
 	return true;
 }
 
@@ -253,7 +302,7 @@ static bool in_rate(struct nj_crowd *crowd, enum nj_crowd_scope scope, struct gr
 	if (per_s == 0 || nj_meter_try(&group->connects, nj_meter_cost_ns(1, per_s), NJ_METER_SECOND_NS,
 				       nj_clock_boot_ns(crowd->clock)))
 		return true;
-	return refuse(crowd, scope, NJ_CROWD_CONNECTS, group, out_verdict);
+	return refuse(crowd, scope, NJ_CROWD_CONNECTS, label_of(group), out_verdict);
 }
 
 static void join(struct nj_ticket *ticket, enum nj_crowd_scope scope, struct group *group)
@@ -308,7 +357,6 @@ enum nj_err nj_crowd_enter(struct nj_crowd *crowd, uint16_t listener, const stru
 
 	if (ticket == NULL)
 		return NJ_ERR_NO_MEMORY;
-	ticket->crowd = crowd;
 	(void)pthread_mutex_lock(&crowd->lock);
 	err = enter(crowd, ticket, listener, peer, out_verdict);
 	(void)pthread_mutex_unlock(&crowd->lock);
@@ -344,9 +392,9 @@ static void toll_left(void *ticket)
 
 void nj_crowd_pay(struct nj_ticket *ticket, struct nj_conn *conn)
 {
-	const struct nj_conn_toll toll = { .charge = toll_charge, .left = toll_left, .arg = ticket };
+	static const struct nj_conn_toll toll = { .charge = toll_charge, .left = toll_left };
 
-	nj_conn_set_toll(conn, &toll);
+	nj_conn_set_toll(conn, &toll, ticket);
 }
 
 static void prove(struct nj_ticket *ticket)
@@ -361,50 +409,70 @@ static void prove(struct nj_ticket *ticket)
 
 void nj_crowd_proven(struct nj_ticket *ticket)
 {
-	(void)pthread_mutex_lock(&ticket->crowd->lock);
+	struct nj_crowd *crowd = crowd_of(ticket);
+
+	(void)pthread_mutex_lock(&crowd->lock);
 	prove(ticket);
-	(void)pthread_mutex_unlock(&ticket->crowd->lock);
+	(void)pthread_mutex_unlock(&crowd->lock);
 }
 
 /* ---- who it is ---- */
 
 /* Each time that a client is put off is twice as long as the one before, until it has been quiet for a minute. */
-static void put_off(struct nj_crowd *crowd, struct group *client, uint64_t now_ns)
+static void put_off(struct nj_crowd *crowd, struct client *client, uint64_t now_ns)
 {
 	uint64_t longest_ns = get(&crowd->limits.flapping_max_ns);
 	uint64_t time_ns;
 
-	if (now_ns >= client->put_off_until_ns + MINUTE_NS)
+	if (now_ns / MS_NS >= client->put_off_until_ms + MINUTE_NS / MS_NS)
 		client->put_offs = 0;
 	time_ns = PUT_OFF_FIRST_NS << client->put_offs;
 	if (client->put_offs < PUT_OFF_DOUBLINGS)
 		client->put_offs++;
-	client->put_off_until_ns = now_ns + (time_ns < longest_ns ? time_ns : longest_ns);
+	client->put_off_until_ms = (now_ns + (time_ns < longest_ns ? time_ns : longest_ns)) / MS_NS;
+}
+
+/* Nobody who does not know the seed can make two of them meet. NULL: no room. */
+static struct client *client_of(struct nj_crowd *crowd, const struct nj_crowd_who *who)
+{
+	uint64_t hash = nj_siphash13(crowd->seed, who->client_id.data, who->client_id.len);
+	uint8_t both[UID_BYTES + sizeof(hash)];
+	struct client *client;
+	uint64_t key;
+
+	memcpy(both, who->uid, UID_BYTES);
+	memcpy(both + UID_BYTES, &hash, sizeof(hash));
+	key = nj_siphash13(crowd->seed, both, sizeof(both));
+	client = nj_map_get(&crowd->clients, nj_view_of(&key, sizeof(key)));
+	if (client != NULL)
+		return client;
+	client = calloc(1, sizeof(*client));
+	if (client == NULL)
+		return NULL;
+	client->key = key;
+	if (nj_map_put(&crowd->clients, client) == NJ_OK)
+		return client;
+	free(client);
+	return NULL;
 }
 
 static bool is_steady(struct nj_crowd *crowd, const struct nj_crowd_who *who, struct nj_crowd_verdict *out_verdict)
 {
 	uint64_t per_minute = get(&crowd->limits.flapping);
 	uint64_t now_ns = nj_clock_boot_ns(crowd->clock);
-	uint8_t key[16 + sizeof(uint64_t)];
-	struct group *client;
-	uint64_t hash;
+	struct client *client;
 
 	if (per_minute == 0 || who->client_id.len == 0)
 		return true;
-	/* Names that share a place are of one party. */
-	hash = nj_siphash13(who->uid, who->client_id.data, who->client_id.len);
-	memcpy(key, who->uid, 16);
-	memcpy(key + 16, &hash, sizeof(hash));
-	client = group_of(crowd, CLIENTS, nj_view_of(key, sizeof(key)), who->name);
+	client = client_of(crowd, who);
 	if (client == NULL)
 		return true;
-	if (now_ns < client->put_off_until_ns)
-		return refuse(crowd, NJ_CROWD_DEVICE, NJ_CROWD_FLAPPING, client, out_verdict);
+	if (now_ns / MS_NS < client->put_off_until_ms)
+		return refuse(crowd, NJ_CROWD_DEVICE, NJ_CROWD_FLAPPING, who->name, out_verdict);
 	if (nj_meter_try(&client->connects, MINUTE_NS / per_minute, MINUTE_NS, now_ns))
 		return true;
 	put_off(crowd, client, now_ns);
-	return refuse(crowd, NJ_CROWD_DEVICE, NJ_CROWD_FLAPPING, client, out_verdict);
+	return refuse(crowd, NJ_CROWD_DEVICE, NJ_CROWD_FLAPPING, who->name, out_verdict);
 }
 
 static enum nj_err admit(struct nj_crowd *crowd, struct nj_ticket *ticket, const struct nj_crowd_who *who,
@@ -414,7 +482,7 @@ static enum nj_err admit(struct nj_crowd *crowd, struct nj_ticket *ticket, const
 	struct group *customer = group_of(crowd, NJ_CROWD_CUSTOMER, nj_view_str(who->customer), who->customer);
 
 	if (who->device)
-		device = group_of(crowd, NJ_CROWD_DEVICE, nj_view_of(who->uid, 16), who->name);
+		device = group_of(crowd, NJ_CROWD_DEVICE, nj_view_of(who->uid, UID_BYTES), who->name);
 	if (customer == NULL || (who->device && device == NULL))
 		return NJ_ERR_NO_MEMORY;
 	if (!is_steady(crowd, who, out_verdict))
@@ -434,7 +502,7 @@ static enum nj_err admit(struct nj_crowd *crowd, struct nj_ticket *ticket, const
 enum nj_err nj_crowd_admit(struct nj_ticket *ticket, const struct nj_crowd_who *who,
 			   struct nj_crowd_verdict *out_verdict)
 {
-	struct nj_crowd *crowd = ticket->crowd;
+	struct nj_crowd *crowd = crowd_of(ticket);
 	enum nj_err err;
 
 	*out_verdict = (struct nj_crowd_verdict){ .within = true };
@@ -447,7 +515,7 @@ enum nj_err nj_crowd_admit(struct nj_ticket *ticket, const struct nj_crowd_who *
 
 void nj_crowd_leave(struct nj_ticket *ticket)
 {
-	struct nj_crowd *crowd = ticket->crowd;
+	struct nj_crowd *crowd = crowd_of(ticket);
 
 	(void)pthread_mutex_lock(&crowd->lock);
 	prove(ticket);
@@ -475,14 +543,14 @@ static uint64_t charge_one(struct nj_ticket *ticket, enum nj_crowd_scope scope, 
 			   uint64_t now_ns)
 {
 	struct group *group = ticket->of[scope];
-	uint64_t per_s = units == 0 ? 0 : limit_of(ticket->crowd, scope, what);
+	uint64_t per_s = units == 0 ? 0 : limit_of(crowd_of(ticket), scope, what);
 	struct nj_meter *meter = what == NJ_CROWD_MESSAGES ? &group->messages : &group->bytes;
 	uint64_t debt_ns = 0;
 
 	if (per_s > 0)
 		debt_ns = nj_meter_charge(meter, nj_meter_cost_ns(units, per_s), NJ_METER_SECOND_NS, now_ns);
 	if (debt_ns > 0)
-		note_slow(ticket->crowd, scope, what, group);
+		note_slow(crowd_of(ticket), scope, what, group);
 	return debt_ns;
 }
 
@@ -493,7 +561,8 @@ static uint64_t longer(uint64_t a, uint64_t b)
 
 uint32_t nj_crowd_charge(struct nj_ticket *ticket, uint32_t messages, size_t bytes)
 {
-	uint32_t scopes = (uint32_t)get(&ticket->crowd->limits.rated) & ticket->scopes;
+	const struct nj_crowd *crowd = crowd_of(ticket);
+	uint32_t scopes = (uint32_t)get(&crowd->limits.rated) & ticket->scopes;
 	uint64_t longest_ns = 0;
 	uint64_t now_ns;
 	uint64_t ms;
@@ -501,7 +570,7 @@ uint32_t nj_crowd_charge(struct nj_ticket *ticket, uint32_t messages, size_t byt
 	/* On the way of every message: what has no limit costs nothing. */
 	if (scopes == 0)
 		return 0;
-	now_ns = nj_clock_boot_ns(ticket->crowd->clock);
+	now_ns = nj_clock_boot_ns(crowd->clock);
 	for (size_t scope = 0; scope < NJ_CROWD_SCOPES; scope++) {
 		if ((scopes & 1u << scope) == 0)
 			continue;

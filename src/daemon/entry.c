@@ -186,6 +186,7 @@ static void on_open(struct nj_conn *conn)
 	nj_conn_mark(conn, grant.id);
 	nj_crowd_proven(visitor->ticket);
 	entry->config.on_bound(entry->config.arg, &event);
+	nj_conn_forget_offer(conn);
 	visitor_free(visitor);
 	entry->config.serve(entry->config.arg, conn, &grant, party);
 }

@@ -231,8 +231,8 @@ static void on_turn_end(struct nj_deferred *work)
 	}
 	conn->ops->on_close(conn, conn->why);
 	nj_defer_cancel(&conn->at_end);
-	if (conn->toll.left != NULL)
-		conn->toll.left(conn->toll.arg);
+	if (conn->toll != NULL)
+		conn->toll->left(conn->toll_arg);
 	free_conn(conn);
 }
 
@@ -420,14 +420,15 @@ void nj_conn_proven(struct nj_conn *conn)
 	nj_conn_bind_deadline(conn, 0);
 }
 
-void nj_conn_set_toll(struct nj_conn *conn, const struct nj_conn_toll *toll)
+void nj_conn_set_toll(struct nj_conn *conn, const struct nj_conn_toll *toll, void *arg)
 {
-	conn->toll = *toll;
+	conn->toll = toll;
+	conn->toll_arg = arg;
 }
 
 void *nj_conn_toll_arg(const struct nj_conn *conn)
 {
-	return conn->toll.arg;
+	return conn->toll_arg;
 }
 
 void nj_conn_charge(struct nj_conn *conn, uint32_t messages)
@@ -516,6 +517,12 @@ const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn)
 	if (conn->tls == NULL || conn->state == STATE_OPENING)
 		return NULL;
 	return nj_tls_facts(conn->tls);
+}
+
+void nj_conn_forget_offer(struct nj_conn *conn)
+{
+	if (conn->tls != NULL)
+		nj_tls_forget_offer(conn->tls);
 }
 
 enum nj_err nj_conn_export(const struct nj_conn *conn, const char *label, void *out, size_t len)

@@ -80,7 +80,6 @@ struct nj_conn_config {
 struct nj_conn_toll {
 	uint32_t (*charge)(void *arg, uint32_t messages, size_t bytes);
 	void (*left)(void *arg);
-	void *arg;
 };
 
 /* Starts serving; calls back from the reactor's next turn on, never from inside. */
@@ -101,8 +100,9 @@ void nj_conn_finish(struct nj_conn *conn, enum nj_close why);
  * of this turn. */
 void nj_conn_abort(struct nj_conn *conn, enum nj_close why);
 
-/* Once, before anything is read. Bytes are charged as they are read, messages by whoever parses them. */
-void nj_conn_set_toll(struct nj_conn *conn, const struct nj_conn_toll *toll);
+/* Once, before anything is read; `toll` is static. Bytes are charged as they are read, messages by whoever parses them.
+ */
+void nj_conn_set_toll(struct nj_conn *conn, const struct nj_conn_toll *toll, void *arg);
 void *nj_conn_toll_arg(const struct nj_conn *conn);
 void nj_conn_charge(struct nj_conn *conn, uint32_t messages);
 /* Nothing is to be taken now: on_data leaves the rest, and is called again in time. */
@@ -129,6 +129,8 @@ const struct nj_addr *nj_conn_peer(const struct nj_conn *conn);
 const struct nj_addr *nj_conn_local(const struct nj_conn *conn);
 /* NULL for plain connections and before the handshake finished. */
 const struct nj_tls_facts *nj_conn_tls_facts(const struct nj_conn *conn);
+/* What the peer offered has been noted: gives its memory back, and facts have none from now on. */
+void nj_conn_forget_offer(struct nj_conn *conn);
 /* Keying material of the finished TLS session (RFC 8446 7.5, RFC 5705), without a context: the same on both sides.
  * NJ_ERR_STATE for plain connections and before the handshake finished. */
 NJ_MUST_USE enum nj_err nj_conn_export(const struct nj_conn *conn, const char *label, void *out, size_t len);

@@ -162,7 +162,7 @@ void conn_hold(struct nj_conn *conn, uint32_t ms)
 
 void conn_charge(struct nj_conn *conn, uint32_t messages, size_t bytes)
 {
-	uint32_t ms = conn->toll.charge == NULL ? 0 : conn->toll.charge(conn->toll.arg, messages, bytes);
+	uint32_t ms = conn->toll == NULL ? 0 : conn->toll->charge(conn->toll_arg, messages, bytes);
 
 	if (ms == 0 || !conn_is_live(conn))
 		return;

@@ -36,19 +36,20 @@ struct nj_conn {
 	uint64_t bytes_out;
 	uint64_t mark;
 	uint64_t held_until_ms; /* its toll is not paid; 0 = nothing is owed */
-	struct nj_conn_toll toll;
+	const struct nj_conn_toll *toll;
+	void *toll_arg;
 	struct nj_addr peer;
 	struct nj_addr local;
 	size_t counted; /* bytes of both buffers, as the reactor knows them */
-	enum conn_state state;
-	enum nj_close why;
-	bool paused;
-	bool readable;   /* the socket may hold unread input */
-	bool writable;   /* the socket took all that was offered */
-	bool hung_up;    /* epoll reported an end: input ends after what is unread */
-	bool redeliver;  /* on_data may eat what it left, though nothing arrived */
-	bool delivering; /* on_data is on the stack */
-	bool over_half;  /* on_drained is owed */
+	uint8_t state;  /* enum conn_state */
+	uint8_t why;    /* enum nj_close */
+	bool paused : 1;
+	bool readable : 1;   /* the socket may hold unread input */
+	bool writable : 1;   /* the socket took all that was offered */
+	bool hung_up : 1;    /* epoll reported an end: input ends after what is unread */
+	bool redeliver : 1;  /* on_data may eat what it left, though nothing arrived */
+	bool delivering : 1; /* on_data is on the stack */
+	bool over_half : 1;  /* on_drained is owed */
 };
 
 static inline bool conn_is_live(const struct nj_conn *conn)

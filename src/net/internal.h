@@ -63,6 +63,7 @@ void nj_tls_close_notify(struct nj_tls *tls);
 NJ_MUST_USE enum nj_err nj_tls_export(struct nj_tls *tls, const char *label, void *out, size_t len);
 /* The certificate that the peer proved is in a list of `trust`. */
 bool nj_tls_peer_revoked(const struct nj_tls *tls, const struct nj_tls_trust *trust);
+void nj_tls_forget_offer(struct nj_tls *tls);
 /* Valid once nj_tls_handshake gave NJ_OK. */
 const struct nj_tls_facts *nj_tls_facts(const struct nj_tls *tls);
 

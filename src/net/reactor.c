@@ -19,11 +19,6 @@
 /* epoll's mark for the descriptor that wakes; no registration has this generation and descriptor at once. */
 #define WAKE_MARK UINT64_MAX
 
-struct registration {
-	struct nj_io *io; /* NULL while the descriptor is not registered */
-	uint32_t generation;
-};
-
 /* `order` grows with each arming: equal times fire in the order of arming, and what is armed within a turn sorts
  * behind all that was due at its start. */
 struct heap_entry {
@@ -38,7 +33,7 @@ struct nj_reactor {
 	int wake_fd;
 	atomic_bool stopping;
 	uint64_t now_ms;
-	struct registration *registrations; /* by descriptor */
+	struct nj_io **registrations; /* by descriptor; NULL while it is not registered */
 	size_t registration_count;
 	uint32_t next_generation;
 	struct heap_entry *heap;
@@ -92,8 +87,8 @@ enum nj_err nj_reactor_new(const struct nj_clock *clock, struct nj_reactor **out
 static void orphan_all(struct nj_reactor *reactor)
 {
 	for (size_t fd = 0; fd < reactor->registration_count; fd++)
-		if (reactor->registrations[fd].io != NULL)
-			reactor->registrations[fd].io->reactor = NULL;
+		if (reactor->registrations[fd] != NULL)
+			reactor->registrations[fd]->reactor = NULL;
 	for (size_t i = 0; i < reactor->heap_len; i++)
 		reactor->heap[i].timer->reactor = NULL;
 	NJ_LIST_EACH (&reactor->deferred, node)
@@ -230,14 +225,12 @@ static enum nj_err registration_reserve(struct nj_reactor *reactor, int fd)
 	size_t need = (size_t)fd + 1;
 	if (need <= reactor->registration_count)
 		return NJ_OK;
-	size_t count = reactor->registration_count == 0 ? 64 : reactor->registration_count;
-	while (count < need)
-		count *= 2;
-	struct registration *table = reallocarray(reactor->registrations, count, sizeof *table);
+	size_t count = need + need / 4 + 64;
+	struct nj_io **table = reallocarray(reactor->registrations, count, sizeof(struct nj_io *));
 	if (table == NULL)
 		return NJ_ERR_NO_MEMORY;
 	for (size_t i = reactor->registration_count; i < count; i++)
-		table[i] = (struct registration){ 0 };
+		table[i] = NULL;
 	reactor->registrations = table;
 	reactor->registration_count = count;
 	return NJ_OK;
@@ -253,7 +246,7 @@ enum nj_err nj_io_add(struct nj_reactor *reactor, struct nj_io *io, uint32_t eve
 		return nj_err_from_errno(errno);
 	io->reactor = reactor;
 	io->generation = generation;
-	reactor->registrations[io->fd] = (struct registration){ .io = io, .generation = generation };
+	reactor->registrations[io->fd] = io;
 	return NJ_OK;
 }
 
@@ -273,15 +266,14 @@ void nj_io_remove(struct nj_io *io)
 		return;
 	/* Fails only for a descriptor that was closed already, which is gone from epoll then. */
 	(void)epoll_ctl(io->reactor->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
-	io->reactor->registrations[io->fd].io = NULL;
+	io->reactor->registrations[io->fd] = NULL;
 	io->reactor = NULL;
 }
 
 static struct nj_io *find_registered(const struct nj_reactor *reactor, uint32_t fd, uint32_t generation)
 {
-	if (fd >= reactor->registration_count || reactor->registrations[fd].generation != generation)
-		return NULL;
-	return reactor->registrations[fd].io;
+	struct nj_io *io = fd < reactor->registration_count ? reactor->registrations[fd] : NULL;
+	return io != NULL && io->generation == generation ? io : NULL;
 }
 
 struct nj_io_token nj_io_token(const struct nj_io *io)
@@ -319,26 +311,24 @@ static void run_events(struct nj_reactor *reactor, int count)
 
 void nj_defer(struct nj_reactor *reactor, struct nj_deferred *work)
 {
-	if (work->queued)
+	if (work->link.next != NULL)
 		return;
-	work->queued = true;
 	nj_list_push_back(&reactor->deferred, &work->link);
 }
 
 void nj_defer_first(struct nj_reactor *reactor, struct nj_deferred *work)
 {
-	if (work->queued)
+	if (work->link.next != NULL)
 		return;
-	work->queued = true;
 	nj_list_push_front(&reactor->deferred, &work->link);
 }
 
 void nj_defer_cancel(struct nj_deferred *work)
 {
-	if (!work->queued)
+	if (work->link.next == NULL)
 		return;
-	work->queued = false;
 	nj_list_remove(&work->link);
+	work->link.next = NULL;
 }
 
 static void run_deferred(struct nj_reactor *reactor)

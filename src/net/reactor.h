@@ -25,9 +25,9 @@ struct nj_reactor;
 
 /* A registered descriptor, embedded in its owner. `events` are EPOLL* bits. */
 struct nj_io {
-	int fd;
 	void (*on_event)(struct nj_io *io, uint32_t events);
 	struct nj_reactor *reactor; /* NULL while not registered */
+	int fd;
 	uint32_t generation;
 };
 
@@ -40,9 +40,8 @@ struct nj_timer {
 
 /* Work done once at the end of the current turn, before the loop sleeps (flushing output). Zero-initialised = idle. */
 struct nj_deferred {
-	struct nj_list link;
+	struct nj_list link; /* `next` NULL while idle */
 	void (*on_turn_end)(struct nj_deferred *work);
-	bool queued;
 };
 
 /* Work for the thread of another reactor, embedded in its owner; under way at most once at a time. `on_post` may free

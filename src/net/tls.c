@@ -174,6 +174,11 @@ enum nj_err nj_tls_init(void)
 	return make_method();
 }
 
+struct nj_tls *nj_tls_of(SSL *ssl)
+{
+	return BIO_get_data(SSL_get_rbio(ssl));
+}
+
 bool nj_tls_ready(void)
 {
 	return socket_method != NULL;
@@ -201,7 +206,6 @@ enum nj_err nj_tls_new(struct nj_tls_ctx *ctx, int fd, void *who, struct nj_tls 
 	BIO_set_data(bio, tls);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
-	SSL_set_app_data(tls->ssl, tls);
 	if (ctx->client)
 		SSL_set_connect_state(tls->ssl);
 	else
@@ -390,6 +394,13 @@ bool nj_tls_peer_revoked(const struct nj_tls *tls, const struct nj_tls_trust *tr
 	X509 *cert = tls->facts.certificate_bound ? SSL_get0_peer_certificate(tls->ssl) : NULL;
 
 	return cert != NULL && nj_tls_trust_lists(trust, cert);
+}
+
+void nj_tls_forget_offer(struct nj_tls *tls)
+{
+	free(tls->offer);
+	tls->offer = NULL;
+	tls->facts.offer = NULL;
 }
 
 const struct nj_tls_facts *nj_tls_facts(const struct nj_tls *tls)

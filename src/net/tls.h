@@ -98,11 +98,13 @@ struct nj_tls_facts {
 	 */
 	bool certificate_bound;
 	char psk_identity[NJ_TLS_IDENTITY_MAX + 1];
-	char certificate[2 * 20 + 1];     /* its serial number in hex, where it bound; else "" */
-	const char *version;              /* static text, "TLSv1.3" */
-	const char *cipher;               /* static text */
-	const char *group;                /* static text; "" when none was agreed */
-	const struct nj_tls_offer *offer; /* what the ClientHello offered; NULL on a client's side, or without memory */
+	char certificate[2 * 20 + 1]; /* its serial number in hex, where it bound; else "" */
+	const char *version;          /* static text, "TLSv1.3" */
+	const char *cipher;           /* static text */
+	const char *group;            /* static text; "" when none was agreed */
+	/* What the ClientHello offered; NULL on a client's side, where no proof is asked for, once forgotten, or
+	 * without memory. */
+	const struct nj_tls_offer *offer;
 };
 
 #endif

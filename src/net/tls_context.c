@@ -169,7 +169,7 @@ enum nj_err nj_tls_server_ctx_new(const struct nj_tls_server_config *config, str
 static int offer_psk(SSL *ssl, const EVP_MD *md, const unsigned char **identity, size_t *identity_len,
 		     SSL_SESSION **out_session)
 {
-	struct nj_tls *tls = SSL_get_app_data(ssl);
+	struct nj_tls *tls = nj_tls_of(ssl);
 	const char *own = tls->ctx->own_identity;
 	*out_session = nj_tls_session_of_key(ssl, tls->ctx->own_psk);
 	if (*out_session == NULL)

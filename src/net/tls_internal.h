@@ -50,6 +50,8 @@ struct nj_tls {
 	struct nj_tls_facts facts;
 };
 
+/* Whose it is: its socket knows. Application data would take memory of each. */
+struct nj_tls *nj_tls_of(SSL *ssl);
 /* nj_tls_init was called. */
 bool nj_tls_ready(void);
 /* A key as OpenSSL wants it; NULL without memory. */

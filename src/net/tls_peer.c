@@ -41,7 +41,7 @@ SSL_SESSION *nj_tls_session_of_key(SSL *ssl, const uint8_t key[NJ_TLS_PSK_BYTES]
 /* RFC 8446 4.2.11. An identity that is not ours leaves *out_session NULL, which is no error: the next one is asked. */
 int nj_tls_on_psk(SSL *ssl, const unsigned char *identity, size_t len, SSL_SESSION **out_session)
 {
-	struct nj_tls *tls = SSL_get_app_data(ssl);
+	struct nj_tls *tls = nj_tls_of(ssl);
 
 	*out_session = NULL;
 	if (len == 0 || len > NJ_TLS_IDENTITY_MAX || memchr(identity, 0, len) != NULL)
@@ -102,10 +102,11 @@ static enum nj_tls_admission admission(const struct nj_tls *tls)
 /* Runs before the version is chosen: TLS 1.2 exists only for whom it was allowed. */
 int nj_tls_on_hello(SSL *ssl, int *alert, void *arg)
 {
-	struct nj_tls *tls = SSL_get_app_data(ssl);
+	struct nj_tls *tls = nj_tls_of(ssl);
 
 	tls->hello_seen = true;
-	note_offer(tls);
+	if (!tls->ctx->unproven)
+		note_offer(tls);
 	if (admission(tls) != NJ_TLS_FROM_12 && SSL_set_min_proto_version(ssl, TLS1_3_VERSION) != 1)
 		return SSL_CLIENT_HELLO_ERROR;
 	return SSL_CLIENT_HELLO_SUCCESS;
@@ -115,7 +116,7 @@ int nj_tls_on_hello(SSL *ssl, int *alert, void *arg)
  * nothing to go on with, and a stranger does not even see ours. */
 int nj_tls_on_certificate_wanted(SSL *ssl, void *arg)
 {
-	return admission(SSL_get_app_data(ssl)) == NJ_TLS_REFUSE ? 0 : 1;
+	return admission(nj_tls_of(ssl)) == NJ_TLS_REFUSE ? 0 : 1;
 }
 
 /* --- the client's certificate --- */
@@ -164,7 +165,7 @@ static const char *reason_text(int result)
 int nj_tls_on_verify(X509_STORE_CTX *store_ctx, void *arg)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store_ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct nj_tls *tls = SSL_get_app_data(ssl);
+	struct nj_tls *tls = nj_tls_of(ssl);
 	const struct nj_tls_certificates *certificates = &tls->ctx->certificates;
 	int result = verify_peer(tls, X509_STORE_CTX_get0_cert(store_ctx), X509_STORE_CTX_get0_untrusted(store_ctx));
 

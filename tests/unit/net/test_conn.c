@@ -289,7 +289,8 @@ static void set_toll(uint32_t wait_ms)
 {
 	memset(&toll, 0, sizeof(toll));
 	toll.wait_ms = wait_ms;
-	nj_conn_set_toll(s.conn, &(struct nj_conn_toll){ toll_charge, toll_left, &toll });
+	static const struct nj_conn_toll charged = { toll_charge, toll_left };
+	nj_conn_set_toll(s.conn, &charged, &toll);
 }
 
 static void pass(uint64_t ms)
