@@ -257,7 +257,7 @@ static void on_limit(struct nj_timer *timer)
 	}
 	/* What is not read, as it came too fast or costs too much, may be a sign of life. */
 	if (nj_conn_held(client->conn))
-		client->last_in_ms = nj_reactor_now_ms(reactor);
+		client->last_in_ms = (uint32_t)nj_reactor_now_ms(reactor);
 	/* Packets only note their time; the timer catches up when it rings. 3.1.2.10: one and a half. */
 	uint64_t limit_ms = client->keep_alive_s * UINT64_C(1500);
 	uint32_t idle_ms = (uint32_t)nj_reactor_now_ms(reactor) - client->last_in_ms;

@@ -2,7 +2,6 @@
 
 #include "mqtt/post.h"
 
-#define COMMIT_MS 1  /* from the first operation that nobody can make needless to its group */
 #define RETRY_MS 200 /* before a group that failed is tried again */
 #define NEVER UINT64_MAX
 
@@ -82,19 +81,18 @@ static void let_go(struct nj_mqtt_pledge *ahead, bool kept)
 	nj_mqtt_pledge_release(ahead, kept);
 }
 
-/* ---- when a group leaves ---- */
+/* ---- when a group leaves ----
+ *
+ * What nobody can make needless leaves with the next turn, unless a group is under way: then it is in the next, so that
+ * the disk itself makes groups as large as there is work for. */
 
 static uint64_t next_due(const struct nj_mqtt_journal *journal)
 {
 	uint64_t due_ms = NEVER;
 	if (journal->under_way)
 		return NEVER;
-	if (!nj_list_empty(&journal->pages))
+	if (!nj_list_empty(&journal->pages) || !nj_list_empty(&journal->urgent) || !nj_list_empty(&journal->last))
 		return 0;
-	if (!nj_list_empty(&journal->urgent))
-		due_ms = journal->urgent_ms;
-	if (!nj_list_empty(&journal->last) && journal->last_ms < due_ms)
-		due_ms = journal->last_ms;
 	if (!nj_list_empty(&journal->patient) && record_at(journal->patient.next)->due_ms < due_ms)
 		due_ms = record_at(journal->patient.next)->due_ms;
 	if (!nj_list_empty(&journal->retry) && journal->retry_ms < due_ms)
@@ -193,8 +191,6 @@ static void on_due(struct nj_timer *timer)
 
 static void make_urgent(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 {
-	if (nj_list_empty(&journal->urgent))
-		journal->urgent_ms = now_of(journal) + COMMIT_MS;
 	nj_list_push_back(&journal->urgent, &record->op.link);
 	record->due_ms = 0;
 }
@@ -220,8 +216,6 @@ void nj_mqtt_record_open(struct nj_mqtt_journal *journal, struct nj_mqtt_record 
 
 void nj_mqtt_record_open_last(struct nj_mqtt_journal *journal, struct nj_mqtt_record *record)
 {
-	if (nj_list_empty(&journal->last))
-		journal->last_ms = now_of(journal) + COMMIT_MS;
 	nj_list_push_back(&journal->last, &record->op.link);
 	plan(journal);
 }

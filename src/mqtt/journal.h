@@ -50,8 +50,6 @@ struct nj_mqtt_journal {
 	struct nj_list last;    /* records that go at the end of the next group */
 	struct nj_list retry;   /* sure records of groups that failed, in order */
 	struct nj_list pages;
-	uint64_t urgent_ms; /* when the first of them is due */
-	uint64_t last_ms;   /* likewise */
 	uint64_t retry_ms;
 	struct nj_messages_group group; /* under way */
 	bool under_way;
