@@ -33,6 +33,7 @@ succeeds "the living session got the message" within 10000 heard "dev/d1/t flood
 for kind in "" half; do
 	record d2 "slots$kind"
 	replay "slots$kind"
+	rm -f "$tmp/holding"
 	in_out $ATTACK hold $GW4 $MQTTS 300 20 $kind > "$tmp/holding" &
 	holding=$!
 	within 10000 grep -q held "$tmp/holding"
@@ -45,9 +46,9 @@ done
 
 # A ClientHello as it crosses the wire, with a right binder, sent by somebody who lacks the key.
 record d3 hello
-in_out $ATTACK hear 7777 "$tmp/hello.bytes" > "$tmp/hearing" &
+in_out timeout 60 $ATTACK hear 7777 "$tmp/hello.bytes" > "$tmp/hearing.hello" &
 hearer=$!
-within 10000 grep -q hearing "$tmp/hearing"
+within 10000 grep -q hearing "$tmp/hearing.hello"
 in_out timeout 5 openssl s_client -connect 127.0.0.1:7777 -tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256 \
 	-psk_identity "$identity" -psk "$key" < /dev/null > /dev/null 2>&1
 wait $hearer

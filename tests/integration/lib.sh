@@ -124,6 +124,7 @@ publish() { # NAME HOST TOPIC TEXT [OPTIONS]
 # A knock that is only written down: $tmp/FILE, and its one-time $identity and $key.
 record() { # NAME FILE
 	local told hearer
+	rm -f "$tmp/hearing" # an earlier one's word is not this one's
 	ip netns exec "$OUT" "$PACKET" hear $DEVICE4 $KNOCK "$tmp/$2" > "$tmp/hearing" &
 	hearer=$!
 	within 10000 grep -q hearing "$tmp/hearing"
